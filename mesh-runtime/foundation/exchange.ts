@@ -1,0 +1,58 @@
+import type { Background } from "./ports.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Result } from "./result.ts";
+
+/** What the layers below `rescued` answer: a response, or a complete reason why there is none. */
+export type Answer = Result<Response, Refusal>;
+
+/**
+ * A request on its way out, taken apart so that filters and signing change it without making a new
+ * `Request` each time. The transport makes exactly one `Request` an attempt from it.
+ */
+export interface Message {
+  readonly url: URL;
+  readonly method: string;
+  /** Owned by this exchange: layers may change it. */
+  readonly headers: Headers;
+  /** Bytes once they are buffered for replay or digest; otherwise the caller's stream. */
+  readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
+  /** Platform properties (`request.cf`) that travel beside the HTTP message, if the runtime has such. */
+  readonly platform?: unknown;
+}
+
+/** What is known when a request leaves. */
+export interface Departure {
+  readonly message: Message;
+  /** The caller's own abort signal; firing it ends every attempt. */
+  readonly signal: AbortSignal | undefined;
+  /** What the arriving request that caused this one passed on; absent for calls that nobody caused. */
+  readonly cause: Cause | undefined;
+  /** Milliseconds since the Unix epoch, read when the request left. */
+  readonly startedAt: number;
+  readonly background: Background;
+}
+
+/** What an arriving request passes on to the requests that it causes. */
+export interface Cause {
+  readonly trace: {
+    readonly traceId: string;
+    readonly spanId: string;
+    readonly sampled: boolean;
+    readonly state: string;
+    readonly baggage: string;
+  };
+  /** Absolute, milliseconds since the Unix epoch; `undefined` without a limit. */
+  readonly deadlineAt: number | undefined;
+  /** Shared by everything that this arrival causes: attempts spend from it, nothing mints. */
+  readonly credits: { left: number };
+  readonly hops: number;
+}
+
+/** What is known when a request arrives. */
+export interface Arrival {
+  readonly request: Request;
+  /** What the platform guarantees about the caller: the `props` of the service binding, `undefined` over HTTP. */
+  readonly bindingProps: { readonly service?: unknown; readonly namespace?: unknown } | undefined;
+  readonly startedAt: number;
+  readonly background: Background;
+}

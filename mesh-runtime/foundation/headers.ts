@@ -1,0 +1,43 @@
+/**
+ * Every header name that the mesh puts on a message. Names starting with `tulle-` belong to the mesh:
+ * they are covered by the request signature, and removed from whatever comes from outside.
+ */
+export const header = {
+  /** WIMSE Workload Identity Token (draft-ietf-wimse-workload-creds-02). */
+  identityToken: "workload-identity-token",
+  /** RFC 9421. */
+  signature: "signature",
+  /** RFC 9421. */
+  signatureInput: "signature-input",
+  /** RFC 9530. */
+  contentDigest: "content-digest",
+  /** Milliseconds that are left for this request and everything below it. */
+  deadline: "tulle-deadline-ms",
+  /** How many further attempts the whole call tree below may spend. */
+  credits: "tulle-attempt-credits",
+  /** How many mesh hops this request has behind it; ends loops. */
+  hops: "tulle-hops",
+  /** The newest policy epoch that the sender knows; on requests and responses. */
+  epoch: "tulle-epoch",
+  /** Verdicts of circuits that are not closed; on responses of authenticated hops. */
+  circuits: "tulle-circuits",
+  /** W3C Trace Context. */
+  traceparent: "traceparent",
+  tracestate: "tracestate",
+  baggage: "baggage",
+} as const;
+
+/** All names that belong to the mesh start so. */
+export const meshPrefix = "tulle-";
+
+/** Headers with which an outsider could claim to be somebody: removed at the gateway and before the handler. */
+export const identityHeaders: readonly string[] = [
+  header.identityToken,
+  header.signature,
+  header.signatureInput,
+  "workload-proof-token",
+  "txn-token",
+  "x-forwarded-client-cert",
+  "x-client-cert",
+  "x-spiffe-id",
+];

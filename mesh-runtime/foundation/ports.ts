@@ -1,0 +1,34 @@
+/** Milliseconds since the Unix epoch. Judgement never reads a clock; it is given the time. */
+export interface Clock {
+  now(): number;
+}
+
+/** A number in [0, 1). */
+export type Random = () => number;
+
+/** Work that goes on after the answer has left; the runtime keeps the isolate alive for it. */
+export interface Background {
+  run(work: Promise<unknown>): void;
+}
+
+/** Where an endpoint of a destination lives, as a transport understands it. */
+export type Endpoint =
+  | { readonly kind: "binding"; readonly binding: string }
+  | { readonly kind: "url"; readonly url: string };
+
+/** Carries one attempt to one endpoint. Redirects come back as they are; nothing is retried here. */
+export interface Transport {
+  /**
+   * @param endpoint where to
+   * @param request the finished attempt: signed, its URL the one the callee shall see
+   * @returns what the callee answered
+   * @throws what the runtime throws when nothing was answered; {@link TransportFailure} when it is known that nothing was delivered
+   */
+  send(endpoint: Endpoint, request: Request): Promise<Response>;
+}
+
+/** An attempt that provably never reached its destination, so that it may be tried again whatever its method. */
+export class TransportFailure extends Error {
+  override readonly name = "TransportFailure";
+  readonly delivered = false;
+}

@@ -1,0 +1,53 @@
+/**
+ * Why the mesh did not answer a request with the application's response: complete, for operators.
+ * What callers see of it is decided in `problem.ts`, one exhaustive switch.
+ */
+export type Refusal =
+  /** The runtime has no snapshot or credential yet. */
+  | { readonly kind: "mesh-not-ready"; readonly detail: string; readonly retryAfterMs: number }
+  /** The worker's configuration lacks what the runtime needs. `detail` says which lines to add. */
+  | { readonly kind: "misconfigured"; readonly detail: string }
+  /** No credential, or none that can be verified. `step` names the check that failed. */
+  | { readonly kind: "unidentified"; readonly step: IdentityStep; readonly detail: string }
+  /** The caller is who it says, and may not do this. `rule` names the deciding rule of the deciding document. */
+  | { readonly kind: "denied"; readonly rule: string; readonly principal: string }
+  | { readonly kind: "no-route"; readonly destination: string }
+  | {
+      readonly kind: "no-backend";
+      readonly destination: string;
+      readonly rule: string;
+      readonly detail: string;
+    }
+  | { readonly kind: "deadline-exceeded"; readonly destination: string; readonly budgetMs: number }
+  | { readonly kind: "circuit-open"; readonly circuit: string; readonly retryAfterMs: number }
+  | { readonly kind: "overloaded"; readonly limit: string; readonly retryAfterMs: number }
+  | { readonly kind: "too-many-hops"; readonly hops: number }
+  /** The transport threw. `delivered` is false only when it is certain that the destination saw nothing. */
+  | {
+      readonly kind: "unreachable";
+      readonly destination: string;
+      readonly delivered: boolean;
+      readonly detail: string;
+    }
+  | { readonly kind: "body-too-large"; readonly limitBytes: number }
+  | { readonly kind: "headers-too-large"; readonly limitBytes: number }
+  /** The caller went away or aborted. */
+  | { readonly kind: "cancelled" }
+  /** Something broke inside the mesh. Closed, never open. */
+  | { readonly kind: "internal"; readonly detail: string };
+
+/** The checks of an identity, in the order in which they are made. */
+export type IdentityStep =
+  | "missing"
+  | "malformed"
+  | "token"
+  | "trust-domain"
+  | "proof"
+  | "audience"
+  | "clock"
+  | "replay"
+  | "digest"
+  | "evidence"
+  | "revoked";
+
+export type RefusalKind = Refusal["kind"];

@@ -1,0 +1,52 @@
+/** A SPIFFE ID in canonical form. `parseSpiffeId` is the only way to make one. */
+export interface SpiffeId {
+  readonly trustDomain: string;
+  /** Begins with "/"; empty for the trust domain itself. */
+  readonly path: string;
+  readonly uri: string;
+}
+
+/** How strongly a caller is known. `binding`: the platform's word; `signature`: its own key, bound to this request. */
+export type Evidence = "binding" | "signature";
+
+/** `STRICT`: no verified identity, no entry. `PERMISSIVE`: verify when present, mark and count when not. */
+export type Mode = "STRICT" | "PERMISSIVE";
+
+/** The verified caller. */
+export interface Principal {
+  readonly id: SpiffeId;
+  readonly namespace: string;
+  readonly service: string;
+  readonly evidence: Evidence;
+}
+
+/** Public half of a P-256 key, as it stands in `cnf.jwk`. */
+export interface PublicJwk {
+  readonly kty: "EC";
+  readonly crv: "P-256";
+  readonly x: string;
+  readonly y: string;
+  readonly alg: "ES256";
+  readonly kid?: string;
+}
+
+/** What a workload signs with: a key pair that never leaves the isolate, and the issuer's token for its public half. */
+export interface Credential {
+  readonly id: SpiffeId;
+  readonly privateKey: CryptoKey;
+  readonly publicJwk: PublicJwk;
+  /** Compact JWS, `typ: wit+jwt`. */
+  readonly wit: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  /** When renewal begins: half of the life, with jitter drawn once. */
+  readonly renewAt: number;
+}
+
+/** What `identified` adds to what is known. `principal` is undefined only in PERMISSIVE mode. */
+export interface Identified {
+  readonly principal: Principal | undefined;
+  /** The request without any header that could be taken for an identity. */
+  readonly request: Request;
+}

@@ -1,0 +1,73 @@
+import type { AuthorizationRule } from "../authorization/words.ts";
+import type { Endpoint } from "../foundation/ports.ts";
+import type { Evidence, Mode } from "../identity/words.ts";
+import type { TrafficSettings } from "../resilience/words.ts";
+import type { Listener, Rule, ServiceKey } from "../routing/words.ts";
+import type { TelemetrySettings } from "../telemetry/words.ts";
+
+/** Version of the snapshot's form. A runtime refuses a form that it does not know. */
+export const snapshotVersion = 1;
+
+/**
+ * Compiled policy as one workload needs it: immutable, named by the SHA-256 of its canonical JSON.
+ * Plain JSON data; `load.ts` makes tables of it, all or nothing.
+ */
+export interface Snapshot {
+  readonly version: typeof snapshotVersion;
+  readonly trustDomain: string;
+  /** Whose snapshot this is. */
+  readonly workload: ServiceKey;
+  readonly spiffeId: string;
+  readonly inbound: InboundSettings;
+  /** Every service that this workload may name, by key, in key order. */
+  readonly destinations: Readonly<Record<ServiceKey, Destination>>;
+  /** Listeners of the Gateways that this workload implements; empty for all but gateway workers. */
+  readonly listeners: readonly Listener[];
+  readonly telemetry: TelemetrySettings;
+}
+
+/** How this workload treats what arrives. */
+export interface InboundSettings {
+  readonly mode: Mode;
+  /** The weakest evidence that is accepted. */
+  readonly evidence: Evidence;
+  readonly authorization: readonly AuthorizationRule[];
+  /** Milliseconds; 0: none. */
+  readonly timeoutMs: number;
+  /** Requests under way in one isolate; above it they are refused. */
+  readonly maxInFlight: number;
+  /** Bodies up to this are digested and verified, bytes. */
+  readonly maxDigestBytes: number;
+  /** What happens to a body above `maxDigestBytes` that carries no digest. */
+  readonly largeBody: "reject" | "unsigned";
+}
+
+/** How this workload reaches one service. */
+export interface Destination {
+  readonly key: ServiceKey;
+  readonly spiffeId: string;
+  /** Host names that mean this service: `name`, `name.namespace`, `name.namespace.mesh` (bare name within the own namespace only). */
+  readonly hosts: readonly string[];
+  /** Name of the service binding in a caller's `env` that is this service, if it has one. */
+  readonly binding?: string;
+  /** Where it is; absent for a Service that only routes to others. */
+  readonly endpoint?: Endpoint;
+  /** What it demands of callers. */
+  readonly evidence: Evidence;
+  readonly largeBody: "reject" | "unsigned";
+  readonly maxDigestBytes: number;
+  /** Rules of the routes attached to it, in order of precedence; absent when no route is attached (then it is its own backend). */
+  readonly rules?: readonly Rule[];
+  readonly traffic: TrafficSettings;
+}
+
+/** The signed pointer from a workload to the snapshot in force: payload of a JWS by the mesh's root key. */
+export interface Head {
+  readonly workload: ServiceKey;
+  /** Mesh-wide, increases with every change that is published. */
+  readonly epoch: number;
+  /** `sha-256` of the snapshot's bytes, lower-case hex. */
+  readonly digest: string;
+  /** Seconds since the Unix epoch. */
+  readonly iat: number;
+}

@@ -1,0 +1,127 @@
+/** `namespace/name` of a Service: how services are told apart everywhere inside the mesh. */
+export type ServiceKey = string;
+
+export type PathMatch =
+  | { readonly type: "Exact"; readonly value: string }
+  | { readonly type: "PathPrefix"; readonly value: string };
+
+export interface NamedValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** All conditions hold together (Gateway API `HTTPRouteMatch`). Header names are lower case. */
+export interface RouteMatch {
+  readonly path: PathMatch;
+  readonly method?: string;
+  readonly headers: readonly NamedValue[];
+  readonly query: readonly NamedValue[];
+}
+
+export interface HeaderChange {
+  readonly set: readonly NamedValue[];
+  readonly add: readonly NamedValue[];
+  readonly remove: readonly string[];
+}
+
+export type PathChange =
+  | { readonly type: "ReplaceFullPath"; readonly value: string }
+  | { readonly type: "ReplacePrefixMatch"; readonly value: string };
+
+export type Filter =
+  | ({ readonly type: "RequestHeaderModifier" } & HeaderChange)
+  | ({ readonly type: "ResponseHeaderModifier" } & HeaderChange)
+  | { readonly type: "URLRewrite"; readonly hostname?: string; readonly path?: PathChange }
+  | {
+      readonly type: "RequestRedirect";
+      readonly scheme?: "http" | "https";
+      readonly hostname?: string;
+      readonly path?: PathChange;
+      readonly port?: number;
+      readonly statusCode: 301 | 302 | 303 | 307 | 308;
+    };
+
+/** A weighted reference to a Service. An unusable one keeps its share and answers 500 with it. */
+export interface Backend {
+  readonly service: ServiceKey;
+  readonly weight: number;
+  readonly filters: readonly Filter[];
+  /** Why this backend cannot be used, if so (Gateway API reason, such as `BackendNotFound`). */
+  readonly unusable?: string;
+}
+
+/** What a route says about retrying (Gateway API `HTTPRouteRetry`). */
+export interface RouteRetry {
+  readonly codes: readonly number[];
+  /** Retries beyond the first attempt. */
+  readonly attempts?: number;
+  readonly backoffMs?: number;
+}
+
+export interface Rule {
+  /** `kind/namespace/name/rule`: what refusals, logs and `explain` call it. */
+  readonly name: string;
+  readonly matches: readonly RouteMatch[];
+  readonly filters: readonly Filter[];
+  readonly backends: readonly Backend[];
+  /** Milliseconds; 0 disables, absent leaves it to the destination. Covers all attempts. */
+  readonly requestTimeoutMs?: number;
+  /** Milliseconds for one attempt; 0 disables. */
+  readonly backendTimeoutMs?: number;
+  readonly retry?: RouteRetry;
+}
+
+/** A listener of a Gateway with the rules attached to it, for the hostnames that they apply to. */
+export interface Listener {
+  /** `gateway-namespace/gateway-name/listener-name`. */
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: "HTTP" | "HTTPS";
+  /** Absent: every host. May begin with `*.`. */
+  readonly hostname?: string;
+  /** One entry for each hostname that routes were bound to (intersection of route and listener); absent hostname: every host. */
+  readonly hosts: readonly { readonly hostname?: string; readonly rules: readonly Rule[] }[];
+}
+
+/** The rule that a request fell under, and the match of it that decided. */
+export interface Matched {
+  readonly rule: Rule;
+  readonly match: RouteMatch;
+}
+
+/** What `routed` adds to what is known. */
+export interface Routed {
+  /** The Service that was asked for, or the gateway's listener; the parent of the route. */
+  readonly destination: string;
+  /** The rule's name, or `default` where a Service has no routes. */
+  readonly ruleName: string;
+  readonly matched: Matched | undefined;
+  readonly backends: readonly Backend[];
+  readonly requestTimeoutMs: number | undefined;
+  readonly backendTimeoutMs: number | undefined;
+  readonly retry: RouteRetry | undefined;
+}
+
+/** What `balanced` adds to what is known: where this attempt goes. */
+export interface Balanced {
+  readonly backend: Backend;
+}
+
+/** Finds the rule for a message. Built once from a snapshot; look-up is pure. */
+export interface RouteTable {
+  find(message: {
+    readonly url: URL;
+    readonly method: string;
+    readonly headers: Headers;
+  }): Matched | undefined;
+}
+
+/** Where a departing request is addressed: a Service, or the gateway listener that took it in. */
+export interface Target {
+  /** ServiceKey, or the listener's name. */
+  readonly destination: string;
+  /** Absent: no routes are attached, the destination is its own backend. */
+  readonly table?: RouteTable;
+  /** The port of the gateway listener, for redirects that keep it. */
+  readonly listenerPort?: number;
+}

@@ -1,0 +1,94 @@
+import type { PublicJwk } from "./identity/words.ts";
+import type { CircuitAnswer, CircuitReport } from "./resilience/words.ts";
+import type { EdgeDelta, SpanRecord } from "./telemetry/words.ts";
+
+/**
+ * The two verbs between a workload and the control plane. The same two travel over Workers RPC (where
+ * the service binding's props say who calls) and over HTTP (where the request is signed).
+ */
+export interface ControlPort {
+  join(request: JoinRequest): Promise<JoinAnswer | Declined>;
+  report(request: ReportRequest): Promise<ReportAnswer | Declined>;
+}
+
+/** Version of these two verbs. Unknown optional members are ignored; a greater version is declined. */
+export const contractVersion = 1;
+
+export interface JoinRequest {
+  readonly version: number;
+  /** Random name of this isolate, for counting and for granting sentinels; not an identity. */
+  readonly isolate: string;
+  readonly publicJwk: PublicJwk;
+  /**
+   * Proof of possession of the private key: compact JWS, `typ: tulle-pop+jwt`, signed by the new key;
+   * claims `aud` (`<trust domain or empty>/issuer`), `iat`, `jti`, `sub` (`namespace/name`), and `th`
+   * (base64url SHA-256 of the join token) where a token is the evidence.
+   */
+  readonly possession: string;
+  /** What the isolate runs already, so that an equal snapshot is not sent again. */
+  readonly digest?: string;
+  /** A one-time join token; only over HTTP. */
+  readonly joinToken?: string;
+  /** `namespace/name`; over RPC it must equal the binding's props. */
+  readonly workload: string;
+}
+
+export interface JoinAnswer {
+  readonly ok: true;
+  readonly trustDomain: string;
+  readonly wit: string;
+  /** Public root key that signs heads and bundles. Trusted because the channel is; pinned afterwards. */
+  readonly rootJwk: PublicJwk;
+  /** Compact JWS by the root key, `typ: tulle-bundle+jwt`: the trust bundle. */
+  readonly bundle: string;
+  /** Compact JWS by the root key, `typ: tulle-head+jwt`: see `policy/snapshot.ts` `Head`. */
+  readonly head: string;
+  /** Canonical JSON of the snapshot; absent when `digest` was up to date. */
+  readonly snapshot?: string;
+  readonly circuits: readonly CircuitAnswer[];
+}
+
+/** Why control does not serve a workload. `remedy` says what to do, for the operator. */
+export interface Declined {
+  readonly ok: false;
+  readonly reason:
+    | "unregistered"
+    | "not-attested"
+    | "bad-possession"
+    | "bad-token"
+    | "unsupported-version"
+    | "not-ready";
+  readonly detail: string;
+  readonly remedy: string;
+}
+
+export interface ReportRequest {
+  readonly version: number;
+  readonly isolate: string;
+  readonly workload: string;
+  /** Names this report, so that a second delivery counts once. */
+  readonly id: string;
+  /** What is in force in this isolate. */
+  readonly epoch: number;
+  readonly digest: string;
+  readonly bundleSequence: number;
+  readonly circuits: readonly CircuitReport[];
+  readonly edges: readonly EdgeDelta[];
+  readonly spans: readonly SpanRecord[];
+  /** Named counters since the last report: `snapshot_refused`, `spans_dropped`, `reports_dropped`, `permissive_admitted`, … */
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface ReportAnswer {
+  readonly ok: true;
+  /** The newest epoch of the mesh. */
+  readonly epoch: number;
+  /** Present when the reported epoch is older. */
+  readonly head?: string;
+  /** Present when the head's digest differs from the reported one. */
+  readonly snapshot?: string;
+  /** Present when the bundle is newer than the reported sequence. */
+  readonly bundle?: string;
+  readonly circuits: readonly CircuitAnswer[];
+  readonly nextReportMs: number;
+}

@@ -1,0 +1,28 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** Judgement and layers run in workerd; whole meshes, the CLI and the guards are driven from Node. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        plugins: [cloudflareTest({ miniflare: { cf: false, compatibilityDate: "2026-10-01" } })],
+        test: { name: "workerd", include: ["test/unit/**/*.test.ts"] },
+      },
+      {
+        plugins: [
+          cloudflareTest({ wrangler: { configPath: "./control/wrangler.toml" }, miniflare: { cf: false } }),
+        ],
+        test: { name: "control", include: ["test/control/**/*.test.ts"] },
+      },
+      {
+        test: {
+          name: "node",
+          include: ["test/*.test.ts", "test/{scenarios,cli,runtimes}/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
