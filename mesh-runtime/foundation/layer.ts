@@ -56,7 +56,7 @@ function extend<First, Outer, Known, Inner>(
 ): Journey<First, Outer, Known, Inner> {
   return {
     layers,
-    through: <Needs, Adds, Rest>(next: Layer<Needs, Adds, Rest, Inner>) => {
+    through: <Needs, Adds, Rest>(next: Layer<Needs, Adds, Rest, Inner>, ..._order: Missing<Known, Needs>) => {
       // `Missing` has refused every call where Known lacks something of Needs, so the layer may be read so.
       const fitting = next as unknown as Layer<Known, Adds, Rest, Inner>;
       return extend<First, Outer, Known & Adds, Rest>([...layers, next.name], (rest) =>
