@@ -56,3 +56,38 @@ export interface Arrival {
   readonly startedAt: number;
   readonly background: Background;
 }
+
+/** One try at one backend, as telemetry counts it. */
+export interface Try {
+  readonly backend: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Absent when the mesh refused or nothing was answered. */
+  readonly status: number | undefined;
+  readonly refusal: Refusal | undefined;
+}
+
+/**
+ * What the layers tell about an exchange on the way. `traced` makes it, whoever knows something
+ * writes it, and `traced` reads it when the exchange ends; nothing else decides by it.
+ */
+export interface Notes {
+  /** Service, or gateway listener, that was asked for. */
+  destination: string;
+  route: string;
+  /** ServiceKey that answered last. */
+  backend: string;
+  /** SPIFFE ID of the other side, as far as it is known. */
+  peer: string;
+  /** `namespace/name` of the caller for arrivals; empty while unknown. */
+  source: string;
+  evidence: string;
+  /** The authorization rule that decided. */
+  rule: string;
+  refusal: Refusal | undefined;
+  readonly tries: Try[];
+}
+
+export interface Noted {
+  readonly notes: Notes;
+}
