@@ -29,7 +29,11 @@ export interface JoinRequest {
   readonly digest?: string;
   /** A one-time join token; only over HTTP. */
   readonly joinToken?: string;
-  /** `namespace/name`; over RPC it must equal the binding's props. */
+  /**
+   * `namespace/name`. Over RPC the binding's props say who calls: a worker cannot read the props of its
+   * own binding, so it may leave this empty, and what it does say must equal them. `sub` of the proof of
+   * possession equals this member as it was sent.
+   */
   readonly workload: string;
 }
 

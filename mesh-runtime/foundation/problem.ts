@@ -59,6 +59,8 @@ export function problemOf(refusal: Refusal): Problem {
       });
     case "cancelled":
       return face("cancelled", "The caller cancelled this request", 499);
+    case "handler-failed":
+      return face("handler-failed", "The application failed to handle this request", 500);
     case "internal":
       return face("internal", "The mesh failed to handle this request", 500);
   }

@@ -33,6 +33,8 @@ export type Refusal =
   | { readonly kind: "headers-too-large"; readonly limitBytes: number }
   /** The caller went away or aborted. */
   | { readonly kind: "cancelled" }
+  /** The application's handler threw. The exception itself goes to the worker's log. */
+  | { readonly kind: "handler-failed"; readonly detail: string }
   /** Something broke inside the mesh. Closed, never open. */
   | { readonly kind: "internal"; readonly detail: string };
 
