@@ -1,0 +1,68 @@
+import type { Message } from "../foundation/exchange.ts";
+import { changePath } from "./path-change.ts";
+import type { Filter, HeaderChange, Matched } from "./words.ts";
+
+type Rewrite = Extract<Filter, { type: "URLRewrite" }>;
+
+/**
+ * Applies what filters do to a request, in the order listed. Filters for the response and redirects are
+ * left to others. The message that came in is not changed, because another attempt may start from it:
+ * what changes is new, what does not is shared.
+ *
+ * @param matched what `ReplacePrefixMatch` refers to
+ */
+export function applyRequestFilters(
+  message: Message,
+  filters: readonly Filter[],
+  matched: Matched | undefined,
+): Message {
+  let now = message;
+  for (const filter of filters) {
+    if (filter.type === "URLRewrite") now = rewritten(now, filter, matched);
+    else if (filter.type === "RequestHeaderModifier" && changes(filter, now.headers))
+      now = { ...now, headers: changed(new Headers(now.headers), filter) };
+  }
+  return now;
+}
+
+/**
+ * Applies what filters do to a response, in the order listed. A response that nothing changes is the
+ * same object; otherwise a new one takes over body, status and, in workerd, `webSocket`, because headers
+ * of a response that was fetched are immutable.
+ */
+export function applyResponseFilters(response: Response, filters: readonly Filter[]): Response {
+  let now = response;
+  for (const filter of filters) {
+    if (filter.type !== "ResponseHeaderModifier" || !changes(filter, now.headers)) continue;
+    now = new Response(now.body, now);
+    changed(now.headers, filter);
+  }
+  return now;
+}
+
+/**
+ * The host that a callee sees is the one of the URL: over a service binding nothing else says it. The
+ * `host` field is set with it, as Gateway API words it, so that the two never tell different stories. A
+ * hostname replaces host and port, since the port belonged to the host that was left.
+ */
+function rewritten(message: Message, { hostname, path }: Rewrite, matched: Matched | undefined): Message {
+  const url = new URL(message.url);
+  if (path !== undefined) url.pathname = changePath(url.pathname, path, matched);
+  if (hostname === undefined) return { ...message, url };
+  url.hostname = hostname;
+  url.port = "";
+  const headers = new Headers(message.headers);
+  headers.set("host", url.host);
+  return { ...message, url, headers };
+}
+
+const changes = ({ set, add, remove }: HeaderChange, headers: Headers): boolean =>
+  set.length > 0 || add.length > 0 || remove.some((name) => headers.has(name));
+
+/** Fields are told apart by name, and `set-cookie` keeps its lines apart, because `append` and `delete` know it. */
+function changed(headers: Headers, { set, add, remove }: HeaderChange): Headers {
+  for (const { name, value } of set) headers.set(name, value);
+  for (const { name, value } of add) headers.append(name, value);
+  for (const name of remove) headers.delete(name);
+  return headers;
+}

@@ -1,0 +1,43 @@
+import { hostIndex } from "./host-match.ts";
+import { routeTable } from "./route-table.ts";
+import type { Listener, Target } from "./words.ts";
+
+/** Finds where a request from outside belongs. */
+export type ListenerIndex = (host: string, port: number | undefined) => Target | undefined;
+
+/**
+ * Builds the tables of all listeners. A look-up takes the listener with the most specific hostname, and
+ * at it the most specific host that routes are bound to; it never goes back to a less specific one, so
+ * that what one team binds to `a.com` is not answered by what another binds to `*.com` (Gateway API
+ * listener isolation). A listener that has nothing for a host answers with a table that matches nothing.
+ *
+ * The returned function takes the host as the request has it (a port in it is ignored), and the port
+ * that it came in on: where given, only listeners on that port count; where unknown, all of them, the
+ * first in order where two have one hostname.
+ */
+export function listenerIndex(listeners: readonly Listener[]): ListenerIndex {
+  const entries = listeners.map((listener) => ({
+    port: listener.port,
+    ...(listener.hostname === undefined ? {} : { hostname: listener.hostname }),
+    value: targetsOf(listener),
+  }));
+  const onAnyPort = hostIndex(entries);
+  const onPort = new Map(
+    [...new Set(entries.map(({ port }) => port))].map((port) => [
+      port,
+      hostIndex(entries.filter((entry) => entry.port === port)),
+    ]),
+  );
+  return (host, port) => (port === undefined ? onAnyPort : onPort.get(port))?.(host)?.(host);
+}
+
+function targetsOf({ name, port, hosts }: Listener): (host: string) => Target {
+  const bound = hostIndex(
+    hosts.map(({ hostname, rules }) => ({
+      ...(hostname === undefined ? {} : { hostname }),
+      value: { destination: name, table: routeTable(rules), listenerPort: port },
+    })),
+  );
+  const nothing: Target = { destination: name, table: routeTable([]), listenerPort: port };
+  return (host) => bound(host) ?? nothing;
+}
