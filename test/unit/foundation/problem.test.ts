@@ -5,49 +5,42 @@ import {
   problemOf,
   problemResponse,
 } from "../../../mesh-runtime/foundation/problem.ts";
-import type { IdentityStep, Refusal, RefusalKind } from "../../../mesh-runtime/foundation/refusal.ts";
+import type { IdentityStep, RefusalKind } from "../../../mesh-runtime/foundation/refusal.ts";
+import { innerDetail, refusals } from "../../support/refusals.ts";
 
-/** Stands in every field that is for operators only: an answer that contains it has said too much. */
-const secret = "inner-detail-of-the-mesh";
-
-/** One refusal of each kind with the status that callers see; the compiler demands a row for a new kind. */
-const faces: { readonly [Kind in RefusalKind]: readonly [Extract<Refusal, { kind: Kind }>, number] } = {
-  "mesh-not-ready": [{ kind: "mesh-not-ready", detail: secret, retryAfterMs: 1_000 }, 503],
-  misconfigured: [{ kind: "misconfigured", detail: "add [[services]] MESH" }, 500],
-  unidentified: [{ kind: "unidentified", step: "proof", detail: secret }, 400],
-  denied: [{ kind: "denied", rule: secret, principal: secret }, 403],
-  "no-route": [{ kind: "no-route", destination: secret }, 404],
-  "no-backend": [{ kind: "no-backend", destination: secret, rule: secret, detail: secret }, 500],
-  "deadline-exceeded": [{ kind: "deadline-exceeded", destination: secret, budgetMs: 250 }, 504],
-  "circuit-open": [{ kind: "circuit-open", circuit: secret, retryAfterMs: 2_500 }, 503],
-  overloaded: [{ kind: "overloaded", limit: secret, retryAfterMs: 1 }, 503],
-  "too-many-hops": [{ kind: "too-many-hops", hops: 33 }, 508],
-  unreachable: [{ kind: "unreachable", destination: secret, delivered: false, detail: secret }, 503],
-  "body-too-large": [{ kind: "body-too-large", limitBytes: 65_536 }, 413],
-  "headers-too-large": [{ kind: "headers-too-large", limitBytes: 16_384 }, 431],
-  cancelled: [{ kind: "cancelled" }, 499],
-  "handler-failed": [{ kind: "handler-failed", detail: secret }, 500],
-  internal: [{ kind: "internal", detail: secret }, 500],
+/** The status that callers see; the compiler demands a row for a new kind. */
+const statuses: { readonly [Kind in RefusalKind]: number } = {
+  "mesh-not-ready": 503,
+  misconfigured: 500,
+  unidentified: 400,
+  denied: 403,
+  "no-route": 404,
+  "no-backend": 500,
+  "deadline-exceeded": 504,
+  "circuit-open": 503,
+  overloaded: 503,
+  "too-many-hops": 508,
+  unreachable: 503,
+  "body-too-large": 413,
+  "headers-too-large": 431,
+  cancelled: 499,
+  "handler-failed": 500,
+  internal: 500,
 };
+const all = Object.values(refusals);
 
-test.each(Object.entries(faces))(
-  "%s has a problem type of its own name, a title and its status",
-  (kind, [refusal, status]) => {
-    const problem = problemOf(refusal);
-    expect(problem.type).toBe(problemBase + kind);
-    expect(problem.status).toBe(status);
-    expect(problem.title).toMatch(/^[A-Z][^.]+$/);
-  },
-);
+test.each(all)("$kind has a problem type of its own name, a title and its status", (refusal) => {
+  const problem = problemOf(refusal);
+  expect(problem.type).toBe(problemBase + refusal.kind);
+  expect(problem.status).toBe(statuses[refusal.kind]);
+  expect(problem.title).toMatch(/^[A-Z][^.]+$/);
+});
 
-test.each(Object.entries(faces))(
-  "%s says nothing to the caller that is for operators only",
-  async (_, [refusal]) => {
-    const response = problemResponse(problemOf(refusal));
-    const text = JSON.stringify([...response.headers]) + (await response.text());
-    expect(text).not.toContain(secret);
-  },
-);
+test.each(all)("$kind says nothing to the caller that is for operators only", async (refusal) => {
+  const response = problemResponse(problemOf(refusal));
+  const text = JSON.stringify([...response.headers]) + (await response.text());
+  expect(text).not.toContain(innerDetail);
+});
 
 test("every identity check that fails looks the same from outside, so that none of them is an oracle", () => {
   const steps: { readonly [Step in IdentityStep]: true } = {
@@ -64,7 +57,7 @@ test("every identity check that fails looks the same from outside, so that none 
     revoked: true,
   };
   const seen = Object.keys(steps).map((step) =>
-    JSON.stringify(problemOf({ kind: "unidentified", step: step as IdentityStep, detail: secret })),
+    JSON.stringify(problemOf({ kind: "unidentified", step: step as IdentityStep, detail: innerDetail })),
   );
   expect(new Set(seen).size).toBe(1);
 });
@@ -89,17 +82,16 @@ test.each([
 });
 
 test("only what may be tried again announces when", () => {
-  const announcing = Object.values(faces)
-    .map(([refusal]) => refusal)
+  const announcing = all
     .filter((refusal) => problemResponse(problemOf(refusal)).headers.has("retry-after"))
     .map((refusal) => refusal.kind);
   expect(announcing).toEqual(["mesh-not-ready", "circuit-open", "overloaded"]);
 });
 
 test("size limits tell the caller the limit, and a misconfiguration what to add", () => {
-  expect(problemOf(faces["body-too-large"][0]).detail).toBe("The limit is 65536 bytes.");
-  expect(problemOf(faces["headers-too-large"][0]).detail).toBe("The limit is 16384 bytes.");
-  expect(problemOf(faces.misconfigured[0]).detail).toBe("add [[services]] MESH");
+  expect(problemOf(refusals["body-too-large"]).detail).toBe("The limit is 65536 bytes.");
+  expect(problemOf(refusals["headers-too-large"]).detail).toBe("The limit is 16384 bytes.");
+  expect(problemOf(refusals.misconfigured).detail).toBe("add [[services]] MESH");
 });
 
 test("a problem travels as RFC 9457 says, and no cache keeps it", async () => {
