@@ -17,9 +17,9 @@ export interface Room {
   readonly rule: string;
 }
 
-const tools = ["miniflare", "wrangler", "esbuild", "workerd"];
+const tools = ["miniflare", "wrangler", "esbuild", "workerd", "smol-toml"];
 const knowledge = ["identity", "routing", "resilience", "authorization", "telemetry"];
-const portable = ["foundation", ...knowledge, "policy", "workload contract", "journeys"];
+const portable = ["foundation", ...knowledge, "policy", "workload contract", "journeys", "front door"];
 const adapters = [
   "adapters/cloudflare",
   "adapters/deno",
@@ -27,10 +27,13 @@ const adapters = [
   "adapters/hono",
   "adapters/memory",
 ] as const;
-const frontDoors = ["journeys", "adapters/cloudflare", "adapters/deno", "adapters/hono", "testing"];
+/** What an adapter may know: the front door, and the ports that it implements. */
+const doorAndPorts = ["front door", "foundation"];
+/** What a stranger could import. */
+const publicFaces = ["front door", "adapters/cloudflare", "adapters/deno", "adapters/hono", "testing"];
 const second =
   "2. identity, routing, resilience, authorization, telemetry import foundation, and not each other";
-const fifth = "5. adapters/<runtime> import the front door and the ports";
+const fifth = "5. adapters/<runtime> import the front door and the ports; where they trace, telemetry";
 const seventh = "7. examples import only what a stranger could; bench and test may import all";
 
 /** The dependency rule as a table. Arrows point down this list, never up and never sideways. */
@@ -101,37 +104,44 @@ export const rooms: readonly Room[] = [
     rule: "4. inbound, outbound, mesh, index: the only files that know all rooms; they hold the order and nothing else",
   },
   {
+    name: "front door",
+    paths: ["mesh-runtime/index.ts"],
+    rooms: ["foundation", ...knowledge, "policy", "workload contract", "journeys"],
+    thirdParties: [],
+    rule: "4. index.ts is the front door: everything that a workload may import",
+  },
+  {
     name: "adapters/memory",
     paths: ["mesh-runtime/adapters/memory/"],
-    rooms: portable,
+    rooms: [...doorAndPorts, ...knowledge],
     thirdParties: [],
     rule: fifth,
   },
   {
     name: "adapters/web",
     paths: ["mesh-runtime/adapters/web/"],
-    rooms: portable,
+    rooms: doorAndPorts,
     thirdParties: [],
     rule: fifth,
   },
   {
     name: "adapters/cloudflare",
     paths: ["mesh-runtime/adapters/cloudflare/"],
-    rooms: [...portable, "adapters/web"],
+    rooms: [...doorAndPorts, "telemetry", "adapters/web"],
     thirdParties: ["cloudflare:*", "node:async_hooks", "@opentelemetry/api", "mesh:app"],
     rule: fifth,
   },
   {
     name: "adapters/deno",
     paths: ["mesh-runtime/adapters/deno/"],
-    rooms: [...portable, "adapters/web"],
+    rooms: [...doorAndPorts, "telemetry", "adapters/web"],
     thirdParties: ["node:async_hooks", "@opentelemetry/api"],
     rule: fifth,
   },
   {
     name: "adapters/hono",
     paths: ["mesh-runtime/adapters/hono/"],
-    rooms: [...portable, "adapters/cloudflare"],
+    rooms: [...doorAndPorts, "adapters/cloudflare"],
     thirdParties: ["hono"],
     rule: fifth,
   },
@@ -139,7 +149,7 @@ export const rooms: readonly Room[] = [
     name: "testing",
     paths: ["mesh-runtime/testing/"],
     rooms: [...portable, ...adapters, "admin contract"],
-    thirdParties: ["node:*", "cloudflare:*", ...tools],
+    thirdParties: ["node:*", "cloudflare:*", "yaml", ...tools],
     rule: "5. testing starts a whole mesh from outside: it may name a runtime, and nothing imports it but tests",
   },
   {
@@ -167,7 +177,7 @@ export const rooms: readonly Room[] = [
   {
     name: "gateway-worker",
     paths: ["gateway-worker/"],
-    rooms: [...portable, "adapters/cloudflare"],
+    rooms: ["front door", "adapters/cloudflare"],
     thirdParties: ["hono", "cloudflare:*"],
     rule: "6. gateway-worker imports the front door and adapters/cloudflare",
   },
@@ -181,7 +191,7 @@ export const rooms: readonly Room[] = [
   {
     name: "examples",
     paths: ["examples/"],
-    rooms: frontDoors,
+    rooms: publicFaces,
     thirdParties: ["cloudflare:*", "node:*", "hono"],
     rule: seventh,
   },
