@@ -1,0 +1,44 @@
+/** Steady traffic from outside: looks at the goods, fills a cart, pays; in turns, `perSecond` requests a second. */
+export function startTraffic(
+  url: string,
+  perSecond: number,
+  onCount: (answers: ReadonlyMap<number, number>) => void,
+) {
+  const answers = new Map<number, number>();
+  let sent = 0;
+  const send = async (): Promise<void> => {
+    const visitor = `visitor-${sent % 10}`;
+    const turn = sent++ % 4;
+    const status = await answered(url, visitor, turn);
+    answers.set(status, (answers.get(status) ?? 0) + 1);
+  };
+  const sending = setInterval(() => void send(), 1_000 / perSecond);
+  const telling = setInterval(() => {
+    onCount(new Map(answers));
+    answers.clear();
+  }, 10_000);
+  return () => {
+    clearInterval(sending);
+    clearInterval(telling);
+  };
+}
+
+/** Status of one request; 0 where there was no answer. */
+async function answered(url: string, visitor: string, turn: number): Promise<number> {
+  const [path, method] = (
+    [
+      ["/api/goods", "GET"],
+      ["/api/cart", "GET"],
+      ["/api/cart/items?sku=tulle", "POST"],
+      ["/api/checkout", "POST"],
+    ] as const
+  )[turn] ?? ["/", "GET"];
+  try {
+    const response = await fetch(url + path, { method, headers: { "x-visitor": visitor } });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    // No answer at all is what status 0 tells.
+    return 0;
+  }
+}

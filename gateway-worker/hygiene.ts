@@ -1,0 +1,65 @@
+import { identityHeaders, meshPrefix, type Refusal } from "@tulle/mesh-runtime";
+import type { Limits } from "./env.ts";
+
+/** What outsiders may not say: identities, mesh headers, and where they claim to have come through. */
+const claims: readonly string[] = [
+  ...identityHeaders,
+  "content-digest",
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-original-url",
+  "x-real-ip",
+  "x-rewrite-url",
+];
+
+/**
+ * The headers with which a request from outside goes on: without any that could be taken for an identity
+ * or for the mesh's own, and with the forwarded ones set from what the platform saw.
+ */
+export function cleanHeaders(request: Request): Headers {
+  const headers = new Headers(request.headers);
+  for (const name of claims) headers.delete(name);
+  for (const name of [...headers.keys()]) if (name.startsWith(meshPrefix)) headers.delete(name);
+  const url = new URL(request.url);
+  headers.set("x-forwarded-host", url.host);
+  headers.set("x-forwarded-proto", url.protocol.slice(0, -1));
+  const client = request.headers.get("cf-connecting-ip");
+  if (client !== null) headers.set("x-forwarded-for", client);
+  return headers;
+}
+
+/** Why a request is too large to be let in, as far as its header section tells. */
+export function tooLarge(request: Request, limits: Limits): Refusal | undefined {
+  let headerBytes = 0;
+  for (const [name, value] of request.headers) headerBytes += name.length + value.length + 4;
+  if (headerBytes > limits.headerBytes) return { kind: "headers-too-large", limitBytes: limits.headerBytes };
+  if (request.url.length > limits.headerBytes)
+    return { kind: "headers-too-large", limitBytes: limits.headerBytes };
+  const declared = Number(request.headers.get("content-length") ?? 0);
+  return declared > limits.bodyBytes ? { kind: "body-too-large", limitBytes: limits.bodyBytes } : undefined;
+}
+
+/** A body that is counted while it passes, for requests that do not declare a length. */
+export interface CountedBody {
+  readonly body: ReadableStream<Uint8Array> | null;
+  /** Whether the limit was passed; the stream has then failed. */
+  readonly exceeded: () => boolean;
+}
+
+/** Ends a body with an error as soon as it is larger than allowed. */
+export function countedBody(body: ReadableStream<Uint8Array> | null, limitBytes: number): CountedBody {
+  if (body === null) return { body, exceeded: () => false };
+  let seen = 0;
+  const counter = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      seen += chunk.byteLength;
+      if (seen > limitBytes)
+        controller.error(new RangeError("The request body is larger than the gateway lets in"));
+      else controller.enqueue(chunk);
+    },
+  });
+  return { body: body.pipeThrough(counter), exceeded: () => seen > limitBytes };
+}

@@ -1,0 +1,23 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Handling, Loaded, Principal } from "../../index.ts";
+
+/** What the calls of a handler inherit from the request that it handles. */
+export interface HandlingContext {
+  readonly handling: Handling | undefined;
+  /** The policy that the arriving request keeps; its calls keep the same, so that no request sees half a change. */
+  readonly loaded: Loaded;
+}
+
+const storage = new AsyncLocalStorage<HandlingContext>();
+
+/** Runs work so that everything it calls, across awaits, knows its context. */
+export const inContext = <Value>(context: HandlingContext, work: () => Value): Value =>
+  storage.run(context, work);
+
+export const presentContext = (): HandlingContext | undefined => storage.getStore();
+
+/**
+ * The verified caller of the request that is being handled: undefined outside of a request, and in
+ * PERMISSIVE mode for callers without identity.
+ */
+export const caller = (): Principal | undefined => storage.getStore()?.handling?.principal;

@@ -1,0 +1,15 @@
+/**
+ * The mesh with no line of the application changed. In `wrangler.toml`:
+ *
+ *     main = "@tulle/mesh-runtime/entry"
+ *     [alias]
+ *     "mesh:app" = "./src/index.ts"
+ *
+ * Everything that the application exports stays exported under its name: Durable Objects, Workflows,
+ * named entrypoints. Only its default export goes through the mesh.
+ */
+import app from "mesh:app";
+import { mesh } from "./index.ts";
+
+export * from "mesh:app";
+export default mesh(app);

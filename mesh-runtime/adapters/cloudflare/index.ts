@@ -1,0 +1,129 @@
+import { type WorkerEntrypoint, withEnv } from "cloudflare:workers";
+import type { Arrival, Handling, Loaded, Mesh } from "../../index.ts";
+import { inContext } from "./context.ts";
+import { takeOverFetch } from "./global-fetch.ts";
+import { meshOf } from "./isolate.ts";
+import { meshedEnv } from "./meshed-env.ts";
+
+export type { Principal } from "../../index.ts";
+export { caller } from "./context.ts";
+
+/** A worker's default export: an object of handlers, or a class. */
+type Handlers<Env> = ExportedHandler<Env>;
+type EntrypointClass<Env> = new (ctx: ExecutionContext, env: Env) => WorkerEntrypoint<Env>;
+
+/** What {@link mesh} has made, so that nothing is wrapped twice. */
+const made = new WeakSet<object>();
+
+/** Whether a default export has been through {@link mesh}. */
+export const isMeshed = (app: object): boolean => made.has(app);
+
+/** The application's view of an environment, one for each real one. */
+const views = new WeakMap<object, object>();
+
+/**
+ * Puts a worker into the mesh: what arrives is verified and authorized before the handler runs, and what
+ * the handler sends to services of the mesh is signed, routed, retried and guarded.
+ *
+ * @param app the worker's default export: an object with `fetch` and other handlers, or a `WorkerEntrypoint` class
+ * @returns what the worker shall export by default instead
+ */
+export function mesh<Env extends object>(app: Handlers<Env>): Handlers<Env>;
+export function mesh<Env extends object>(app: EntrypointClass<Env>): EntrypointClass<Env>;
+export function mesh<Env extends object>(
+  app: Handlers<Env> | EntrypointClass<Env>,
+): Handlers<Env> | EntrypointClass<Env> {
+  const meshed = typeof app === "function" ? meshedClass(app) : meshedHandlers(app);
+  made.add(meshed);
+  return meshed;
+}
+
+function meshedHandlers<Env extends object>(app: Handlers<Env>): Handlers<Env> {
+  const meshed: Record<string, unknown> = {};
+  for (const [name, handler] of Object.entries(app)) {
+    if (typeof handler !== "function") meshed[name] = handler;
+    else if (name === "fetch") {
+      meshed[name] = (request: Request, env: Env, ctx: ExecutionContext) =>
+        arrive(request, env, ctx, (incoming, view) => handler.call(app, incoming, view, ctx));
+    } else {
+      meshed[name] = (event: unknown, env: Env, ctx: ExecutionContext) =>
+        occur(env, (view) => handler.call(app, event, view, ctx));
+    }
+  }
+  return meshed as Handlers<Env>;
+}
+
+function meshedClass<Env extends object>(App: EntrypointClass<Env>): EntrypointClass<Env> {
+  return class extends App {
+    readonly #ctx: ExecutionContext;
+    readonly #env: Env;
+    constructor(ctx: ExecutionContext, env: Env) {
+      super(ctx, viewOf(env, meshOf(env)));
+      this.#ctx = ctx;
+      this.#env = env;
+    }
+    override fetch(request: Request): Promise<Response> {
+      return arrive(request, this.#env, this.#ctx, async (incoming) => {
+        if (super.fetch === undefined)
+          return new Response("This entrypoint has no fetch handler", { status: 404 });
+        return super.fetch(incoming);
+      });
+    }
+  };
+}
+
+/** Lets a request through the inbound journey to the application. */
+function arrive<Env extends object>(
+  request: Request,
+  env: Env,
+  ctx: ExecutionContext,
+  app: (request: Request, env: Env) => Response | Promise<Response>,
+): Promise<Response> {
+  const live = meshOf(env);
+  takeOverFetch(live);
+  const arrival: Arrival = {
+    request,
+    bindingProps: propsOf(ctx),
+    startedAt: Date.now(),
+    background: { run: (work) => ctx.waitUntil(work) },
+  };
+  return live.arrive(arrival, (incoming, handling) =>
+    within(env, live, handling.policy, handling, (view) => app(incoming, view)),
+  );
+}
+
+/** Runs a handler that no request caused (a schedule, a queue): its calls go through the mesh, with no caller to inherit from. */
+async function occur<Env extends object>(env: Env, app: (env: Env) => unknown): Promise<unknown> {
+  const live = meshOf(env);
+  takeOverFetch(live);
+  const loaded = await live.ready();
+  if (loaded instanceof Response)
+    throw new Error(`The mesh is not ready in this worker: ${await loaded.text()}`);
+  return within(env, live, loaded, undefined, async (view) => app(view));
+}
+
+async function within<Env extends object, Value>(
+  env: Env,
+  live: Mesh,
+  loaded: Loaded,
+  handling: Handling | undefined,
+  work: (env: Env) => Value | Promise<Value>,
+): Promise<Value> {
+  const view = viewOf(env, live);
+  return inContext({ handling, loaded }, async () => (await withEnv(view, () => work(view))) as Value);
+}
+
+function viewOf<Env extends object>(env: Env, live: Mesh): Env {
+  const held = views.get(env);
+  if (held !== undefined) return held as Env;
+  const view = meshedEnv(env, live);
+  views.set(env, view);
+  return view;
+}
+
+/** The props that the caller's binding carries: set only by whoever may deploy the caller. Empty over HTTP. */
+function propsOf(ctx: ExecutionContext): Arrival["bindingProps"] {
+  const { props } = ctx as { props?: unknown };
+  if (typeof props !== "object" || props === null || Object.keys(props).length === 0) return undefined;
+  return props;
+}

@@ -1,0 +1,39 @@
+import { waitUntil } from "cloudflare:workers";
+import { createMesh, type Mesh, randomIds } from "../../index.ts";
+import { type MeshBindings, missingMesh, pinnedRoot } from "./bindings.ts";
+import { coldStart } from "./snapshot-source.ts";
+import { runWithSpan } from "./tracing.ts";
+import { transportOver } from "./transport.ts";
+
+/** The platform's own `fetch`, kept before the mesh takes over the global one. */
+export const platformFetch: typeof fetch = globalThis.fetch;
+
+/** One worker to an isolate, so one mesh. Plain data, made by the first request. */
+let present: Mesh | undefined;
+
+/** The mesh of this isolate, if a request has made it. */
+export const presentMesh = (): Mesh | undefined => present;
+
+/** The mesh of this isolate, made when the first request brings the environment. */
+export function meshOf(env: object): Mesh {
+  if (present !== undefined) return present;
+  const bindings = env as MeshBindings;
+  present = createMesh({
+    clock: { now: () => Date.now() },
+    random: Math.random,
+    ids: randomIds((bytes) => crypto.getRandomValues(bytes)),
+    wait: (ms, signal) => scheduler.wait(ms, signal === undefined ? undefined : { signal }),
+    background: { run: (work) => waitUntil(work) },
+    transport: transportOver(env, platformFetch),
+    control: bindings.MESH,
+    missingControl: missingMesh,
+    coldStart: () => coldStart(bindings),
+    pinnedRoot: pinnedRoot(bindings),
+    workload: bindings.TULLE_WORKLOAD ?? "",
+    uuid: () => crypto.randomUUID(),
+    log: (line) => console.log(line),
+    crashed: (error) => console.error(error),
+    runWithSpan,
+  });
+  return present;
+}

@@ -1,0 +1,35 @@
+import type { Mesh } from "../../index.ts";
+import { call } from "./calls.ts";
+
+/**
+ * The environment as the application sees it: service bindings that the policy knows go through the mesh,
+ * everything else is the platform's own object, untouched.
+ */
+export function meshedEnv<Env extends object>(env: Env, mesh: Mesh): Env {
+  const stubs = new Map<string, object>();
+  return new Proxy(env, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof key !== "string" || !isServiceStub(value)) return value;
+      if (mesh.loaded()?.destinationByBinding(key) === undefined) return value;
+      const held = stubs.get(key);
+      if (held !== undefined) return held;
+      const stub = meshedStub(value, key, mesh);
+      stubs.set(key, stub);
+      return stub;
+    },
+  });
+}
+
+/** A service binding whose `fetch` goes through the mesh. RPC methods are the platform's own. */
+function meshedStub(stub: object, binding: string, mesh: Mesh): object {
+  const fetchThroughMesh = (input: RequestInfo, init?: RequestInit): Promise<Response> =>
+    call(mesh, (loaded) => loaded.destinationByBinding(binding), new Request(input, init));
+  return new Proxy(stub, {
+    get: (target, key) => (key === "fetch" ? fetchThroughMesh : Reflect.get(target, key, target)),
+  });
+}
+
+/** By its tag: a service stub answers every property name with a method, so that asking for members tells nothing. */
+const isServiceStub = (value: unknown): value is object =>
+  Object.prototype.toString.call(value) === "[object Fetcher]";

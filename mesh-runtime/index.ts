@@ -1,0 +1,24 @@
+/**
+ * The front door of the data plane: what adapters and workloads may import. Everything else is a room's
+ * own affair.
+ */
+export type { Arrival, Cause, Message } from "./foundation/exchange.ts";
+export { header, identityHeaders, meshPrefix } from "./foundation/headers.ts";
+export {
+  type Background,
+  type Clock,
+  type Endpoint,
+  type Random,
+  type Transport,
+  TransportFailure,
+} from "./foundation/ports.ts";
+export { type Problem, problemOf, problemResponse } from "./foundation/problem.ts";
+export type { Refusal } from "./foundation/refusal.ts";
+export type { Handle, Handling } from "./handled.ts";
+export type { Evidence, Mode, Principal, PublicJwk, SpiffeId } from "./identity/words.ts";
+export type { ColdStart } from "./membership.ts";
+export { type Call, createMesh, type Mesh, type MeshPorts } from "./mesh.ts";
+export type { Loaded, LoadedDestination } from "./policy/loaded.ts";
+export { type Ids, randomIds } from "./telemetry/ids.ts";
+export type { TraceContext } from "./telemetry/words.ts";
+export type * from "./workload-contract.ts";

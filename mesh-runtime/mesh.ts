@@ -1,0 +1,234 @@
+import type { Arrival, Cause, Message } from "./foundation/exchange.ts";
+import { header, meshPrefix } from "./foundation/headers.ts";
+import type { Step } from "./foundation/layer.ts";
+import type { Background, Clock, Random, Transport } from "./foundation/ports.ts";
+import { problemOf, problemResponse } from "./foundation/problem.ts";
+import type { Refusal } from "./foundation/refusal.ts";
+import type { Handle } from "./handled.ts";
+import { ReplayWindow } from "./identity/replay.ts";
+import { WitCache } from "./identity/svid.ts";
+import type { Credential, PublicJwk } from "./identity/words.ts";
+import { type Arriving, inbound } from "./inbound.ts";
+import { type ColdStart, type Member, type Membership, membership } from "./membership.ts";
+import { type Leaving, outbound } from "./outbound.ts";
+import { meshTraffic } from "./policy/defaults.ts";
+import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
+import { InFlight } from "./resilience/admitted.ts";
+import { CircuitBook } from "./resilience/circuit-book.ts";
+import { RetryBudgets } from "./resilience/retried.ts";
+import type { TrafficSettings } from "./resilience/words.ts";
+import type { Target } from "./routing/words.ts";
+import type { Ids } from "./telemetry/ids.ts";
+import { Instruments } from "./telemetry/instruments.ts";
+import type { TraceContext } from "./telemetry/words.ts";
+import type { ControlPort } from "./workload-contract.ts";
+
+/** Everything that a runtime has to bring. */
+export interface MeshPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ids: Ids;
+  /** Resolves after `ms`; rejects when the signal fires. */
+  readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly background: Background;
+  readonly transport: Transport;
+  readonly control: ControlPort | undefined;
+  readonly missingControl: string;
+  readonly coldStart: () => Promise<ColdStart | undefined>;
+  readonly pinnedRoot: PublicJwk | undefined;
+  readonly joinToken?: string;
+  readonly workload: string;
+  readonly uuid: () => string;
+  /** One line of the access log. */
+  readonly log: (line: string) => void;
+  /** An exception that nobody expected, or the application's own. */
+  readonly crashed: (error: unknown) => void;
+  /** Runs work with a trace context that the runtime's own tracing, and the application's spans, nest under. */
+  readonly runWithSpan: <Value>(trace: TraceContext, work: () => Promise<Value>) => Promise<Value>;
+}
+
+/** A request that the application sends, as the adapter took it over. */
+export interface Call {
+  readonly message: Message;
+  readonly signal: AbortSignal | undefined;
+  readonly cause: Cause | undefined;
+}
+
+/** The mesh inside one isolate. */
+export interface Mesh {
+  /** Joins if need be, then lets a request through the inbound journey to `handle`. Never throws. */
+  arrive(arrival: Arrival, handle: Handle): Promise<Response>;
+  /** Joins if need be. Answers a finished problem response when that is not possible. */
+  ready(): Promise<Loaded | Response>;
+  /** Lets a call out to a service of the mesh. `loaded` is what the causing request keeps. Never throws. */
+  depart(call: Call, loaded: Loaded, destination: LoadedDestination): Promise<Response>;
+  /** Lets a request from outside through a gateway listener's routes. Never throws. */
+  enter(call: Call, loaded: Loaded, listener: Target): Promise<Response>;
+  /** What is in force now; undefined before the first join. */
+  loaded(): Loaded | undefined;
+  /** Sends what is due to control and takes in what comes back. */
+  report(): Promise<void>;
+}
+
+interface Journeys {
+  readonly inbound: Step<Arriving, Response>;
+  readonly outbound: Step<Leaving, Response>;
+}
+
+/** Makes the mesh of one isolate: plain data and two journeys; nothing begins before the first request. */
+export function createMesh(ports: MeshPorts): Mesh {
+  const { clock, background } = ports;
+  const instruments = new Instruments();
+  const book = new CircuitBook(ports.random);
+  const members = membership({ ...ports, instruments, book });
+  const journeysOf = journeyMaker(ports, members, instruments, book);
+
+  async function ready(): Promise<Loaded | Response> {
+    const member = await members.ready();
+    return member.ok ? member.value.loaded : problemResponse(problemOf(explained(member.reason, ports)));
+  }
+
+  async function leave(
+    call: Call,
+    loaded: Loaded,
+    target: Target,
+    traffic: TrafficSettings,
+  ): Promise<Response> {
+    const { message } = call;
+    message.headers.set(header.epoch, String(members.current()?.loaded.epoch ?? loaded.epoch));
+    const startedAt = clock.now();
+    const response = await journeysOf(loaded).outbound({
+      ...call,
+      startedAt,
+      background,
+      target,
+      traffic,
+      policy: loaded,
+    });
+    members.touch();
+    return withoutMeshHeaders(response);
+  }
+
+  return {
+    ready,
+    async arrive(arrival, handle) {
+      const loaded = await ready();
+      if (loaded instanceof Response) return loaded;
+      hearEpoch(members, arrival.request.headers.get(header.epoch));
+      const response = await journeysOf(loaded).inbound({ ...arrival, policy: loaded, handle });
+      members.touch();
+      return response;
+    },
+    depart: (call, loaded, destination) => leave(call, loaded, destination, destination.settings.traffic),
+    enter: (call, loaded, listener) => leave(call, loaded, listener, meshTraffic),
+    loaded: () => members.current()?.loaded,
+    report: () => members.report(),
+  };
+}
+
+/** Makes the two journeys for a snapshot once, and keeps those of the one in force. */
+function journeyMaker(
+  ports: MeshPorts,
+  members: Membership,
+  instruments: Instruments,
+  book: CircuitBook,
+): (loaded: Loaded) => Journeys {
+  const { clock } = ports;
+  const witCache = new WitCache();
+  const replay = new ReplayWindow();
+  const arriving = new InFlight();
+  const leaving = new InFlight();
+  const budgets = new RetryBudgets(ports.random);
+  let nonces: (() => string) | undefined;
+  let held: { readonly loaded: Loaded; readonly journeys: Journeys } | undefined;
+
+  const crashed = (error: unknown): void => {
+    instruments.count("crashes");
+    ports.crashed(error);
+  };
+
+  return (loaded) => {
+    if (held?.loaded === loaded) return held.journeys;
+    const tracing = {
+      ...ports,
+      instruments,
+      workload: loaded.snapshot.workload,
+      settings: () => loaded.snapshot.telemetry,
+      epoch: () => loaded.epoch,
+    };
+    const journeys: Journeys = {
+      inbound: inbound({
+        clock,
+        tracing,
+        crashed,
+        identity: {
+          trust: () => members.current()?.trust,
+          cache: witCache,
+          replay,
+          clock,
+          count: (counter) => instruments.count(counter),
+        },
+        inFlight: arriving,
+        tell: () => ({
+          epoch: members.current()?.loaded.epoch ?? loaded.epoch,
+          circuits: book.gossip(clock.now()),
+        }),
+      }),
+      outbound: outbound({
+        ...ports,
+        tracing,
+        crashed,
+        inFlight: leaving,
+        budgets,
+        book,
+        askPermit: members.askPermit,
+        credential: () => usable(members.current(), clock.now()),
+        nonce: () => {
+          nonces ??= nonceSource(ports.uuid);
+          return nonces();
+        },
+        hear: (epoch, circuits) => {
+          hearEpoch(members, epoch);
+          if (circuits !== null) book.hear(circuits, clock.now());
+        },
+      }),
+    };
+    held = { loaded, journeys };
+    return journeys;
+  };
+}
+
+/** A credential signs only while it lives (draft-ietf-wimse-workload-creds-02: not used after its expiry). */
+function usable(member: Member | undefined, now: number): Credential | undefined {
+  const credential = member?.credential;
+  return credential !== undefined && credential.expiresAt > now ? credential : undefined;
+}
+
+/** Nonces that are unique without a call for randomness each: a random prefix for the isolate, and a count. */
+function nonceSource(uuid: () => string): () => string {
+  const prefix = uuid().replaceAll("-", "").slice(0, 20);
+  let count = 0;
+  return () => `${prefix}${(count++).toString(36)}`;
+}
+
+function hearEpoch(members: Membership, text: string | null): void {
+  if (text !== null && /^[0-9]{1,15}$/.test(text)) members.hearEpoch(Number(text));
+}
+
+/** Responses leave the mesh without its headers: they mean nothing to an application, and nothing outside may see them. */
+function withoutMeshHeaders(response: Response): Response {
+  const ours = [...response.headers.keys()].filter((name) => name.startsWith(meshPrefix));
+  if (ours.length === 0) return response;
+  const answer = new Response(response.body, response);
+  for (const name of ours) answer.headers.delete(name);
+  return answer;
+}
+
+/** A refusal before there is a journey: told to the log, because no access record can tell it. */
+function explained(refusal: Refusal, ports: MeshPorts): Refusal {
+  const detail = "detail" in refusal ? refusal.detail : refusal.kind;
+  ports.log(
+    JSON.stringify({ time: new Date(ports.clock.now()).toISOString(), event: refusal.kind, reason: detail }),
+  );
+  return refusal;
+}

@@ -1,0 +1,81 @@
+import type { Departure } from "./foundation/exchange.ts";
+import { journey, type Step } from "./foundation/layer.ts";
+import type { Clock, Random, Transport } from "./foundation/ports.ts";
+import { rescued } from "./foundation/rescued.ts";
+import { signed } from "./identity/signed.ts";
+import type { Credential } from "./identity/words.ts";
+import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
+import { admitted, type InFlight } from "./resilience/admitted.ts";
+import { boundedDeparture } from "./resilience/bounded.ts";
+import type { CircuitBook } from "./resilience/circuit-book.ts";
+import { type AskPermit, guarded } from "./resilience/guarded.ts";
+import { type RetryBudgets, retried, type Wait } from "./resilience/retried.ts";
+import type { TrafficSettings } from "./resilience/words.ts";
+import { balanced } from "./routing/balanced.ts";
+import { routed } from "./routing/routed.ts";
+import type { Target } from "./routing/words.ts";
+import { type TracedPorts, tracedDeparture } from "./telemetry/traced.ts";
+import { type Hear, transported } from "./transported.ts";
+
+/** What is known when a request begins to leave. */
+export type Leaving = Departure & {
+  readonly target: Target;
+  readonly traffic: TrafficSettings;
+  /** The policy that this request keeps to its end, whatever is swapped in meanwhile. */
+  readonly policy: Loaded;
+};
+
+export interface OutboundPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly wait: Wait;
+  readonly tracing: TracedPorts;
+  readonly crashed: (error: unknown) => void;
+  readonly inFlight: InFlight;
+  readonly budgets: RetryBudgets;
+  readonly book: CircuitBook;
+  readonly askPermit: AskPermit;
+  readonly credential: () => Credential | undefined;
+  readonly nonce: () => string;
+  readonly transport: Transport;
+  readonly hear: Hear;
+}
+
+/**
+ * The journey of a request that leaves. Read it from the top: each line says what is true after it, and
+ * what it answers when it refuses. The compiler holds the order, because every layer states what it needs.
+ *
+ * Why this order: retry is outside balance and circuit, so that a second try may go elsewhere and every
+ * try is judged; the deadline is outside retry, so that all tries share one budget; signing is inside
+ * retry, because a proof is never used twice.
+ */
+export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
+  return (
+    journey<Leaving, Response>()
+      // one trace over every hop, without the application's help; never refuses
+      .through(tracedDeparture(ports.tracing))
+      // below here a refusal is a value; here it becomes a problem (RFC 9457)
+      .through(rescued(ports.crashed))
+      // the rule that wins and its backends; 404 no-route, 500 no-backend, redirects are answered here
+      .through(routed())
+      // one deadline for all tries; 504 deadline-exceeded
+      .through(boundedDeparture(ports))
+      // a place among the requests under way to this destination; 503 overloaded
+      .through(admitted(ports, (leaving) => limitOf(leaving)))
+      // further tries, where another try is safe and budget and credits allow; passes on the last answer
+      .through(retried(ports))
+      // one backend by weight; 500 no-backend
+      .through(balanced<LoadedDestination>(ports))
+      // the backend's circuit lets it pass; 503 circuit-open
+      .through(guarded(ports))
+      // our credential and a fresh proof; 503 mesh-not-ready
+      .through(signed(ports))
+      // one try on the wire; 503 unreachable
+      .to(transported(ports))
+  );
+}
+
+const limitOf = (leaving: Leaving) => ({
+  key: leaving.target.destination,
+  limit: leaving.traffic.maxInFlight,
+});

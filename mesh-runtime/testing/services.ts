@@ -1,0 +1,90 @@
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseAllDocuments } from "yaml";
+import type { WorkerToRun } from "./workerd.ts";
+import { readWranglerConfig, type ServiceConfig, type WorkerConfig } from "./wrangler-config.ts";
+
+/** One service of a mesh under test: exactly one of `entry`, `config` and `fetch`. */
+export interface ServiceUnderTest {
+  /** Path of a worker's entry module. It need not import the mesh: an export that is not in it yet is put into it. */
+  readonly entry?: string;
+  /** Path of a `wrangler.toml`. */
+  readonly config?: string;
+  /** A handler that runs here, in the test's own process. */
+  readonly fetch?: (request: Request) => Response | Promise<Response>;
+  /** Variables, over those of the file. */
+  readonly vars?: Readonly<Record<string, unknown>>;
+  /** False for a worker that is its own way into the mesh, such as a gateway. @default true */
+  readonly meshed?: boolean;
+}
+
+const inlineFile = fileURLToPath(new URL("./worker/inline.ts", import.meta.url));
+const localDate = "2026-10-01";
+
+/** The worker of a service, bound to control and to every other service as its name tells. */
+export function serviceWorker(
+  name: string,
+  service: ServiceUnderTest,
+  others: readonly string[],
+  wrapped: (main: string, how: "driven" | "breakable") => string,
+): WorkerToRun {
+  const props = { service: name, namespace: "default" };
+  const config = configOf(name, service);
+  const services: Record<string, unknown> = {
+    ...localServices(config.services, others),
+    ...Object.fromEntries(others.map((other) => [bindingName(other), { name: other, props }])),
+    MESH: { name: "tulle-control", entrypoint: "Workload", props },
+  };
+  if (service.fetch !== undefined) services.TULLE_INLINE = service.fetch;
+  return {
+    config: { ...config, services: {} },
+    services,
+    ...(service.vars === undefined ? {} : { vars: service.vars }),
+    wrap: (main) => wrapped(main, service.meshed === false ? "breakable" : "driven"),
+  };
+}
+
+function configOf(name: string, service: ServiceUnderTest): WorkerConfig {
+  if (service.config !== undefined) return { ...readWranglerConfig(service.config), name };
+  if (service.entry === undefined && service.fetch === undefined) {
+    throw new TypeError(`The service ${name} needs one of entry, config and fetch`);
+  }
+  return {
+    name,
+    main: service.entry === undefined ? inlineFile : path.resolve(service.entry),
+    compatibilityDate: localDate,
+    compatibilityFlags: ["enable_request_signal"],
+    alias: {},
+    vars: {},
+    kv: {},
+    durableObjects: {},
+    services: {},
+  };
+}
+
+/** Bindings of the file to workers that are part of this mesh; the rest would have nobody to answer. */
+function localServices(
+  services: Readonly<Record<string, ServiceConfig>>,
+  others: readonly string[],
+): Record<string, ServiceConfig> {
+  return Object.fromEntries(Object.entries(services).filter(([, service]) => others.includes(service.name)));
+}
+
+const bindingName = (service: string): string => service.toUpperCase().replaceAll("-", "_");
+
+/** A plain Service document for every service that the given texts do not name. */
+export function serviceDocuments(names: readonly string[], texts: readonly string[]): readonly string[] {
+  const named = new Set(texts.flatMap(servicesNamed));
+  return names
+    .filter((name) => !named.has(name))
+    .map((name) => `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata: { name: ${name} }\nspec: {}\n`);
+}
+
+function servicesNamed(text: string): readonly string[] {
+  return parseAllDocuments(text).flatMap((document) => {
+    if (!("toJS" in document) || document.errors.length > 0) return [];
+    const value: unknown = document.toJS();
+    const { kind, metadata } = (value ?? {}) as { kind?: unknown; metadata?: { name?: unknown } };
+    return kind === "Service" ? [String(metadata?.name)] : [];
+  });
+}

@@ -1,0 +1,45 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { call } from "../../adapters/cloudflare/calls.ts";
+import { meshOf, presentMesh } from "../../adapters/cloudflare/isolate.ts";
+import { type Fault, setFault } from "./fault.ts";
+
+const realNow = Date.now;
+let offsetMs = 0;
+
+/** What a test can do inside of a running worker. Exported by every worker of a test mesh, never by a deployed one. */
+export class TulleDriver extends WorkerEntrypoint<object> {
+  /** Sends a request as this workload: through its outbound journey. */
+  override async fetch(request: Request): Promise<Response> {
+    const mesh = meshOf(this.env);
+    const loaded = await mesh.ready();
+    if (loaded instanceof Response) return loaded;
+    const host = new URL(request.url).hostname;
+    if (loaded.destinationByHost(host) === undefined) {
+      return new Response(`No service of the mesh is called ${host}`, { status: 404 });
+    }
+    return call(mesh, (policy) => policy.destinationByHost(host), request);
+  }
+
+  /** Moves this isolate's clock on. */
+  advance(ms: number): void {
+    offsetMs += ms;
+    Date.now = () => realNow() + offsetMs;
+  }
+
+  /** Joins if need be, reports what is due, and tells the epoch in force; 0 where there is no mesh. */
+  async report(join: boolean): Promise<number> {
+    const mesh = join ? meshOf(this.env) : presentMesh();
+    if (mesh === undefined) return 0;
+    if (join) {
+      const loaded = await mesh.ready();
+      if (loaded instanceof Response) throw new Error(await loaded.text());
+    }
+    await mesh.report();
+    return mesh.loaded()?.epoch ?? 0;
+  }
+
+  /** Breaks this worker, or mends it. */
+  setFault(fault: Fault | null): void {
+    setFault(fault ?? undefined);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Answer, Message } from "./foundation/exchange.ts";
+import { header } from "./foundation/headers.ts";
+import type { Step } from "./foundation/layer.ts";
+import { type Transport, TransportFailure } from "./foundation/ports.ts";
+import { no, ok } from "./foundation/result.ts";
+import type { LoadedDestination } from "./policy/loaded.ts";
+
+/** What a response tells about the mesh: the sender's newest epoch, and circuits that are not closed. */
+export type Hear = (epoch: string | null, circuits: string | null) => void;
+
+interface Ready {
+  readonly message: Message;
+  readonly recipient: LoadedDestination;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The last step out: makes the one `Request` of this attempt, sends it, hears what the answer says about the mesh. */
+export const transported =
+  (ports: { readonly transport: Transport; readonly hear: Hear }): Step<Ready, Answer> =>
+  async ({ message, recipient, signal }) => {
+    const { endpoint, key } = recipient.settings;
+    if (endpoint === undefined) {
+      return no({
+        kind: "no-backend",
+        destination: key,
+        rule: "",
+        detail: `${key} has no endpoint: it only routes to others`,
+      });
+    }
+    try {
+      const response = await ports.transport.send(endpoint, requestOf(message, signal));
+      ports.hear(response.headers.get(header.epoch), response.headers.get(header.circuits));
+      return ok(response);
+    } catch (error) {
+      if (signal?.aborted) return no({ kind: "cancelled" });
+      const detail = error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
+      return no({
+        kind: "unreachable",
+        destination: key,
+        delivered: !(error instanceof TransportFailure),
+        detail,
+      });
+    }
+  };
+
+function requestOf(message: Message, signal: AbortSignal | undefined): Request {
+  const init: RequestInit & { duplex?: "half" } = {
+    method: message.method,
+    headers: message.headers,
+    redirect: "manual",
+  };
+  if (message.body !== null) {
+    init.body = message.body as BodyInit;
+    if (message.body instanceof ReadableStream) init.duplex = "half";
+  }
+  if (signal !== undefined) init.signal = signal;
+  // Platform properties (`cf`) are not in the standard's types; other runtimes ignore them.
+  if (message.platform !== undefined) Object.assign(init, { cf: message.platform });
+  return new Request(message.url, init);
+}
