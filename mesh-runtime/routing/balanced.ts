@@ -17,8 +17,8 @@ export interface Balancing<Recipient extends object> extends Routed, Noted {
 
 /**
  * After this layer it is known which backend this attempt goes to, and that backend's own filters have
- * been applied to the attempt and will be to its answer. Filters of backends that
- * were not chosen do nothing, and the chosen one's routes do not run again (GEP-1294).
+ * been applied to the attempt and will be to its answer. Filters of backends that were not chosen do
+ * nothing, and the routes of the chosen one do not run again (GEP-1294).
  *
  * Refuses with `no-backend` when the choice falls on a backend that cannot be used or is unknown, and
  * when none has weight. A backend whose filter redirects answers at once.

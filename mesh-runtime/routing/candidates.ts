@@ -95,9 +95,10 @@ export function choose(groups: Candidates, request: RoutedRequest): Matched | un
   return best?.matched;
 }
 
-function worthAsking(group: Group, { headers, url }: RoutedRequest): readonly Remaining[] {
+function worthAsking(group: Group, request: RoutedRequest): readonly Remaining[] {
   if (group.by === "nothing") return group.candidates;
-  const value = group.by === "headers" ? headers.get(group.name) : url.searchParams.get(group.name);
+  const asked = group.by === "headers" ? request.headers : request.url.searchParams;
+  const value = asked.get(group.name);
   return (value === null ? undefined : group.candidates.get(value)) ?? nobody;
 }
 

@@ -1,0 +1,104 @@
+import fc from "fast-check";
+import type { NamedValue, PathMatch, RouteMatch, Rule } from "../../../mesh-runtime/routing/words.ts";
+import { type request, rule } from "./examples.ts";
+
+/** Arbitrary rules and requests from so few parts that they often meet, odd ones among them. */
+
+const odd = fc.constantFrom(
+  "A",
+  "v2",
+  "v2example",
+  ".",
+  "..",
+  "...",
+  "%2e",
+  "%2F",
+  "a%2Fb",
+  "a%2fb",
+  "%61",
+  "é",
+  "caf%C3%A9",
+  "日本",
+  "a b",
+  "%",
+  "\\",
+  ";x",
+  "*",
+  "__proto__",
+);
+
+const segment = fc.oneof(
+  { arbitrary: fc.constantFrom("", "a", "b"), weight: 2 },
+  { arbitrary: odd, weight: 1 },
+);
+
+const written = fc.oneof(
+  { arbitrary: fc.array(segment, { maxLength: 3 }).map((all) => `/${all.join("/")}`), weight: 12 },
+  { arbitrary: fc.constantFrom("", "/", "//", "/a", "/a/", "/a//", "a", "a/b"), weight: 6 },
+);
+
+/** Rules hold paths as operators write them, and as the URL parser would have them. */
+const path: fc.Arbitrary<PathMatch> = fc
+  .record({
+    type: fc.constantFrom("Exact" as const, "PathPrefix" as const),
+    value: written,
+    parsed: fc.boolean(),
+  })
+  .map(({ type, value, parsed }) => ({
+    type,
+    value: parsed
+      ? new URL(`http://shop.example.com${value.startsWith("/") ? value : `/${value}`}`).pathname
+      : value,
+  }));
+
+const conditions = (names: readonly string[]): fc.Arbitrary<readonly NamedValue[]> =>
+  fc.array(fc.record({ name: fc.constantFrom(...names), value: fc.constantFrom("1", "2", "") }), {
+    maxLength: 3,
+  });
+
+const method = fc.constantFrom("GET", "POST", "get", "PURGE");
+
+export const anyMatch: fc.Arbitrary<RouteMatch> = fc
+  .record({
+    path,
+    method: fc.option(method, { nil: undefined, freq: 2 }),
+    headers: fc.oneof(fc.constant([]), conditions(["x-a", "x-b", "x-c"])),
+    query: fc.oneof(fc.constant([]), conditions(["a", "A", "é"])),
+  })
+  .map(({ method: wanted, ...rest }) => (wanted === undefined ? rest : { ...rest, method: wanted }));
+
+export const anyRules: fc.Arbitrary<readonly Rule[]> = fc
+  .array(fc.array(anyMatch, { maxLength: 3 }), { maxLength: 24 })
+  .map((rules) => rules.map((matches, index) => rule(`rule-${index}`, matches)));
+
+const query = fc
+  .array(
+    fc
+      .tuple(fc.constantFrom("a", "A", "é", "%C3%A9"), fc.constantFrom("1", "2", "", "%31"))
+      .map((pair) => pair.join("=")),
+    { maxLength: 3 },
+  )
+  .map((pairs) => (pairs.length === 0 ? "" : `?${pairs.join("&")}`));
+
+const url = fc.oneof(
+  {
+    arbitrary: fc
+      .tuple(
+        fc.oneof(
+          written,
+          path.map(({ value }) => value),
+        ),
+        query,
+      )
+      .map(([at, asked]) => new URL(`http://shop.example.com${at.startsWith("/") ? at : `/${at}`}${asked}`)),
+    weight: 20,
+  },
+  { arbitrary: fc.constantFrom("opaque:a/b", "opaque:", "opaque:a").map((text) => new URL(text)), weight: 1 },
+);
+
+export const anyRequest: fc.Arbitrary<ReturnType<typeof request>> = fc
+  .record({ url, method, headers: conditions(["x-a", "x-b", "X-C"]) })
+  .map(({ headers, ...rest }) => ({
+    ...rest,
+    headers: new Headers(headers.map(({ name, value }): [string, string] => [name, value])),
+  }));
