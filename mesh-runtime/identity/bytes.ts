@@ -1,0 +1,20 @@
+/** Base64 with padding (RFC 4648 §4), as structured fields write byte sequences. */
+export function base64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes));
+}
+
+/** Base64url without padding (RFC 4648 §5), as JOSE writes everything. For short values: keys, hashes. */
+export function base64url(bytes: Uint8Array): string {
+  return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** SHA-256 of bytes. */
+export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
+  // The type admits shared memory, which no body and no encoder of ours ever is.
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+}
+
+/** SHA-256 of a text's UTF-8 bytes, base64url: `jkt`, `th` and the like. */
+export async function sha256Text(text: string): Promise<string> {
+  return base64url(await sha256(new TextEncoder().encode(text)));
+}

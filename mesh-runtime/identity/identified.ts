@@ -1,0 +1,202 @@
+import type { Answer, Arrival, Noted } from "../foundation/exchange.ts";
+import { header, identityHeaders, meshPrefix } from "../foundation/headers.ts";
+import { layer } from "../foundation/layer.ts";
+import type { Clock } from "../foundation/ports.ts";
+import type { IdentityStep, Refusal } from "../foundation/refusal.ts";
+import { no, ok, type Result } from "../foundation/result.ts";
+import { readUpTo } from "./body.ts";
+import { mismatch } from "./content-digest.ts";
+import { verifyMessage } from "./proof.ts";
+import type { ReplayWindow } from "./replay.ts";
+import { isWorkloadName, workloadId, workloadOf } from "./spiffe-id.ts";
+import type { WitCache } from "./svid.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
+import { signatureTag } from "./wimse-profile.ts";
+import type { Evidence, Identified, Mode, Principal, SpiffeId } from "./words.ts";
+
+export interface IdentifiedPorts {
+  /** The trust bundle in force; undefined before the first join. */
+  readonly trust: () => TrustBundle | undefined;
+  readonly cache: WitCache;
+  readonly replay: ReplayWindow;
+  readonly clock: Clock;
+  /** Adds one to a named counter. */
+  readonly count: (counter: string) => void;
+}
+
+/** What of the policy in force decides about callers. */
+export interface IdentityPolicy {
+  readonly self: SpiffeId;
+  readonly inbound: {
+    readonly mode: Mode;
+    /** The weakest evidence that is accepted. */
+    readonly evidence: Evidence;
+    readonly maxDigestBytes: number;
+    readonly largeBody: "reject" | "unsigned";
+  };
+}
+
+type Arriving = Arrival & Noted & { readonly policy: IdentityPolicy };
+
+/**
+ * Knows who calls, or refuses.
+ *
+ * A proof that is present is always verified, and a bad one is refused in PERMISSIVE mode too: who tries to
+ * prove an identity and fails is broken or an attacker, and admitting it as "nobody" would make tampering
+ * invisible. Without a proof, the platform's word (`bindingProps`) counts where the policy takes evidence
+ * `binding`. With neither, STRICT refuses, and PERMISSIVE lets in an undefined principal and counts it.
+ *
+ * What goes on is a request without any header that could be taken for an identity, and without mesh headers,
+ * but for those that carry an identified caller's deadline, credits, hops and epoch further. A body under a
+ * digest is read, compared and handed on as bytes before anybody sees it.
+ */
+export const identified = (ports: IdentifiedPorts) =>
+  layer<Arriving, Identified, Answer>("identified", (next) => async (exchange) => {
+    const known = await identify(exchange, ports);
+    if (!known.ok) return known;
+    const { principal, body } = known.value;
+    if (principal !== undefined) {
+      exchange.notes.peer = principal.id.uri;
+      exchange.notes.source = `${principal.namespace}/${principal.service}`;
+      exchange.notes.evidence = principal.evidence;
+    }
+    return next({
+      ...exchange,
+      principal,
+      request: cleaned(exchange.request, principal !== undefined, body),
+    });
+  });
+
+/** Who calls, and the body if it had to be read to know. */
+interface Known {
+  readonly principal: Principal | undefined;
+  readonly body?: Uint8Array;
+}
+
+async function identify(exchange: Arriving, ports: IdentifiedPorts): Promise<Result<Known, Refusal>> {
+  const { request, policy, bindingProps } = exchange;
+  if (claimsProof(request.headers)) return bySignature(request, policy, ports);
+  const { mode, evidence } = policy.inbound;
+  const named = bindingProps === undefined ? undefined : byBinding(bindingProps, policy.self);
+  if (named?.ok && evidence === "binding") return ok({ principal: named.value });
+  if (mode === "PERMISSIVE") {
+    ports.count("permissive_admitted");
+    return ok({ principal: undefined });
+  }
+  if (named === undefined) return refused("missing", "the request carries no identity");
+  return named.ok
+    ? refused("evidence", "a signature is demanded, and the caller is known by its binding only")
+    : named;
+}
+
+/**
+ * Whether a request tries to prove a workload's identity. Signatures with other tags are none of ours: a
+ * client outside the mesh may sign for somebody else's reasons.
+ */
+const claimsProof = (headers: Headers): boolean =>
+  headers.has(header.identityToken) || (headers.get(header.signatureInput)?.includes(signatureTag) ?? false);
+
+/** The caller that the platform names. Undefined when it names none: a binding without props. */
+function byBinding(
+  { service, namespace }: NonNullable<Arrival["bindingProps"]>,
+  self: SpiffeId,
+): Result<Principal, Refusal> | undefined {
+  if (service === undefined && namespace === undefined) return undefined;
+  if (
+    typeof service !== "string" ||
+    typeof namespace !== "string" ||
+    !isWorkloadName(service) ||
+    !isWorkloadName(namespace)
+  ) {
+    return refused("malformed", "the binding's props must name service and namespace as RFC 1123 labels");
+  }
+  return ok({
+    id: workloadId(self.trustDomain, namespace, service),
+    namespace,
+    service,
+    evidence: "binding",
+  });
+}
+
+async function bySignature(
+  request: Request,
+  policy: IdentityPolicy,
+  { trust, cache, replay, clock }: IdentifiedPorts,
+): Promise<Result<Known, Refusal>> {
+  const bundle = trust();
+  if (bundle === undefined) {
+    return no({
+      kind: "mesh-not-ready",
+      detail: "no trust bundle to verify callers with",
+      retryAfterMs: 1_000,
+    });
+  }
+  const verifier = { audience: policy.self.uri, bundle, cache, replay, now: clock.now() };
+  const message = await verifyMessage(request, verifier);
+  if (!message.ok) return refused(message.reason.step, message.reason.detail);
+  const { caller, contentDigest } = message.value;
+  const workload = workloadOf(caller.id);
+  if (workload === undefined)
+    return refused("token", "sub does not name a workload (/ns/<namespace>/sa/<service>)");
+  const principal: Principal = { id: caller.id, ...workload, evidence: "signature" };
+  const body = await verifiedBody(request, contentDigest, policy);
+  if (!body.ok) return body;
+  return ok(body.value === undefined ? { principal } : { principal, body: body.value });
+}
+
+/**
+ * Reads and verifies the body that a digest speaks of. Undefined where there is nothing to read or nothing to
+ * compare. Without a digest only an empty body goes through, unless the policy lets bodies go unsigned.
+ */
+async function verifiedBody(
+  request: Request,
+  contentDigest: string | undefined,
+  { inbound }: IdentityPolicy,
+): Promise<Result<Uint8Array | undefined, Refusal>> {
+  if (request.body === null) {
+    if (contentDigest === undefined) return ok(undefined);
+    const wrong = await mismatch(contentDigest, new Uint8Array(0));
+    return wrong === undefined ? ok(undefined) : refused("digest", wrong);
+  }
+  if (contentDigest === undefined && inbound.largeBody === "unsigned") return ok(undefined);
+  const limitBytes = contentDigest === undefined ? 0 : inbound.maxDigestBytes;
+  let head: Awaited<ReturnType<typeof readUpTo>>;
+  try {
+    head = await readUpTo(request.body, limitBytes);
+  } catch {
+    // The caller went away before its body was through; there is nobody left to tell more.
+    return no({ kind: "cancelled" });
+  }
+  if (!head.whole) {
+    // Whether the sender takes note that we stop reading is its affair; the answer is on its way already.
+    head.rest.cancel().catch(() => undefined);
+    return contentDigest === undefined
+      ? refused("digest", "the body is not covered")
+      : no({ kind: "body-too-large", limitBytes });
+  }
+  const wrong = contentDigest === undefined ? undefined : await mismatch(contentDigest, head.bytes);
+  return wrong === undefined ? ok(head.bytes) : refused("digest", wrong);
+}
+
+/** Mesh headers that later layers read from an identified caller. */
+const carried: ReadonlySet<string> = new Set([header.deadline, header.credits, header.hops, header.epoch]);
+const claims: ReadonlySet<string> = new Set(identityHeaders);
+
+/** The request without what must not go on; the very same one when there is no such thing. */
+function cleaned(request: Request, isIdentified: boolean, body: Uint8Array | undefined): Request {
+  const unwanted: string[] = [];
+  request.headers.forEach((_value, name) => {
+    if (claims.has(name) || (name.startsWith(meshPrefix) && !(isIdentified && carried.has(name))))
+      unwanted.push(name);
+  });
+  if (unwanted.length === 0 && body === undefined) return request;
+  const headers = new Headers(request.headers);
+  for (const name of unwanted) headers.delete(name);
+  // Made from the request itself: so its signal, its platform properties and an upgrade go on with it.
+  return new Request(
+    request,
+    body === undefined ? { headers } : { headers, body: body as Uint8Array<ArrayBuffer> },
+  );
+}
+
+const refused = (step: IdentityStep, detail: string) => no<Refusal>({ kind: "unidentified", step, detail });

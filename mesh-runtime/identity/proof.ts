@@ -1,0 +1,201 @@
+import { header } from "../foundation/headers.ts";
+import type { IdentityStep } from "../foundation/refusal.ts";
+import { no, ok, type Result } from "../foundation/result.ts";
+import { base64 } from "./bytes.ts";
+import type { ReplayWindow } from "./replay.ts";
+import { fieldValue, requestTarget, signatureBase } from "./signature-base.ts";
+import {
+  parseSignature,
+  parseSignatureInput,
+  type SignatureInput,
+  signatureParameters,
+} from "./signature-input.ts";
+import { type Unverified, type VerifiedWit, verifyWit, type WitCache } from "./svid.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
+import {
+  maxComponents,
+  maxProofValidityS,
+  methodComponent,
+  mustBeCovered,
+  proofSkewMs,
+  proofValidityS,
+  signatureLabel,
+  targetComponent,
+} from "./wimse-profile.ts";
+import type { Credential } from "./words.ts";
+
+const es256 = { name: "ECDSA", hash: "SHA-256" } as const;
+const encoder = new TextEncoder();
+
+/** The parts of a request that a proof speaks of. */
+export interface ProvenMessage {
+  /** Upper case, as the wire has it. */
+  readonly method: string;
+  /** The whole URL, as the `Request` on either side has it. */
+  readonly url: string;
+  readonly headers: Headers;
+}
+
+/**
+ * Proves a request: sets `Workload-Identity-Token`, `Signature-Input` and `Signature` on its headers, in the
+ * place of any that an earlier attempt left there. Covers method, request target, and whichever of the
+ * headers of {@link mustBeCovered} the request has; to be called when all of those are final.
+ *
+ * @param audience the destination's SPIFFE ID: a binding's host name means nothing, so this names the callee
+ * @param now milliseconds since the Unix epoch
+ * @param nonce unique for this key; printable ASCII without quotes and backslashes
+ * @returns the reason when the request cannot be signed: its method or a covered header cannot be written unambiguously
+ */
+export async function signMessage(
+  message: ProvenMessage,
+  proof: { audience: string; credential: Credential; now: number; nonce: string },
+): Promise<Result<undefined, string>> {
+  const { method, headers } = message;
+  const { audience, credential, now, nonce } = proof;
+  if (!isMethod(method)) return no("Cannot sign a request: its method must be upper case");
+  const present = coverable(headers);
+  present.set(header.identityToken, credential.wit);
+  if (present.size > maxComponents - 2)
+    return no(`Cannot sign a request: more than ${maxComponents} parts would be covered`);
+  const components = [methodComponent, targetComponent, ...present.keys()];
+  const created = Math.floor(now / 1_000);
+  const parameters = signatureParameters(components, {
+    created,
+    expires: created + proofValidityS,
+    nonce,
+    audience,
+  });
+  const base = signatureBase(components, parameters, (component) =>
+    componentValue(component, message, present, credential.wit),
+  );
+  if (!base.ok) return no(`Cannot sign a request: ${base.reason}`);
+  const signature = await crypto.subtle.sign(es256, credential.privateKey, encoder.encode(base.value));
+  headers.set(header.identityToken, credential.wit);
+  headers.set(header.signatureInput, `${signatureLabel}=${parameters}`);
+  headers.set(header.signature, `${signatureLabel}=:${base64(new Uint8Array(signature))}:`);
+  return ok(undefined);
+}
+
+/** What a verified proof vouches for. */
+export interface VerifiedMessage {
+  readonly caller: VerifiedWit;
+  /** `Content-Digest`, covered by the proof; undefined when the request has none. */
+  readonly contentDigest: string | undefined;
+}
+
+/** Where and by what a proof is judged. */
+export interface Verifier {
+  /** Our own SPIFFE ID, from our own policy; `Host` and the like are never asked. */
+  readonly audience: string;
+  readonly bundle: TrustBundle;
+  readonly cache: WitCache;
+  readonly replay: ReplayWindow;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+}
+
+/**
+ * Verifies the token and the proof of a request, in the order of {@link IdentityStep}. Every header of
+ * {@link mustBeCovered} that the request has must be covered; covering more is allowed. Nothing of the
+ * request has been used before this is through, and the body is still to be compared with `contentDigest`.
+ */
+export async function verifyMessage(
+  message: ProvenMessage,
+  { audience, bundle, cache, replay, now }: Verifier,
+): Promise<Result<VerifiedMessage, Unverified>> {
+  const { headers } = message;
+  const wit = headers.get(header.identityToken)?.trim();
+  const inputHeader = headers.get(header.signatureInput);
+  const signatureHeader = headers.get(header.signature);
+  if (wit === undefined || inputHeader === null || signatureHeader === null) {
+    return failed("missing", "token, Signature-Input and Signature are required together");
+  }
+  const input = parseSignatureInput(inputHeader);
+  if (!input.ok) return failed("malformed", input.reason);
+  const signature = parseSignature(signatureHeader, input.value.label);
+  if (!signature.ok) return failed("malformed", signature.reason);
+  if (!isMethod(message.method)) return failed("malformed", "the method is not upper case");
+  const present = coverable(headers);
+  const gap = missingFrom(input.value, present);
+  if (gap !== undefined) return failed("malformed", gap);
+
+  const caller = await verified(wit, { bundle, cache, now });
+  if (!caller.ok) return caller;
+  const { components, parameters, nonce, expires } = input.value;
+  const base = signatureBase(components, parameters, (component) =>
+    componentValue(component, message, present, wit),
+  );
+  if (!base.ok) return failed("proof", base.reason);
+  const { proofKey, thumbprint } = caller.value;
+  if (!(await crypto.subtle.verify(es256, proofKey, signature.value, encoder.encode(base.value)))) {
+    return failed("proof", "the signature is not by the token's key over this request");
+  }
+  if (input.value.audience !== audience) return failed("audience", "the proof is for another workload");
+  const untimely = outOfTime(input.value, now);
+  if (untimely !== undefined) return failed("clock", untimely);
+  const freshness = replay.admit(thumbprint, nonce, expires * 1_000, now);
+  if (freshness === "repeated") return failed("replay", "this nonce has been used");
+  if (freshness === "full") return failed("replay", "too many nonces to tell whether this one has been used");
+  return ok({ caller: caller.value, contentDigest: present.get(header.contentDigest) });
+}
+
+async function verified(
+  wit: string,
+  { bundle, cache, now }: Pick<Verifier, "bundle" | "cache" | "now">,
+): Promise<Result<VerifiedWit, Unverified>> {
+  const known = cache.recall(wit, bundle, now);
+  if (known !== undefined) return ok(known);
+  const found = await verifyWit(wit, bundle, now);
+  if (found.ok) cache.keep(wit, found.value, bundle);
+  return found;
+}
+
+/** The headers that must be covered, in one pass. */
+function coverable(headers: Headers): Map<string, string> {
+  const present = new Map<string, string>();
+  headers.forEach((value, name) => {
+    if (mustBeCovered(name)) present.set(name, value);
+  });
+  return present;
+}
+
+/** What the proof leaves open although it must not, or undefined. */
+function missingFrom(
+  { components, signResponse }: SignatureInput,
+  present: ReadonlyMap<string, string>,
+): string | undefined {
+  if (!components.includes(methodComponent) || !components.includes(targetComponent))
+    return "method and request target must be covered";
+  for (const name of present.keys()) {
+    if (!components.includes(name)) return `${name} is present and not covered`;
+  }
+  // http-signature §4: who cannot sign a demanded response must not answer with an unsigned success.
+  return signResponse ? "a signed response is demanded, which is not supported" : undefined;
+}
+
+function componentValue(
+  component: string,
+  { method, url, headers }: ProvenMessage,
+  present: ReadonlyMap<string, string>,
+  wit: string,
+): string | undefined {
+  if (component === methodComponent) return method;
+  if (component === targetComponent) return fieldValue(requestTarget(url));
+  // A token that is ours or has been verified is base64url: the longest value needs no second look.
+  if (component === header.identityToken) return wit;
+  const value = present.get(component) ?? headers.get(component);
+  return value === null ? undefined : fieldValue(value);
+}
+
+/** What is wrong with the times of a proof, or undefined. */
+function outOfTime({ created, expires }: SignatureInput, now: number): string | undefined {
+  if (created * 1_000 > now + proofSkewMs) return "the proof was made in the future";
+  if (expires * 1_000 <= now) return "the proof has expired";
+  if (expires <= created) return "the proof expires before it was made";
+  return expires - created > maxProofValidityS ? "the proof is valid for too long" : undefined;
+}
+
+/** Runtimes differ in which methods they turn to upper case, so only what all of them agree on is signed. */
+const isMethod = (method: string): boolean => /^[A-Z][A-Z-]{0,31}$/.test(method);
+
+const failed = (step: IdentityStep, detail: string) => no<Unverified>({ step, detail });

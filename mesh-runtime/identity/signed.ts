@@ -1,0 +1,95 @@
+import type { Answer, Message } from "../foundation/exchange.ts";
+import { header, identityHeaders } from "../foundation/headers.ts";
+import { layer } from "../foundation/layer.ts";
+import type { Clock, Endpoint } from "../foundation/ports.ts";
+import type { Refusal } from "../foundation/refusal.ts";
+import { no, ok, type Result } from "../foundation/result.ts";
+import { readUpTo, resumed } from "./body.ts";
+import { contentDigest } from "./content-digest.ts";
+import { signMessage } from "./proof.ts";
+import type { Credential, Evidence, SpiffeId } from "./words.ts";
+
+export interface SignedPorts {
+  /** The credential in force; undefined while there is none that has not expired. */
+  readonly credential: () => Credential | undefined;
+  readonly clock: Clock;
+  /** A text that this key has not signed yet: 1 to 64 characters of printable ASCII without quotes and backslashes. */
+  readonly nonce: () => string;
+}
+
+/** What a proof has to know about whom it is for. */
+export interface Recipient {
+  readonly id: SpiffeId;
+  readonly settings: {
+    /** What the recipient demands. */
+    readonly evidence: Evidence;
+    /** Bodies above `maxDigestBytes`: refuse to send them, or send them without a digest. */
+    readonly largeBody: "reject" | "unsigned";
+    readonly maxDigestBytes: number;
+    readonly endpoint?: Endpoint;
+  };
+}
+
+/**
+ * Proves this attempt: digests the body, puts token and signature on the message, in the place of those that an
+ * earlier attempt left there. Whatever else the application or an earlier hop put there that could be taken
+ * for an identity is dropped; `authorization` is the application's own and stays, covered.
+ *
+ * Where the recipient takes the platform's word and is reached by a service binding, there is no cryptography at all.
+ * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
+ */
+export const signed = ({ credential, clock, nonce }: SignedPorts) =>
+  layer<{ readonly message: Message; readonly recipient: Recipient }, object, Answer>(
+    "signed",
+    (next) => async (exchange) => {
+      const { message, recipient } = exchange;
+      const { headers } = message;
+      for (const name of identityHeaders) if (headers.has(name)) headers.delete(name);
+      const { evidence, endpoint } = recipient.settings;
+      if (evidence === "binding" && endpoint?.kind === "binding") return next(exchange);
+
+      const held = credential();
+      const now = clock.now();
+      if (held === undefined || held.expiresAt <= now) {
+        return no({
+          kind: "mesh-not-ready",
+          detail: "this isolate has no credential to sign with",
+          retryAfterMs: 1_000,
+        });
+      }
+      const digested = await withDigest(message, recipient);
+      if (!digested.ok) return digested;
+      const { method, url } = message;
+      const proof = { audience: recipient.id.uri, credential: held, now, nonce: nonce() };
+      const proven = await signMessage({ method, url: url.href, headers }, proof);
+      if (!proven.ok) return no({ kind: "internal", detail: proven.reason });
+      return next(digested.value === message ? exchange : { ...exchange, message: digested.value });
+    },
+  );
+
+/** The message with `Content-Digest` for its body, which may have had to be read for that; without one where there is no body, or a large one may go unsigned. */
+async function withDigest(message: Message, { settings }: Recipient): Promise<Result<Message, Refusal>> {
+  const { headers, body } = message;
+  const { maxDigestBytes: limitBytes, largeBody } = settings;
+  // An earlier attempt's, or the application's own, of which we do not know whether it is true.
+  headers.delete(header.contentDigest);
+  if (body === null) return ok(message);
+
+  let bytes: Uint8Array | undefined;
+  let rest = body;
+  if (body instanceof Uint8Array) {
+    if (body.byteLength <= limitBytes) bytes = body;
+  } else {
+    const head = await readUpTo(body, limitBytes);
+    if (head.whole) bytes = head.bytes;
+    else if (largeBody === "unsigned") rest = resumed(head.read, head.rest);
+    // Whether its source takes note that we stop reading changes nothing for the refusal.
+    else head.rest.cancel().catch(() => undefined);
+  }
+  if (bytes !== undefined) {
+    headers.set(header.contentDigest, await contentDigest(bytes));
+    return ok(bytes === body ? message : { ...message, body: bytes });
+  }
+  if (largeBody === "reject") return no({ kind: "body-too-large", limitBytes });
+  return ok(rest === body ? message : { ...message, body: rest });
+}

@@ -1,0 +1,140 @@
+import { no, ok, type Result } from "../foundation/result.ts";
+import { holdsSecret, importPublicJwk, parsePublicJwk } from "./public-jwk.ts";
+import { openDocument } from "./signed-document.ts";
+import { parseSpiffeId } from "./spiffe-id.ts";
+import type { PublicJwk } from "./words.ts";
+
+/** `typ` of the signed trust bundle. */
+export const bundleType = "tulle-bundle+jwt";
+
+/** A signing key as it is published: SPIFFE Trust Domain and Bundle §4, WIT-SVID §6. */
+export type BundleKey = PublicJwk & { readonly kid: string; readonly use: "wit-svid" };
+
+/** What is no longer believed although it was signed: one token, one key, or all of a workload's tokens up to a time. */
+export type Revocation =
+  | { readonly jti: string }
+  /** RFC 7638 thumbprint of the workload's key. */
+  | { readonly jkt: string }
+  /** Tokens issued before `before` (seconds since the Unix epoch); absent: all of them. */
+  | { readonly sub: string; readonly before?: number };
+
+/**
+ * What the root key signs. The lifetime should be no shorter than a credential's: after `exp` no token is
+ * verified that was not verified before.
+ */
+export interface BundlePayload {
+  readonly trustDomain: string;
+  /** Increases with every change, and with every renewal of `exp`. */
+  readonly sequence: number;
+  /** Seconds since the Unix epoch. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly keys: readonly BundleKey[];
+  readonly revoked: readonly Revocation[];
+}
+
+/** The public keys of one trust domain, ready for use. Bundles are never merged. */
+export interface TrustBundle {
+  readonly trustDomain: string;
+  readonly sequence: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
+  readonly keys: ReadonlyMap<string, CryptoKey>;
+  readonly revoked: Revoked;
+}
+
+export interface Revoked {
+  readonly tokens: ReadonlySet<string>;
+  /** Thumbprints. */
+  readonly keys: ReadonlySet<string>;
+  /** By URI: tokens issued before so many seconds since the Unix epoch. */
+  readonly workloads: ReadonlyMap<string, number>;
+}
+
+const maxKeys = 64;
+
+/**
+ * Verifies a signed trust bundle and makes keys of it, all or nothing.
+ *
+ * Refuses what the root key did not sign, an expired one, one of another trust domain than the one held,
+ * a lower sequence than the one held (a rollback through KV), two keys with one `kid`, secret members, and
+ * a revocation that it cannot read. Ignores keys of another `use` or kind, as SPIFFE demands. An empty list
+ * of keys is a bundle: everything is revoked.
+ *
+ * @param held the bundle in force, if there is one
+ * @param now milliseconds since the Unix epoch
+ */
+export async function loadBundle(
+  jws: string,
+  rootKey: CryptoKey,
+  held: TrustBundle | undefined,
+  now: number,
+): Promise<Result<TrustBundle, string>> {
+  const opened = await openDocument<Record<string, unknown>>(jws, bundleType, rootKey);
+  if (!opened.ok) return refused(opened.reason);
+  const { trustDomain, sequence, exp, keys, revoked } = opened.value;
+  if (typeof trustDomain !== "string" || !parseSpiffeId(`spiffe://${trustDomain}`).ok) {
+    return refused("its trust domain is not one");
+  }
+  if (!Number.isSafeInteger(sequence)) return refused("its sequence is not an integer");
+  if (typeof exp !== "number" || exp * 1_000 <= now) return refused("it has expired");
+  const bundle = { trustDomain, sequence: Number(sequence), expiresAt: exp * 1_000 };
+  if (held !== undefined && held.trustDomain !== trustDomain) {
+    return refused(`trust domain must be ${held.trustDomain}, found ${trustDomain}`);
+  }
+  if (held !== undefined && bundle.sequence < held.sequence) {
+    return refused(`sequence must be at least ${held.sequence}, found ${bundle.sequence}`);
+  }
+  const imported = await importKeys(keys);
+  if (!imported.ok) return imported;
+  const list = readRevoked(revoked);
+  return list.ok ? ok({ ...bundle, keys: imported.value, revoked: list.value }) : list;
+}
+
+async function importKeys(list: unknown): Promise<Result<ReadonlyMap<string, CryptoKey>, string>> {
+  if (!Array.isArray(list) || list.length > maxKeys)
+    return refused(`it must have a list of at most ${maxKeys} keys`);
+  const kids = new Set<string>();
+  const keys = new Map<string, CryptoKey>();
+  for (const entry of list as readonly unknown[]) {
+    if (typeof entry !== "object" || entry === null) return refused("a key must be an object");
+    if (holdsSecret(entry)) return refused("a key holds secret members");
+    const jwk = entry as Readonly<Record<string, unknown>>;
+    const { kid, use, alg = "ES256" } = jwk;
+    if (typeof kid === "string") {
+      if (kids.has(kid)) return refused("two keys have one kid");
+      kids.add(kid);
+    }
+    if (use !== "wit-svid" || jwk.kty !== "EC" || jwk.crv !== "P-256") continue;
+    if (typeof kid !== "string" || kid === "") return refused("a key has no kid");
+    const parsed = parsePublicJwk({ ...jwk, alg });
+    const key = parsed.ok ? await importPublicJwk(parsed.value) : parsed;
+    if (!key.ok) return refused(`a key must be ${key.reason}`);
+    keys.set(kid, key.value);
+  }
+  return ok(keys);
+}
+
+function readRevoked(list: unknown): Result<Revoked, string> {
+  if (!Array.isArray(list)) return refused("it must have a list of revocations");
+  const tokens = new Set<string>();
+  const keys = new Set<string>();
+  const workloads = new Map<string, number>();
+  for (const entry of list as readonly unknown[]) {
+    const {
+      jti,
+      jkt,
+      sub,
+      before = Number.POSITIVE_INFINITY,
+    } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof jti === "string") tokens.add(jti);
+    else if (typeof jkt === "string") keys.add(jkt);
+    else if (typeof sub === "string" && typeof before === "number") {
+      workloads.set(sub, Math.max(before, workloads.get(sub) ?? Number.NEGATIVE_INFINITY));
+    } else return refused("a revocation must name a jti, a jkt or a sub");
+  }
+  return ok({ tokens, keys, workloads });
+}
+
+const refused = (why: string): { readonly ok: false; readonly reason: string } =>
+  no(`Cannot load the trust bundle: ${why}`);
