@@ -1,0 +1,98 @@
+import { no, ok, type Result } from "../foundation/result.ts";
+
+/** RFC 3986 `pchar` and "/": what stands in a path as itself. */
+const plain = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/]*$/;
+const hexPair = /^[0-9A-Fa-f]{2}$/;
+
+/**
+ * Writes a path in the one form in which rules compare it, so that one resource has one spelling: a
+ * percent-encoded character that may stand as itself does, every other byte is percent-encoded in upper
+ * case. `/%61dmin` is `/admin`, `/a|b` is `/a%7Cb`, `/caf%c3%a9` is what `/café` becomes.
+ *
+ * What an application, a framework or a file system may read in a second way has no form, since a rule
+ * for the one reading would be passed by the other:
+ * - an encoded slash or backslash (`%2F`, `%5C`), a backslash, an empty segment (`//`), a dot segment
+ *   (RFC 3986 §5.2.4; URL parsers have removed plain ones already, so one that is left was hidden);
+ * - an encoding of an encoding (`%2561`), read once here and twice by whoever decodes twice;
+ * - a control character, NUL above all, which ends the path for some readers;
+ * - a percent sign that encodes nothing, and bytes that are not UTF-8 (`%C0%AF` is an overlong slash).
+ *
+ * Left as they are, because they name different resources for some and the same for others, and Istio
+ * leaves them too: letter case, a trailing slash, parameters after ";", composed and decomposed accents.
+ * A rule that denies a tree of paths is written with a prefix, `/admin*`.
+ *
+ * @param path of a URL, without query
+ * @returns the form, or what makes the path ambiguous
+ */
+export function normalPath(path: string): Result<string, string> {
+  const segments = splitAndJudge(path);
+  if (!segments.ok) return segments;
+  if (plain.test(path)) return ok(path);
+  let form = "";
+  for (const segment of segments.value) {
+    const bytes = decoded(segment);
+    if (!bytes.ok) return bytes;
+    form += `/${encoded(bytes.value)}`;
+  }
+  return ok(form);
+}
+
+/** The segments of an absolute path; refuses what is ambiguous before anything is decoded. */
+function splitAndJudge(path: string): Result<readonly string[], string> {
+  if (!path.startsWith("/")) return no("a path that does not begin with a slash");
+  if (path.includes("\\")) return no("a backslash");
+  const segments = path.slice(1).split("/");
+  for (const [index, segment] of segments.entries()) {
+    if (segment === "" && index < segments.length - 1) return no("an empty segment");
+    if (segment === "." || segment === "..") return no("a dot segment");
+  }
+  return ok(segments);
+}
+
+/** The bytes that a segment stands for. */
+function decoded(segment: string): Result<Uint8Array, string> {
+  const bytes: number[] = [];
+  for (let index = 0; index < segment.length; ) {
+    if (segment[index] === "%") {
+      const pair = segment.slice(index + 1, index + 3);
+      if (!hexPair.test(pair)) return no("a percent sign that encodes nothing");
+      if (pair === "25" && hexPair.test(segment.slice(index + 3, index + 5)))
+        return no("an encoding of an encoding");
+      bytes.push(Number.parseInt(pair, 16));
+      index += 3;
+    } else {
+      const character = String.fromCodePoint(segment.codePointAt(index) ?? 0);
+      bytes.push(...new TextEncoder().encode(character));
+      index += character.length;
+    }
+  }
+  const raw = Uint8Array.from(bytes);
+  return judged(raw);
+}
+
+/** Refuses decoded bytes that some reader would take for the structure of a path. */
+function judged(bytes: Uint8Array): Result<Uint8Array, string> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    // A fatal decoder throws for bytes that are not UTF-8; that is the answer, not a fault.
+    return no("bytes that are not UTF-8");
+  }
+  if (text === "." || text === "..") return no("an encoded dot segment");
+  for (const byte of bytes) {
+    if (byte === 0x2f) return no("an encoded slash");
+    if (byte === 0x5c) return no("an encoded backslash");
+    if (byte < 0x20 || byte === 0x7f) return no("a control character");
+  }
+  return ok(bytes);
+}
+
+function encoded(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) {
+    const character = String.fromCharCode(byte);
+    text += plain.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return text;
+}
