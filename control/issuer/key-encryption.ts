@@ -46,8 +46,8 @@ export async function unwrapKey(
     return no(`Cannot unwrap signing key: the form must be ${version}`);
   }
   try {
-    const algorithm = { name: "AES-GCM", iv: bytes(iv), additionalData: bound(kid) };
-    const plain = await crypto.subtle.decrypt(algorithm, key.value, bytes(sealed));
+    const algorithm = { name: "AES-GCM", iv: base64url.decode(iv), additionalData: bound(kid) };
+    const plain = await crypto.subtle.decrypt(algorithm, key.value, base64url.decode(sealed));
     return ok(JSON.parse(new TextDecoder().decode(plain)) as JsonWebKey);
   } catch {
     // The runtime says no more than that it does not authenticate, and more must not be said.
@@ -75,7 +75,4 @@ async function wrappingKey(secret: string, usage: "encrypt" | "decrypt"): Promis
   );
 }
 
-const bound = (kid: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(`tulle signing key ${kid}`);
-
-// The type admits shared memory, which a decoder never returns.
-const bytes = (text: string) => base64url.decode(text) as Uint8Array<ArrayBuffer>;
+const bound = (kid: string): Uint8Array => new TextEncoder().encode(`tulle signing key ${kid}`);
