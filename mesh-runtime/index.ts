@@ -15,7 +15,10 @@ export {
 export { type Problem, problemOf, problemResponse } from "./foundation/problem.ts";
 export type { Refusal } from "./foundation/refusal.ts";
 export type { Handle, Handling } from "./handled.ts";
-export type { Evidence, Mode, Principal, PublicJwk, SpiffeId } from "./identity/words.ts";
+export { contentDigest } from "./identity/content-digest.ts";
+export { signMessage } from "./identity/proof.ts";
+export { workloadId } from "./identity/spiffe-id.ts";
+export type { Credential, Evidence, Mode, Principal, PublicJwk, SpiffeId } from "./identity/words.ts";
 export type { ColdStart } from "./membership.ts";
 export { type Call, createMesh, type Mesh, type MeshPorts } from "./mesh.ts";
 export type { Loaded, LoadedDestination } from "./policy/loaded.ts";

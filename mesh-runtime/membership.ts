@@ -129,11 +129,14 @@ export function membership(ports: MembershipPorts): Membership {
     if (control === undefined) return no({ kind: "misconfigured", detail: ports.missingControl });
     const keys = await generateKeys();
     const workload = member?.loaded.snapshot.workload ?? ports.workload;
+    // One use: once there is a credential, its signature is the evidence.
+    const token = member?.credential === undefined ? ports.joinToken : undefined;
+    const evidence = token === undefined ? {} : { joinToken: token };
     const possession = await provePossession({
       ...keys,
       workload,
       trustDomain: member?.loaded.snapshot.trustDomain,
-      ...(ports.joinToken === undefined ? {} : { joinToken: ports.joinToken }),
+      ...evidence,
       now: clock.now(),
       jti: ports.uuid(),
     });
@@ -145,7 +148,7 @@ export function membership(ports: MembershipPorts): Membership {
         possession,
         workload,
         ...(member === undefined ? {} : { digest: member.loaded.digest }),
-        ...(ports.joinToken === undefined ? {} : { joinToken: ports.joinToken }),
+        ...evidence,
       }),
     );
     if (answer === undefined) return no(notReady("control did not answer the join"));

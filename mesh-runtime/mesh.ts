@@ -32,7 +32,8 @@ export interface MeshPorts {
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly background: Background;
   readonly transport: Transport;
-  readonly control: ControlPort | undefined;
+  /** Control, as far as this worker is bound to it; over HTTP its requests are signed with the credential. */
+  readonly control: (credential: () => Credential | undefined) => ControlPort | undefined;
   readonly missingControl: string;
   readonly coldStart: () => Promise<ColdStart | undefined>;
   readonly pinnedRoot: PublicJwk | undefined;
@@ -80,7 +81,8 @@ export function createMesh(ports: MeshPorts): Mesh {
   const { clock, background } = ports;
   const instruments = new Instruments();
   const book = new CircuitBook(ports.random);
-  const members = membership({ ...ports, instruments, book });
+  const control = ports.control(() => usable(members.current(), clock.now()));
+  const members = membership({ ...ports, control, instruments, book });
   const journeysOf = journeyMaker(ports, members, instruments, book);
 
   async function ready(): Promise<Loaded | Response> {

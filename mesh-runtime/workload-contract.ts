@@ -61,6 +61,8 @@ export interface Declined {
     | "bad-possession"
     | "bad-token"
     | "unsupported-version"
+    /** The request has not the form of this contract, or is larger than control takes. */
+    | "malformed"
     | "not-ready";
   readonly detail: string;
   readonly remedy: string;

@@ -13,7 +13,8 @@ export interface Background {
 
 /** Where an endpoint of a destination lives, as a transport understands it. */
 export type Endpoint =
-  | { readonly kind: "binding"; readonly binding: string }
+  /** `url`: the address for callers that have no service bindings, if it has one. */
+  | { readonly kind: "binding"; readonly binding: string; readonly url?: string }
   | { readonly kind: "url"; readonly url: string };
 
 /** Carries one attempt to one endpoint. Redirects come back as they are; nothing is retried here. */

@@ -1,12 +1,12 @@
 import { type WorkerEntrypoint, withEnv } from "cloudflare:workers";
 import type { Arrival, Handling, Loaded, Mesh } from "../../index.ts";
-import { inContext } from "./context.ts";
-import { takeOverFetch } from "./global-fetch.ts";
+import { inContext } from "../fetch/context.ts";
+import { takeOverFetch } from "../fetch/global-fetch.ts";
 import { meshOf } from "./isolate.ts";
 import { meshedEnv } from "./meshed-env.ts";
 
 export type { Principal } from "../../index.ts";
-export { caller } from "./context.ts";
+export { caller } from "../fetch/context.ts";
 
 /** A worker's default export: an object of handlers, or a class. */
 type Handlers<Env> = ExportedHandler<Env>;

@@ -1,12 +1,10 @@
 import { waitUntil } from "cloudflare:workers";
 import { createMesh, type Mesh, randomIds } from "../../index.ts";
+import { platformFetch } from "../fetch/global-fetch.ts";
 import { type MeshBindings, missingMesh, pinnedRoot } from "./bindings.ts";
 import { coldStart } from "./snapshot-source.ts";
 import { runWithSpan } from "./tracing.ts";
 import { transportOver } from "./transport.ts";
-
-/** The platform's own `fetch`, kept before the mesh takes over the global one. */
-export const platformFetch: typeof fetch = globalThis.fetch;
 
 /** One worker to an isolate, so one mesh. Plain data, made by the first request. */
 let present: Mesh | undefined;
@@ -25,7 +23,7 @@ export function meshOf(env: object): Mesh {
     wait: (ms, signal) => scheduler.wait(ms, signal === undefined ? undefined : { signal }),
     background: { run: (work) => waitUntil(work) },
     transport: transportOver(env, platformFetch),
-    control: bindings.MESH,
+    control: () => bindings.MESH,
     missingControl: missingMesh,
     coldStart: () => coldStart(bindings),
     pinnedRoot: pinnedRoot(bindings),

@@ -1,5 +1,5 @@
 import type { Mesh } from "../../index.ts";
-import { call } from "./calls.ts";
+import { call } from "../fetch/calls.ts";
 
 /**
  * The environment as the application sees it: service bindings that the policy knows go through the mesh,

@@ -1,4 +1,5 @@
 import { type Endpoint, type Transport, TransportFailure } from "../../index.ts";
+import { atOrigin } from "../web/transport.ts";
 
 /** Sends over service bindings and over the platform's `fetch`. Cloudflare follows redirects by default; attempts never do. */
 export function transportOver(env: object, platformFetch: typeof fetch): Transport {
@@ -12,13 +13,6 @@ export function transportOver(env: object, platformFetch: typeof fetch): Transpo
       );
     },
   };
-}
-
-/** The same request at another origin: the path and query are what was signed, the host is where it lives. */
-function atOrigin(origin: string, request: Request): Request {
-  const at = request.url.indexOf("/", request.url.indexOf("//") + 2);
-  const target = at === -1 ? "/" : request.url.slice(at);
-  return new Request(new URL(origin).origin + target, request);
 }
 
 function isFetcher(value: unknown): value is Fetcher {

@@ -41,8 +41,14 @@ export function messageOf(request: Request): Message {
     method: request.method,
     headers: new Headers(request.headers),
     body: request.body,
-    ...(request.cf === undefined ? {} : { platform: request.cf }),
+    ...platformOf(request),
   };
+}
+
+/** What the runtime knows beside the HTTP message; only Cloudflare has such. */
+function platformOf(request: Request): { platform?: unknown } {
+  const cf: unknown = Reflect.get(request, "cf");
+  return cf === undefined ? {} : { platform: cf };
 }
 
 /** A copy to be sent on if the answer redirects; a request whose body is a stream has none. */

@@ -1,7 +1,9 @@
 import type { Mesh } from "../../index.ts";
 import { call } from "./calls.ts";
 import { presentContext } from "./context.ts";
-import { platformFetch } from "./isolate.ts";
+
+/** The runtime's own `fetch`, kept before the mesh takes over the global one. */
+export const platformFetch: typeof fetch = globalThis.fetch;
 
 let taken = false;
 

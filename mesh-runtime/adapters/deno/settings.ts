@@ -1,0 +1,57 @@
+import type { PublicJwk } from "../../index.ts";
+
+export interface ServeOptions {
+  /** Address of control. @default the variable TULLE_URL */
+  readonly controlUrl?: string;
+  /** `name` or `namespace/name` of the Service document. @default the variable TULLE_SERVICE */
+  readonly service?: string;
+  /** One-time token from `tulle identity token --service NAME`. @default the variable TULLE_JOIN_TOKEN */
+  readonly joinToken?: string;
+  /** Public root key of the mesh, pinned. @default the key told at the first join, for this process's life */
+  readonly rootJwk?: PublicJwk;
+  /** @default the variable PORT, else 8000 */
+  readonly port?: number;
+  /** @default the variable HOST, else "127.0.0.1": behind a proxy that ends TLS, or for a local mesh */
+  readonly hostname?: string;
+  /** Ends the server when it fires. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Settings {
+  readonly controlUrl: string;
+  readonly workload: string;
+  readonly joinToken: string | undefined;
+  readonly rootJwk: PublicJwk | undefined;
+  readonly port: number;
+  readonly hostname: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Options completed from the environment. @throws TypeError that says which is missing or malformed, and how to give it */
+export function settingsOf(options: ServeOptions, variable: (name: string) => string | undefined): Settings {
+  const controlUrl = options.controlUrl ?? variable("TULLE_URL");
+  if (controlUrl === undefined || !URL.canParse(controlUrl)) {
+    throw new TypeError(
+      `serve() needs the address of control: set TULLE_URL, such as https://tulle-control.example.workers.dev`,
+    );
+  }
+  const service = options.service ?? variable("TULLE_SERVICE") ?? "";
+  if (!/^[a-z0-9-]+(?:\/[a-z0-9-]+)?$/.test(service)) {
+    throw new TypeError(
+      `serve() needs the name of this service: set TULLE_SERVICE to name or namespace/name, found ${JSON.stringify(service)}`,
+    );
+  }
+  const port = options.port ?? Number(variable("PORT") ?? 8_000);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new TypeError(`serve() needs a port from 0 to 65535, found ${port}`);
+  }
+  return {
+    controlUrl,
+    workload: service.includes("/") ? service : `default/${service}`,
+    joinToken: options.joinToken ?? variable("TULLE_JOIN_TOKEN"),
+    rootJwk: options.rootJwk,
+    port,
+    hostname: options.hostname ?? variable("HOST") ?? "127.0.0.1",
+    signal: options.signal,
+  };
+}
