@@ -1,0 +1,82 @@
+import type {
+  ApplyRequest,
+  ChangeAnswer,
+  CheckAnswer,
+  DocumentRef,
+  Issue,
+  Revision,
+  ServicesAnswer,
+  StatusAnswer,
+  StoredDocument,
+  SyncAnswer,
+  TokenAnswer,
+  TokenRequest,
+  TraceAnswer,
+  UndoRequest,
+} from "@tulle/control/api/contract.ts";
+import { type Request, send } from "./call.ts";
+import type { Connection } from "./connection.ts";
+
+/** A document, or with less given all that fit. */
+export type DocumentFilter = Partial<DocumentRef>;
+
+/**
+ * The admin API of control. Every method throws a {@link Failure} with its exit code when control was
+ * not reached or refused; a change that is refused for issues (422) is an answer, because the issues are.
+ */
+export interface Control {
+  readonly connection: Connection;
+  documents(filter: DocumentFilter): Promise<readonly StoredDocument[]>;
+  document(ref: DocumentRef): Promise<StoredDocument>;
+  apply(request: ApplyRequest): Promise<ChangeAnswer>;
+  remove(ref: DocumentRef, expectedRevision: number | undefined): Promise<ChangeAnswer>;
+  undo(request: UndoRequest): Promise<ChangeAnswer>;
+  history(filter: DocumentFilter): Promise<readonly Revision[]>;
+  sync(): Promise<SyncAnswer>;
+  status(): Promise<StatusAnswer>;
+  services(windowMs: number): Promise<ServicesAnswer>;
+  trace(traceId: string): Promise<TraceAnswer>;
+  check(): Promise<CheckAnswer>;
+  joinToken(request: TokenRequest): Promise<TokenAnswer>;
+}
+
+/** Speaks to control over HTTP. Each call is one request; nothing is retried, because changes are not idempotent. */
+export function openControl(connection: Connection): Control {
+  const ask = <Answer>(request: Request) => send<Answer>(connection, request);
+  return {
+    connection,
+    documents: (filter) => ask({ path: withQuery("/api/policies", filter), expects: "list" }),
+    document: (ref) => ask({ path: documentPath(ref), expects: "text" }),
+    apply: (body) => ask({ method: "POST", path: "/api/policies", body, expects: "changes" }),
+    remove: (ref, expectedRevision) =>
+      ask({
+        method: "DELETE",
+        path: withQuery(documentPath(ref), { expectedRevision }),
+        expects: "changes",
+      }),
+    undo: (body) => ask({ method: "POST", path: "/api/policies/undo", body, expects: "changes" }),
+    history: (filter) => ask({ path: withQuery("/api/policies/history", filter), expects: "list" }),
+    sync: () => ask({ method: "POST", path: "/api/sync", body: {}, expects: "adopted" }),
+    status: () => ask({ path: "/api/status", expects: "services" }),
+    services: (windowMs) => ask({ path: withQuery("/api/services", { windowMs }), expects: "edges" }),
+    trace: (traceId) => ask({ path: `/api/traces/${encodeURIComponent(traceId)}`, expects: "spans" }),
+    check: () => ask({ path: "/api/check", expects: "checks" }),
+    joinToken: (body) => ask({ method: "POST", path: "/api/identity/tokens", body, expects: "token" }),
+  };
+}
+
+/** Whether a change was refused for what is wrong with its documents. */
+export function isRefused(answer: { readonly issues: readonly Issue[] }): boolean {
+  return answer.issues.some((issue) => issue.severity === "error");
+}
+
+function documentPath({ kind, namespace, name }: DocumentRef): string {
+  return `/api/policies/${[kind, namespace, name].map(encodeURIComponent).join("/")}`;
+}
+
+function withQuery(path: string, query: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}

@@ -1,0 +1,110 @@
+import type { ServicesAnswer } from "@tulle/control/api/contract.ts";
+import { parseDuration } from "@tulle/mesh-runtime/foundation/duration.ts";
+import { latencyBoundsMs } from "@tulle/mesh-runtime/telemetry/histogram.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { exit } from "../exit-codes.ts";
+import { parsePlace } from "../kinds.ts";
+import { type Column, table } from "../report.ts";
+import type { Cli, Session } from "../session.ts";
+import { type Grouping, goldenSignals, groupings, type Signals } from "../signals.ts";
+import { circuitTable } from "./circuits.ts";
+
+const defaultWindowMs = 30_000;
+const maxWindowMs = 3_600_000;
+
+interface StatOptions {
+  readonly namespace?: string;
+  readonly window: number;
+  readonly by: Grouping;
+}
+
+/** `tulle stat`: the golden signals of each edge. */
+export function addStat({ program, perform }: Cli): void {
+  program
+    .command("stat")
+    .description("golden signals: requests, success, latency and retries of each edge")
+    .argument("[service]", "only edges from or to this service: name, or namespace/name")
+    .option("-n, --namespace <namespace>", "the service's namespace (default: default)")
+    .addOption(
+      new Option("--window <duration>", "how far back to look")
+        .argParser(parseWindow)
+        .default(defaultWindowMs, "30s"),
+    )
+    .addOption(new Option("--by <what>", "one line each").choices(groupings).default("edge"))
+    .action((service: string | undefined, options: StatOptions, command: Command) =>
+      perform(command, async (session) => {
+        const only = service === undefined ? undefined : parsePlace(service, options.namespace);
+        const key = only && `${only.namespace}/${only.name}`;
+        const answer = await session.control.services(options.window);
+        const edges = answer.edges.filter(
+          ({ source, destination }) => key === undefined || source === key || destination === key,
+        );
+        const signals = goldenSignals(edges, answer.windowMs, options.by, answer.latencyBoundsMs);
+        const circuits = answer.circuits.filter(
+          ({ circuit, state }) => state !== "closed" && (key === undefined || circuit === key),
+        );
+        session.show({ windowMs: answer.windowMs, edges: signals, circuits }, () =>
+          print(session, options.by, signals, { ...answer, circuits }),
+        );
+        return exit.ok;
+      }),
+    );
+}
+
+function parseWindow(text: string): number {
+  const parsed = parseDuration(text);
+  if (parsed.ok && parsed.value >= 1_000 && parsed.value <= maxWindowMs) return parsed.value;
+  throw new InvalidArgumentError(parsed.ok ? "It must be from 1s to 1h." : `It must be ${parsed.reason}.`);
+}
+
+function print(
+  { terminal }: Session,
+  by: Grouping,
+  signals: readonly Signals[],
+  answer: ServicesAnswer,
+): void {
+  const { out, note, paint } = terminal;
+  if (signals.length === 0) note(`No request in the last ${answer.windowMs / 1_000} s.`);
+  else {
+    const grouped: readonly Column[] = by === "edge" ? [] : [{ head: by.toUpperCase() }];
+    const columns: readonly Column[] = [{ head: "SOURCE" }, { head: "DESTINATION" }, ...grouped, ...numbers];
+    const rows = signals.map((one) => [
+      one.source,
+      one.seenBy === "callee" ? `${one.destination} *` : one.destination,
+      ...(by === "edge" ? [] : [one[by] || "-"]),
+      one.requestsPerSecond.toFixed(1),
+      paint(
+        one.successRate >= 0.99 ? "green" : one.successRate >= 0.95 ? "yellow" : "red",
+        percent(one.successRate),
+      ),
+      latency(one.p50Ms),
+      latency(one.p95Ms),
+      latency(one.p99Ms),
+      one.retries === undefined ? "-" : percent(one.retries / one.requests),
+      one.refused === 0 ? "0" : percent(one.refused / one.requests),
+    ]);
+    out(table(terminal, columns, rows));
+    if (signals.some(({ seenBy }) => seenBy === "callee"))
+      note(paint("dim", "* counted by the callee: its callers do not report, so retries are not known."));
+    if (signals.every(({ p50Ms }) => p50Ms === undefined))
+      note("Control counts latencies in other buckets than this tulle: use the one of control's version.");
+  }
+  if (answer.circuits.length > 0) out(`\n${circuitTable(terminal, answer.circuits)}`);
+}
+
+const numbers = ["RPS", "SUCCESS", "P50", "P95", "P99", "RETRIES", "REFUSED"].map(
+  (head): Column => ({ head, align: "right" }),
+);
+
+/** One decimal, and never 100 % for what is less. */
+function percent(share: number): string {
+  const shown = (share * 100).toFixed(1);
+  return share < 1 && shown === "100.0" ? ">99.9%" : `${shown}%`;
+}
+
+function latency(ms: number | undefined): string {
+  if (ms === undefined) return "-";
+  const last = latencyBoundsMs.at(-1) ?? Number.POSITIVE_INFINITY;
+  if (ms >= last) return `≥${last / 1_000} s`;
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
+}
