@@ -12,8 +12,18 @@ export interface SpanRecord {
   /** OTLP status: 0 unset, 1 ok, 2 error. */
   readonly status: 0 | 1 | 2;
   readonly error?: string;
+  /** What happened while it ran; at most sixteen. */
+  readonly events?: readonly SpanEvent[];
   /** `namespace/name` of the workload that recorded it. */
   readonly workload: string;
+}
+
+/** Something that happened at one moment of a span. */
+export interface SpanEvent {
+  readonly name: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly timeMs: number;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** How an exchange ended, as golden signals count it: by status class, or by the kind of refusal. */

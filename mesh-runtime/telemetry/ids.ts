@@ -1,0 +1,26 @@
+/** Where the ids of traces and spans come from. Asked only while a request is handled: workerd has no randomness before. */
+export interface Ids {
+  /** 32 lower-case hex digits, never all zero. */
+  traceId(): string;
+  /** 16 lower-case hex digits, never all zero. */
+  spanId(): string;
+}
+
+/**
+ * Ids from a source of random bytes, such as `(bytes) => crypto.getRandomValues(bytes)`.
+ * All sixteen bytes of a trace id are random, which consistent sampling relies on (W3C Trace Context 2, §3.2.2.3).
+ */
+export function randomIds(fill: (bytes: Uint8Array<ArrayBuffer>) => void): Ids {
+  const draw = (length: number): string => {
+    const bytes = new Uint8Array(length);
+    fill(bytes);
+    // All zero means "no id" on the wire (W3C Trace Context, §3.2.2.3).
+    if (bytes.every((byte) => byte === 0)) bytes[length - 1] = 1;
+    let text = "";
+    for (const byte of bytes) text += hex[byte];
+    return text;
+  };
+  return { traceId: () => draw(16), spanId: () => draw(8) };
+}
+
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
