@@ -21,6 +21,7 @@ const tools = ["miniflare", "wrangler", "esbuild", "workerd", "smol-toml"];
 const knowledge = ["identity", "routing", "resilience", "authorization", "telemetry"];
 const portable = ["foundation", ...knowledge, "policy", "workload contract", "journeys", "front door"];
 const adapters = [
+  "adapters/fetch",
   "adapters/cloudflare",
   "adapters/deno",
   "adapters/web",
@@ -118,6 +119,13 @@ export const rooms: readonly Room[] = [
     rule: fifth,
   },
   {
+    name: "adapters/fetch",
+    paths: ["mesh-runtime/adapters/fetch/"],
+    rooms: doorAndPorts,
+    thirdParties: ["node:async_hooks"],
+    rule: `${fifth}; fetch holds what runtimes with a global fetch share`,
+  },
+  {
     name: "adapters/web",
     paths: ["mesh-runtime/adapters/web/"],
     rooms: doorAndPorts,
@@ -127,14 +135,14 @@ export const rooms: readonly Room[] = [
   {
     name: "adapters/cloudflare",
     paths: ["mesh-runtime/adapters/cloudflare/"],
-    rooms: [...doorAndPorts, "telemetry", "adapters/web"],
+    rooms: [...doorAndPorts, "telemetry", "adapters/fetch", "adapters/web"],
     thirdParties: ["cloudflare:*", "node:async_hooks", "@opentelemetry/api", "mesh:app"],
     rule: fifth,
   },
   {
     name: "adapters/deno",
     paths: ["mesh-runtime/adapters/deno/"],
-    rooms: [...doorAndPorts, "telemetry", "adapters/web"],
+    rooms: [...doorAndPorts, "telemetry", "adapters/fetch", "adapters/web"],
     thirdParties: ["node:async_hooks", "@opentelemetry/api"],
     rule: fifth,
   },
