@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { readWranglerConfig } from "../mesh-runtime/testing/wrangler-config.ts";
+import { importsOf } from "./support/imports.ts";
+
+const shop = new URL("../examples/shop/", import.meta.url);
+const workers = readdirSync(new URL("workers/", shop), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => ({ name, file: fileURLToPath(new URL(`workers/${name}/wrangler.toml`, shop)) }))
+  .filter(({ name }) => name !== "shipping")
+  .map(({ name, file }) => ({ name, config: readWranglerConfig(file) }));
+
+interface Document {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: { readonly endpoint?: { readonly binding?: string } };
+}
+
+const documents = readdirSync(new URL("policies/", shop)).flatMap((name) =>
+  parseAllDocuments(readFileSync(new URL(`policies/${name}`, shop), "utf8")).map(
+    (each) => each.toJS() as Document,
+  ),
+);
+const services = documents.filter(({ kind }) => kind === "Service");
+
+describe.each(workers)("the shop's worker $name", ({ name, config }) => {
+  const { MESH, ...reach } = config.services;
+
+  test("is bound to control under the name of its Service document", () => {
+    expect(config.name).toBe(name);
+    expect(services.map(({ metadata }) => metadata.name)).toContain(name);
+    expect(MESH).toEqual({
+      name: "tulle-control",
+      entrypoint: "Workload",
+      props: { service: name, namespace: "default" },
+    });
+  });
+
+  test("names itself on every binding, and each binding is the endpoint of the service behind it", () => {
+    for (const [binding, service] of Object.entries(reach)) {
+      expect(service.props, binding).toEqual({ service: name, namespace: "default" });
+      const callee = services.find(({ metadata }) => metadata.name === service.name);
+      expect(callee?.spec.endpoint?.binding, service.name).toBe(binding);
+    }
+  });
+});
+
+test("the catalog's own code imports nothing at all", () => {
+  const code = readFileSync(new URL("workers/catalog/index.ts", shop), "utf8");
+  expect(importsOf(code, "index.ts")).toEqual([]);
+});
