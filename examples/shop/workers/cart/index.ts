@@ -72,8 +72,9 @@ async function said(response: Response): Promise<unknown> {
   return /\bjson\b/.test(response.headers.get("content-type") ?? "") ? JSON.parse(text) : text;
 }
 
+/** 424, not 502: the cart is well, and what payments or shipping do must not open the cart's own circuit. */
 const stopped = (order: Order, { at, status, answer }: Stopped): Response =>
-  Response.json({ order: order.id, stoppedAt: at, status, answer }, { status: 502 });
+  Response.json({ order: order.id, stoppedAt: at, status, answer }, { status: 424 });
 
 function goodIn(body: unknown): string | undefined {
   if (typeof body !== "object" || body === null || !("good" in body)) return undefined;

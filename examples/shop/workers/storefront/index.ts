@@ -63,7 +63,7 @@ async function show(env: Env, shopper: string, outcome?: Outcome): Promise<Respo
     nonce,
   });
   return new Response(html, {
-    status: outcome === undefined || outcome.ok ? 200 : 502,
+    status: outcome?.status ?? 200,
     headers: {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
