@@ -1,4 +1,4 @@
-/** Steady traffic from outside: looks at the goods, fills a cart, pays; in turns, `perSecond` requests a second. */
+/** Steady traffic from outside: looks at the page, the goods and the cart, orders; in turns, `perSecond` requests a second. */
 export function startTraffic(
   url: string,
   perSecond: number,
@@ -7,9 +7,7 @@ export function startTraffic(
   const answers = new Map<number, number>();
   let sent = 0;
   const send = async (): Promise<void> => {
-    const visitor = `visitor-${sent % 10}`;
-    const turn = sent++ % 4;
-    const status = await answered(url, visitor, turn);
+    const status = await answered(url, sent++ % 4);
     answers.set(status, (answers.get(status) ?? 0) + 1);
   };
   const sending = setInterval(() => void send(), 1_000 / perSecond);
@@ -24,17 +22,17 @@ export function startTraffic(
 }
 
 /** Status of one request; 0 where there was no answer. */
-async function answered(url: string, visitor: string, turn: number): Promise<number> {
+async function answered(url: string, turn: number): Promise<number> {
   const [path, method] = (
     [
+      ["/", "GET"],
       ["/api/goods", "GET"],
       ["/api/cart", "GET"],
-      ["/api/cart/items?sku=tulle", "POST"],
-      ["/api/checkout", "POST"],
+      ["/api/orders", "POST"],
     ] as const
   )[turn] ?? ["/", "GET"];
   try {
-    const response = await fetch(url + path, { method, headers: { "x-visitor": visitor } });
+    const response = await fetch(url + path, { method });
     await response.body?.cancel();
     return response.status;
   } catch {
