@@ -50,7 +50,7 @@ export function openSession(command: Command, terminal: Terminal): Session {
     control: openControl(connection),
     terminal,
     format,
-    show: (answer, human) => (format === "table" ? human() : terminal.out(structured(format, answer))),
+    show: (answer, human) => (format === "table" ? human() : terminal.exact(structured(format, answer))),
   };
 }
 

@@ -10,6 +10,8 @@ export type Paint = (look: Look, text: string) => string;
 export interface Terminal {
   /** Results: one line or several, without the last line break. */
   readonly out: (text: string) => void;
+  /** Results for programs: byte by byte as they are, except on a terminal. */
+  readonly exact: (text: string) => void;
   /** Notes, issues and errors, so that results can be piped. */
   readonly note: (text: string) => void;
   readonly paint: Paint;
@@ -31,6 +33,10 @@ export function processTerminal(env: Readonly<Record<string, string | undefined>
   };
   return {
     out: (text) => process.stdout.write(`${printable(text)}\n`),
+    exact: (text) => {
+      const whole = text.endsWith("\n") ? text : `${text}\n`;
+      process.stdout.write(process.stdout.isTTY ? printable(whole) : whole);
+    },
     note: (text) => process.stderr.write(`${printable(text)}\n`),
     paint: paintFor(process.stdout),
     paintNote: paintFor(process.stderr),
@@ -53,7 +59,7 @@ const escapeCharacter = "\u001b";
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (character, at: number) => {
-    if (character === "\n" || character === "\t") return character;
+    if (character === "\n" || character === "\t" || text.startsWith("\r\n", at)) return character;
     if (character === escapeCharacter && /^\[[0-9;]{1,8}m/.test(text.slice(at + 1, at + 11)))
       return character;
     return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;

@@ -1,4 +1,4 @@
-import type { CheckLine } from "@tulle/control/api/contract.ts";
+import type { CheckAnswer, CheckLine } from "@tulle/control/api/contract.ts";
 import type { Command } from "commander";
 import type { Control } from "../client.ts";
 import { type ExitCode, exit } from "../exit-codes.ts";
@@ -15,7 +15,8 @@ const fatalSkewMs = 60_000;
 const looks: Readonly<Record<CheckLine["result"], Look>> = { ok: "green", warning: "yellow", failed: "red" };
 
 interface Examination {
-  readonly lines: readonly CheckLine[];
+  /** Control's answer with the client's own lines before it. */
+  readonly answer: CheckAnswer;
   readonly code: ExitCode;
 }
 
@@ -26,8 +27,8 @@ export function addCheck({ program, perform }: Cli): void {
     .description("examine control and the way to it; exit code 1 if a check failed")
     .action((_options: object, command: Command) =>
       perform(command, async (session) => {
-        const { lines, code } = await examine(session.control);
-        session.show(lines, () => print(session, lines));
+        const { answer, code } = await examine(session.control);
+        session.show(answer, () => print(session, answer.checks));
         return code;
       }),
     );
@@ -45,7 +46,10 @@ async function examine(control: Control): Promise<Examination> {
       skew(Date.parse(answer.time), before, after),
       ...answer.checks,
     ];
-    return { lines, code: lines.some(({ result }) => result === "failed") ? exit.wrong : exit.ok };
+    return {
+      answer: { ...answer, checks: lines },
+      code: lines.some(({ result }) => result === "failed") ? exit.wrong : exit.ok,
+    };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const { message, remedy, exitCode: code } = error;
@@ -57,7 +61,7 @@ async function examine(control: Control): Promise<Examination> {
             reached,
             line(code === exit.forbidden ? "operator token" : "control's checks", "failed", message, remedy),
           ];
-    return { lines, code };
+    return { answer: { time: new Date().toISOString(), checks: lines }, code };
   }
 }
 

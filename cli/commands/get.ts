@@ -46,7 +46,7 @@ function show(
   answer: unknown,
 ): void {
   if (format === "yaml") {
-    if (documents.length > 0) terminal.out(documents.map(({ text }) => text.trimEnd()).join("\n---\n"));
+    if (documents.length > 0) terminal.exact(joined(documents.map(({ text }) => text)));
     return;
   }
   show(answer, () => {
@@ -60,4 +60,12 @@ function show(
     const rows = documents.map((one) => [one.kind, one.namespace, one.name, String(one.revision)]);
     terminal.out(table(terminal, columns, rows));
   });
+}
+
+/** Texts as they were written, in one stream that YAML takes apart again. */
+function joined([first = "", ...more]: readonly string[]): string {
+  return more.reduce((stream, text) => {
+    const ended = stream.endsWith("\n") ? stream : `${stream}\n`;
+    return text.startsWith("---") ? ended + text : `${ended}---\n${text}`;
+  }, first);
 }

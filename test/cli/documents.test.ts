@@ -77,6 +77,17 @@ describe("tulle get", () => {
     expect(standIn.received[0]?.url.pathname).toBe("/api/policies/HTTPRoute/default/payments");
   });
 
+  test("keeps line ends and characters as they are where a program reads", async () => {
+    await using standIn = await startStandIn();
+    const text = 'kind: HTTPRoute\r\nnote: "\u0085"\r\n';
+    standIn.answer("GET /api/policies", [
+      { ...route, text },
+      { ...route, text: "---\nkind: Service" },
+    ]);
+    const ended = await tulleAt(standIn, ["get", "-o", "yaml"]);
+    expect(ended.stdout).toBe(`${text}---\nkind: Service\n`);
+  });
+
   test("separates several documents so that apply reads them back", async () => {
     await using standIn = await startStandIn();
     standIn.answer("GET /api/policies", [route, service]);

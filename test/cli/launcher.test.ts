@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { exit } from "../../cli/exit-codes.ts";
 import manifest from "../../cli/package.json" with { type: "json" };
 import { printable } from "../../cli/terminal.ts";
 import { startStandIn } from "./stand-in.ts";
@@ -73,6 +74,17 @@ describe("the command line", () => {
     expect(ended.stdout).toMatch(/^ {2}5 {2}control was not reached/m);
   });
 
+  test("has a section of docs/cli.md for each command, and its exit codes there", async () => {
+    const page = readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8");
+    const help = (await tulle(["--help"])).stdout;
+    const commands = [...help.matchAll(/^ {2}([a-z]+) .*\S/gm)]
+      .map(([, name]) => name)
+      .filter((name) => name !== "help");
+    expect(commands.length).toBeGreaterThan(10);
+    for (const name of commands) expect(page).toMatch(new RegExp(`^### .*\`tulle ${name}\\b`, "m"));
+    for (const code of Object.values(exit)) expect(page).toContain(`\n| ${code} | `);
+  });
+
   test("shows the global options in the help of each command", async () => {
     expect((await tulle(["identity", "token", "--help"])).stdout).toContain("--token-file <file>");
   });
@@ -125,6 +137,7 @@ describe("printable()", () => {
       expect(printable(character)).toBe(kept ? character : `\\u${code.toString(16).padStart(4, "0")}`);
     }
     expect(printable("\u001b[31mred\u001b[39m")).toBe("\u001b[31mred\u001b[39m");
+    expect(printable("a\r\nb\rc")).toBe("a\r\nb\\u000dc");
     expect(printable("\u001b[2Jcleared\u202e")).toBe("\\u001b[2Jcleared\\u202e");
   });
 });

@@ -123,7 +123,9 @@ describe("tulle check", () => {
     });
     const ended = await tulleAt(standIn, ["check", "-o", "json"]);
     expect(ended.code).toBe(code);
-    expect(JSON.parse(ended.stdout)).toContainEqual(expect.objectContaining({ name: "clock skew", result }));
+    expect(JSON.parse(ended.stdout).checks).toContainEqual(
+      expect.objectContaining({ name: "clock skew", result }),
+    );
   });
 
   test("shows a token that is not accepted as a failed line and exits with 4", async () => {
