@@ -10,6 +10,7 @@ const workers = readdirSync(new URL("workers/", shop), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => ({ name, file: fileURLToPath(new URL(`workers/${name}/wrangler.toml`, shop)) }))
   .filter(({ name }) => name !== "shipping")
+  .concat({ name: "gateway", file: fileURLToPath(new URL("../../wrangler.toml", shop)) })
   .map(({ name, file }) => ({ name, config: readWranglerConfig(file) }));
 
 interface Document {
