@@ -78,13 +78,13 @@ export function spanOf(exchange: EndedExchange): SpanRecord {
     traceId: trace.traceId,
     spanId: trace.spanId,
     ...(trace.parentSpanId === undefined ? {} : { parentSpanId: trace.parentSpanId }),
-    name: `${knownMethods.has(method) ? method : "HTTP"} ${notes.route || destination}`,
+    name: `${knownMethods.has(method) ? method : "HTTP"} ${notes.route || destination}`.slice(0, maxName),
     kind: inbound ? 2 : 3,
     startMs: startedAt,
     endMs: Math.max(startedAt, endedAt),
     attributes: present({
       [attribute.method]: knownMethods.has(method) ? method : "_OTHER",
-      [attribute.path]: url.pathname.slice(0, maxText),
+      [attribute.path]: url.pathname,
       [attribute.scheme]: url.protocol.slice(0, -1),
       [attribute.serverAddress]: url.hostname,
       [attribute.serverPort]: url.port === "" ? "" : Number(url.port),
@@ -115,6 +115,7 @@ export const reasonOf = ({ kind: _, ...said }: Refusal): string =>
     .join(" ");
 
 const maxText = 1_024;
+const maxName = 256;
 const maxTryEvents = 16;
 
 /** OpenTelemetry: any other method is `_OTHER`, so that a caller cannot make names up. */
@@ -144,7 +145,10 @@ const eventOf = (each: Try): SpanEvent => ({
   }),
 });
 
-/** Without what is not known. */
-function present<Value extends string | number>(attributes: Record<string, Value>): Record<string, Value> {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ""));
+/** Without what is not known, and texts cut. */
+function present(attributes: Record<string, string | number>): Record<string, string | number> {
+  const known = Object.entries(attributes).filter(([, value]) => value !== "");
+  return Object.fromEntries(
+    known.map(([name, value]) => [name, typeof value === "string" ? value.slice(0, maxText) : value]),
+  );
 }

@@ -20,12 +20,17 @@ export interface InstrumentLimits {
   readonly edges?: number;
   /** Spans; what comes above is dropped and counted as `spans_dropped`. @default 500 */
   readonly spans?: number;
+  /** Characters of all spans together, about; so that a report stays below the megabyte that control reads. @default 400_000 */
+  readonly spanCharacters?: number;
 }
 
 /** How names beyond a bound are called. */
 export const other = "other";
 
-const maxCounters = 64;
+/** With `other` no more than the 64 that control reads. */
+const maxCounters = 63;
+/** The longest name that control reads; names of routes can be longer. */
+const maxName = 256;
 
 type Line = { -readonly [Name in keyof EdgeDelta]: EdgeDelta[Name] } & { readonly latency: number[] };
 
@@ -36,13 +41,16 @@ type Line = { -readonly [Name in keyof EdgeDelta]: EdgeDelta[Name] } & { readonl
 export class Instruments {
   readonly #maxEdges: number;
   readonly #maxSpans: number;
+  readonly #maxSpanCharacters: number;
   #edges = new Map<string, Line>();
   #spans: SpanRecord[] = [];
+  #spanCharacters = 0;
   #counters = new Map<string, number>();
 
   constructor(limits: InstrumentLimits = {}) {
     this.#maxEdges = limits.edges ?? 1_000;
     this.#maxSpans = limits.spans ?? 500;
+    this.#maxSpanCharacters = limits.spanCharacters ?? 400_000;
   }
 
   /** Counts one exchange, or one try, with its latency in milliseconds. */
@@ -59,11 +67,17 @@ export class Instruments {
    *   that a flood of failures does not push out every sampled trace
    */
   span(span: SpanRecord, sampled = true): void {
-    if (this.#spans.length < (sampled ? this.#maxSpans : this.#maxSpans / 2)) this.#spans.push(span);
-    else this.count("spans_dropped");
+    const share = sampled ? 1 : 0.5;
+    const characters = this.#spanCharacters + charactersOf(span);
+    if (this.#spans.length >= this.#maxSpans * share || characters > this.#maxSpanCharacters * share) {
+      this.count("spans_dropped");
+      return;
+    }
+    this.#spanCharacters = characters;
+    this.#spans.push(span);
   }
 
-  /** Adds to a named counter. Names are the mesh's own words; beyond 64 of them they count as `other`. */
+  /** Adds to a named counter. Names are the mesh's own words; beyond 63 of them they count as `other`. */
   count(name: string, by = 1): void {
     const known = this.#counters.has(name) || this.#counters.size < maxCounters ? name : other;
     this.#counters.set(known, (this.#counters.get(known) ?? 0) + by);
@@ -83,6 +97,7 @@ export class Instruments {
     };
     this.#edges = new Map();
     this.#spans = [];
+    this.#spanCharacters = 0;
     this.#counters = new Map();
     return batch;
   }
@@ -114,15 +129,14 @@ export class Instruments {
   }
 
   #begin(key: EdgeKey): Line {
-    const { perspective, source, destination, route, backend, refusal } = key;
     const line: Line = {
-      perspective,
-      source,
-      destination,
-      route,
-      backend,
+      perspective: key.perspective,
+      source: key.source.slice(0, maxName),
+      destination: key.destination.slice(0, maxName),
+      route: key.route.slice(0, maxName),
+      backend: key.backend.slice(0, maxName),
       class: key.class,
-      refusal,
+      refusal: key.refusal,
       count: 0,
       latency: emptyHistogram(),
       latencySumMs: 0,
@@ -135,3 +149,12 @@ export class Instruments {
 /** One text for one key. */
 export const edgeName = (key: EdgeKey): string =>
   `${key.perspective}\n${key.source}\n${key.destination}\n${key.route}\n${key.backend}\n${key.class}\n${key.refusal}`;
+
+/** About how long a span is as JSON. Its fixed members take 300 characters. */
+function charactersOf(span: SpanRecord): number {
+  let sum = 300;
+  for (const { attributes } of [span, ...(span.events ?? [])]) {
+    for (const [key, value] of Object.entries(attributes)) sum += key.length + String(value).length + 6;
+  }
+  return sum;
+}

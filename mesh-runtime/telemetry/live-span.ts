@@ -24,9 +24,14 @@ type Attributes = Record<string, string | number | boolean>;
 
 const maxAttributes = 32;
 const maxEventAttributes = 8;
-const maxEvents = 16;
+/** Events of one span. */
+export const maxEvents = 16;
 const maxName = 128;
 const maxText = 1_024;
+/** Beyond this control reads no number. */
+const maxNumber = 1e300;
+/** The year 33658: what is later is no time. */
+const maxTime = 1e15;
 
 /**
  * A span under way, as applications see it through `@opentelemetry/api`. Bounded: 32 attributes, 16 events, texts
@@ -89,7 +94,8 @@ export class LiveSpan implements Span {
 
   /** Ok is final, and unset says nothing (OpenTelemetry, Trace API, Set Status). */
   setStatus(status: SpanStatus): this {
-    if (!this.#ended && this.#status.code !== 1 && status.code !== 0) this.#status = status;
+    const said = status.code === 1 || status.code === 2;
+    if (!this.#ended && this.#status.code !== 1 && said) this.#status = status;
     return this;
   }
 
@@ -150,12 +156,10 @@ export const spanContextOf = (trace: TraceContext): SpanContext => ({
   traceFlags: trace.sampled ? 1 : 0,
 });
 
-/** Milliseconds since the Unix epoch of any of OpenTelemetry's forms of a time; the clock's where none is given. */
+/** Milliseconds since the Unix epoch of any of OpenTelemetry's forms of a time; the clock's for none, or for what is no time. */
 export function millis(time: TimeInput | undefined, clock: Clock): number {
-  if (time === undefined) return clock.now();
-  if (Array.isArray(time)) return time[0] * 1_000 + time[1] / 1_000_000;
-  const ms = Number(time);
-  return Number.isFinite(ms) ? ms : clock.now();
+  const ms = Array.isArray(time) ? time[0] * 1_000 + time[1] / 1_000_000 : Number(time ?? Number.NaN);
+  return ms >= 0 && ms <= maxTime ? ms : clock.now();
 }
 
 const isTimeInput = (value: unknown): value is TimeInput =>
@@ -169,5 +173,6 @@ function put(attributes: Attributes, key: string, value: unknown, most: number):
     const plain = value.slice(0, maxAttributes).filter((each) => typeof each !== "object");
     attributes[name] = JSON.stringify(plain).slice(0, maxText);
   } else if (typeof value === "string") attributes[name] = value.slice(0, maxText);
-  else if (typeof value === "number" || typeof value === "boolean") attributes[name] = value;
+  else if (typeof value === "boolean") attributes[name] = value;
+  else if (typeof value === "number") attributes[name] = Math.abs(value) <= maxNumber ? value : String(value);
 }

@@ -4,7 +4,7 @@ import { layer } from "../foundation/layer.ts";
 import { accessLine, accessRecord } from "./access-log.ts";
 import { alwaysRecorded, type EndedExchange, edgesOf, spanOf } from "./ended-exchange.ts";
 import type { Instruments } from "./instruments.ts";
-import { LiveSpan, type Recording } from "./live-span.ts";
+import { LiveSpan, maxEvents, type Recording } from "./live-span.ts";
 import { childOf, continueTrace, type TraceParent, writeTrace } from "./trace-context.ts";
 import type { SpanRecord, TelemetrySettings, TraceContext, Traced } from "./words.ts";
 
@@ -116,7 +116,7 @@ class HopSpan extends LiveSpan {
 /** The mesh's span with what the application said on it; where both speak of the same thing, the mesh's word stands. */
 function withTold(span: SpanRecord, told: SpanRecord): SpanRecord {
   const error = span.error ?? told.error;
-  const events = [...(told.events ?? []), ...(span.events ?? [])];
+  const events = [...(span.events ?? []), ...(told.events ?? [])].slice(0, maxEvents);
   return {
     ...span,
     attributes: { ...told.attributes, ...span.attributes },
@@ -132,9 +132,13 @@ function parentOf(cause: Cause | undefined): TraceParent | undefined {
   if (span instanceof LiveSpan) return span.trace;
   const foreign = span?.spanContext();
   if (foreign === undefined || !active.isSpanContextValid(foreign)) return cause?.trace;
-  const { traceId, spanId, traceFlags, traceState } = foreign;
-  const state = traceState?.serialize() ?? cause?.trace.state ?? "";
-  return { traceId, spanId, sampled: (traceFlags & 1) === 1, state, baggage: cause?.trace.baggage ?? "" };
+  return {
+    traceId: foreign.traceId.toLowerCase(),
+    spanId: foreign.spanId.toLowerCase(),
+    sampled: (foreign.traceFlags & 1) === 1,
+    state: foreign.traceState?.serialize() ?? cause?.trace.state ?? "",
+    baggage: cause?.trace.baggage ?? "",
+  };
 }
 
 const blankNotes = (): Notes => ({

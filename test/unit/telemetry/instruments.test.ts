@@ -90,6 +90,27 @@ describe("spans", () => {
   });
 });
 
+test("names of edges are cut at the length that control reads", () => {
+  const instruments = new Instruments();
+  instruments.edge(someDelta({ route: "r".repeat(400) }), 1);
+  expect(instruments.drain().edges[0]?.route).toHaveLength(256);
+});
+
+test("spans that are long fill the room before it is full of spans", () => {
+  const instruments = new Instruments({ spanCharacters: 5_000 });
+  const long = { ...someSpan, attributes: { text: "x".repeat(1_000) } };
+  const event = { name: "e", timeMs: 1, attributes: { text: "x".repeat(1_000) } };
+  instruments.span(long);
+  instruments.span({ ...someSpan, events: [event, event] });
+  instruments.span(long);
+  instruments.span(someSpan);
+  const { spans, counters } = instruments.drain();
+  expect(spans).toHaveLength(3);
+  expect(counters).toEqual({ spans_dropped: 1 });
+  instruments.span(long);
+  expect(instruments.drain().spans).toHaveLength(1);
+});
+
 describe("drain() and restore()", () => {
   test("draining takes everything, once", () => {
     const instruments = new Instruments();
@@ -133,10 +154,10 @@ describe("drain() and restore()", () => {
   });
 });
 
-test("counters beyond 64 names count under one", () => {
+test("counters beyond 63 names count under one, so that no report has more than 64", () => {
   const instruments = new Instruments();
   for (let n = 0; n < 70; n++) instruments.count(`c${n}`);
   const { counters } = instruments.drain();
-  expect(Object.keys(counters)).toHaveLength(65);
-  expect(counters[other]).toBe(6);
+  expect(Object.keys(counters)).toHaveLength(64);
+  expect(counters[other]).toBe(7);
 });
