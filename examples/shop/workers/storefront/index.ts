@@ -12,6 +12,9 @@ export default mesh<Env>({
     const { pathname } = new URL(request.url);
     const shopper = shopperOf(request) ?? crypto.randomUUID();
     const response = await answer(`${request.method} ${pathname}`, request, env, shopper);
+    // The mesh has put the trace on the request; for `npx tulle trace`, the answer names it.
+    const traceId = traceIdOf(request);
+    if (traceId !== undefined) response.headers.set("trace-id", traceId);
     // Lax: another site's form cannot spend this shopper's cart.
     response.headers.append("set-cookie", `cart=${shopper}; Path=/; HttpOnly; SameSite=Lax; Max-Age=86400`);
     return response;
@@ -21,14 +24,14 @@ export default mesh<Env>({
 async function answer(what: string, request: Request, env: Env, shopper: string): Promise<Response> {
   switch (what) {
     case "GET /":
-      return show(env, shopper);
+      return show(request, env, shopper);
     case "POST /cart": {
       const good = (await request.formData()).get("good");
       await addTo(shopper, typeof good === "string" ? good : "", env);
       return new Response(null, { status: 303, headers: { location: "/" } });
     }
     case "POST /checkout":
-      return show(env, shopper, await checkOut(shopper, env));
+      return show(request, env, shopper, await checkOut(shopper, env));
     case "GET /api/goods":
       return asJson(await env.CATALOG.fetch("http://catalog/goods"));
     case "GET /api/cart":
@@ -48,18 +51,20 @@ async function answer(what: string, request: Request, env: Env, shopper: string)
   }
 }
 
-async function show(env: Env, shopper: string, outcome?: Outcome): Promise<Response> {
+async function show(request: Request, env: Env, shopper: string, outcome?: Outcome): Promise<Response> {
   const [goods, cart] = await Promise.all([
     read<Good[]>(env.CATALOG.fetch("http://catalog/goods")),
     read<Cart>(env.CART.fetch(cartUrl(shopper))),
   ]);
   const nonce = crypto.randomUUID();
+  const known = caller();
   const html = page({
     goods,
     cart,
     outcome,
-    callerId: caller()?.id.uri,
-    evidence: caller()?.evidence,
+    callerId: known?.id.uri,
+    evidence: known?.evidence,
+    traceId: traceIdOf(request),
     nonce,
   });
   return new Response(html, {
@@ -113,6 +118,10 @@ function goodIn(body: unknown): string {
   if (typeof body !== "object" || body === null || !("good" in body)) return "";
   return typeof body.good === "string" ? body.good : "";
 }
+
+/** W3C Trace Context: version, trace, parent, flags. */
+const traceIdOf = (request: Request): string | undefined =>
+  /^00-([0-9a-f]{32})-/.exec(request.headers.get("traceparent") ?? "")?.[1];
 
 function shopperOf(request: Request): string | undefined {
   const cookies = request.headers.get("cookie") ?? "";

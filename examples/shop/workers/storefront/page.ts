@@ -10,12 +10,21 @@ export interface Shown {
   /** SPIFFE ID of whoever called the storefront, and how it is known. */
   readonly callerId: string | undefined;
   readonly evidence: string | undefined;
+  readonly traceId: string | undefined;
   /** For this page's own style and script: nothing else may run. */
   readonly nonce: string;
 }
 
 /** The whole page. Works without its script, which only adds the many orders. */
-export const page = ({ goods, cart, outcome, callerId, evidence, nonce }: Shown): string => `<!doctype html>
+export const page = ({
+  goods,
+  cart,
+  outcome,
+  callerId,
+  evidence,
+  traceId,
+  nonce,
+}: Shown): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -48,7 +57,7 @@ export const page = ({ goods, cart, outcome, callerId, evidence, nonce }: Shown)
   </section>
 </main>
 <footer>
-  <p>This page was asked for by <code>${text(callerId ?? "somebody without identity")}</code>${evidence === undefined ? "" : `, known by ${text(evidence)}`}.</p>
+  <p>This page was asked for by <code>${text(callerId ?? "somebody without identity")}</code>${evidence === undefined ? "" : `, known by ${text(evidence)}`}.${traceId === undefined ? "" : ` How it went: <code>npx tulle trace ${text(traceId)}</code>`}</p>
 </footer>
 <script nonce="${nonce}">${script}</script>
 </html>
