@@ -1,6 +1,6 @@
 import { firstOfEachName } from "./named-values.ts";
 import { type Conditions, conditionsHold, type RoutedRequest } from "./route-match.ts";
-import type { Matched } from "./words.ts";
+import type { Matched, NamedValue } from "./words.ts";
 
 /** A match whose path fits already. */
 export interface Candidate {
@@ -10,14 +10,19 @@ export interface Candidate {
 }
 
 /** The candidates of one path, so arranged that a request only meets those that could hold for it. */
-export type Candidates = readonly Group[];
+export interface Candidates {
+  /** Those with conditions, by the question that is asked first; the group that could win comes first. */
+  readonly groups: readonly Group[];
+  /** Holds for every request with this path; comes after all groups. */
+  readonly otherwise: Matched | undefined;
+}
 
 /** Candidates that share the question that is asked first. */
 type Group = {
   /** Rank of the first candidate; groups are in this order. */
   readonly first: number;
 } & (
-  | { readonly by: "nothing"; readonly candidates: readonly Remaining[] }
+  | { readonly by: "method"; readonly candidates: readonly Remaining[] }
   | {
       readonly by: "headers" | "query";
       readonly name: string;
@@ -43,6 +48,40 @@ interface Question {
  * @param candidates in order of precedence
  */
 export function arrange(candidates: readonly Candidate[]): Candidates {
+  const end = candidates.findIndex(({ matched }) => holdsAlways(matched));
+  // What comes after one that always holds is never reached.
+  const conditional = end === -1 ? candidates : candidates.slice(0, end);
+  return {
+    groups: conditional.length === 0 ? noGroups : grouped(conditional),
+    otherwise: candidates[end]?.matched,
+  };
+}
+
+/** The candidate of highest precedence that holds. Asks for a header or the query only if that could change the answer. */
+export function choose({ groups, otherwise }: Candidates, request: RoutedRequest): Matched | undefined {
+  let best: Remaining | undefined;
+  for (const group of groups) {
+    if (best !== undefined && best.rank < group.first) break;
+    for (const candidate of worthAsking(group, request)) {
+      if (best !== undefined && best.rank < candidate.rank) break;
+      if (conditionsHold(candidate.open, request)) {
+        best = candidate;
+        break;
+      }
+    }
+  }
+  return best?.matched ?? otherwise;
+}
+
+/** Each is one for all paths, so that a look-up finds it in the processor's cache. */
+const noGroups: readonly Group[] = [];
+const noConditions: readonly NamedValue[] = [];
+const nobody: readonly Remaining[] = [];
+
+const holdsAlways = ({ match: { method, headers, query } }: Matched): boolean =>
+  method === undefined && headers.length === 0 && query.length === 0;
+
+function grouped(candidates: readonly Candidate[]): readonly Group[] {
   const shared = new Map<string, number>();
   for (const candidate of candidates)
     for (const question of questionsOf(candidate)) {
@@ -50,13 +89,13 @@ export function arrange(candidates: readonly Candidate[]): Candidates {
       shared.set(label, (shared.get(label) ?? 0) + 1);
     }
 
-  const plain: Remaining[] = [];
+  const byMethod: Remaining[] = [];
   const keyed = new Map<string, { question: Question; first: number; values: Map<string, Remaining[]> }>();
   for (const candidate of candidates) {
     const question = rarest(questionsOf(candidate), (each) => shared.get(labelOf(each)) ?? 0);
     const remaining: Remaining = { ...candidate, open: without(question, candidate) };
     if (question === undefined) {
-      plain.push(remaining);
+      byMethod.push(remaining);
       continue;
     }
     const name = `${question.by} ${question.name}`;
@@ -73,36 +112,18 @@ export function arrange(candidates: readonly Candidate[]): Candidates {
     first,
     candidates: values,
   }));
-  const [firstPlain] = plain;
-  if (firstPlain !== undefined)
-    groups.push({ by: "nothing", first: firstPlain.rank, candidates: reachable(plain) });
+  const [firstByMethod] = byMethod;
+  if (firstByMethod !== undefined)
+    groups.push({ by: "method", first: firstByMethod.rank, candidates: firstOfEachMethod(byMethod) });
   return groups.sort((a, b) => a.first - b.first);
 }
 
-/** The candidate of highest precedence that holds. Asks for a header or the query only if that could change the answer. */
-export function choose(groups: Candidates, request: RoutedRequest): Matched | undefined {
-  let best: Remaining | undefined;
-  for (const group of groups) {
-    if (best !== undefined && best.rank < group.first) break;
-    for (const candidate of worthAsking(group, request)) {
-      if (best !== undefined && best.rank < candidate.rank) break;
-      if (conditionsHold(candidate.open, request)) {
-        best = candidate;
-        break;
-      }
-    }
-  }
-  return best?.matched;
-}
-
 function worthAsking(group: Group, request: RoutedRequest): readonly Remaining[] {
-  if (group.by === "nothing") return group.candidates;
+  if (group.by === "method") return group.candidates;
   const asked = group.by === "headers" ? request.headers : request.url.searchParams;
   const value = asked.get(group.name);
   return (value === null ? undefined : group.candidates.get(value)) ?? nobody;
 }
-
-const nobody: readonly Remaining[] = [];
 
 function questionsOf({ matched: { match } }: Candidate): readonly Question[] {
   return [
@@ -121,8 +142,12 @@ function rarest(questions: readonly Question[], count: (each: Question) => numbe
 }
 
 function without(question: Question | undefined, { matched: { match } }: Candidate): Conditions {
-  const open = (by: Question["by"]) =>
-    firstOfEachName(match[by]).filter(({ name }) => question?.by !== by || question.name !== name);
+  const open = (by: Question["by"]): readonly NamedValue[] => {
+    const left = firstOfEachName(match[by]).filter(
+      ({ name }) => question?.by !== by || question.name !== name,
+    );
+    return left.length === 0 ? noConditions : left;
+  };
   return {
     ...(match.method === undefined ? {} : { method: match.method }),
     headers: open("headers"),
@@ -130,11 +155,8 @@ function without(question: Question | undefined, { matched: { match } }: Candida
   };
 }
 
-/** Without conditions but the method, the first candidate for a method hides all later ones for it. */
-function reachable(plain: readonly Remaining[]): readonly Remaining[] {
-  const last = plain.findIndex(({ open }) => open.method === undefined);
+/** With no other conditions, the first candidate for a method hides all later ones for it. */
+function firstOfEachMethod(candidates: readonly Remaining[]): readonly Remaining[] {
   const asked = new Set<string | undefined>();
-  return plain
-    .slice(0, last === -1 ? plain.length : last + 1)
-    .filter(({ open }) => !asked.has(open.method) && asked.add(open.method));
+  return candidates.filter(({ open }) => !asked.has(open.method) && asked.add(open.method));
 }

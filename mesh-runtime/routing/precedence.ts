@@ -20,17 +20,12 @@ const criteria: readonly (readonly [Advantage, (match: RouteMatch) => number])[]
  * Compares two matches by precedence: negative when `a` comes before `b`, 0 when only the order in which
  * they were given (age, name, place in the document) can decide.
  */
-export function compareMatches(a: RouteMatch, b: RouteMatch): number {
-  for (const [, measure] of criteria) {
-    const difference = measure(b) - measure(a);
-    if (difference !== 0) return difference;
-  }
-  return 0;
-}
+export const compareMatches = (a: RouteMatch, b: RouteMatch): number =>
+  compareMeasures(measure(a), measure(b));
 
 /** In which respect `a` and `b` differ first, for `explain`: what gave the one of them precedence. */
 export function advantage(a: RouteMatch, b: RouteMatch): Advantage {
-  return criteria.find(([, measure]) => measure(a) !== measure(b))?.[0] ?? "order";
+  return criteria.find(([, of]) => of(a) !== of(b))?.[0] ?? "order";
 }
 
 /**
@@ -39,10 +34,21 @@ export function advantage(a: RouteMatch, b: RouteMatch): Advantage {
  */
 export function inPrecedence(rules: readonly Rule[]): readonly Matched[] {
   return rules
-    .flatMap((rule) => matchesOf(rule).map((match): Matched => ({ rule, match })))
-    .sort((a, b) => compareMatches(a.match, b.match));
+    .flatMap((rule) => matchesOf(rule).map((match) => ({ matched: { rule, match }, by: measure(match) })))
+    .sort((a, b) => compareMeasures(a.by, b.by))
+    .map(({ matched }) => matched);
 }
 
 /** The matches of a rule; one that matches every request where there are none. */
 export const matchesOf = (rule: Rule): readonly RouteMatch[] =>
   rule.matches.length === 0 ? [everyRequest] : rule.matches;
+
+const measure = (match: RouteMatch): readonly number[] => criteria.map(([, of]) => of(match));
+
+function compareMeasures(a: readonly number[], b: readonly number[]): number {
+  for (const [index, ours] of a.entries()) {
+    const difference = (b[index] ?? 0) - ours;
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

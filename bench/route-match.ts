@@ -1,0 +1,199 @@
+/**
+ * What finding a rule costs, by the number of rules: Tulle's route table, a linear scan over the same
+ * rules in order of precedence, and (for paths without conditions) Hono's router.
+ *
+ * The tables of all sizes run against each other, then at each size the table against its rivals: a
+ * linear scan over ten thousand rules empties the caches, and whoever runs beside it pays for that. In
+ * each race all contestants run in one process, in short batches whose order is drawn anew each round,
+ * so that what disturbs the machine disturbs all of them. A `control` is a second table of the same
+ * rules: how far its ratio is from 1 is how far no ratio of that race can be trusted.
+ *
+ * Run: `node bench/route-match.ts [rounds]` (Node 24).
+ */
+import { RegExpRouter } from "hono/router/reg-exp-router";
+import { SmartRouter } from "hono/router/smart-router";
+import { TrieRouter } from "hono/router/trie-router";
+import { inPrecedence } from "../mesh-runtime/routing/precedence.ts";
+import { type RoutedRequest, routeMatches } from "../mesh-runtime/routing/route-match.ts";
+import { routeTable } from "../mesh-runtime/routing/route-table.ts";
+import type { Matched, RouteMatch, RouteTable, Rule } from "../mesh-runtime/routing/words.ts";
+
+/** A family of rules: what the nth rule matches, and a request that falls under it. */
+interface Family {
+  readonly name: string;
+  readonly match: (n: number) => RouteMatch;
+  readonly request: (n: number) => RoutedRequest;
+  readonly withHono: boolean;
+}
+
+interface Contestant {
+  readonly name: string;
+  readonly requests: readonly RoutedRequest[];
+  readonly find: (request: RoutedRequest) => unknown;
+  /** Look-ups in a batch: all requests once, unless that takes too long. */
+  readonly batch: number;
+  readonly nanoseconds: number[];
+}
+
+const pathOf = (n: number): string => `/team-${n % 37}/service-${n % 101}/resource-${n}`;
+
+const asking = (path: string, headers: Readonly<Record<string, string>> = {}): RoutedRequest => ({
+  url: new URL(path, "http://shop.example.com"),
+  method: "GET",
+  headers: new Headers({ accept: "*/*", "user-agent": "bench", ...headers }),
+});
+
+const families: readonly Family[] = [
+  {
+    name: "exact paths",
+    match: (n) => ({ path: { type: "Exact", value: pathOf(n) }, headers: [], query: [] }),
+    request: (n) => asking(pathOf(n)),
+    withHono: true,
+  },
+  {
+    name: "path prefixes",
+    match: (n) => ({ path: { type: "PathPrefix", value: pathOf(n) }, headers: [], query: [] }),
+    request: (n) => asking(`${pathOf(n)}/items/${n}`),
+    withHono: true,
+  },
+  {
+    name: "one path, told apart by a header",
+    match: (n) => ({
+      path: { type: "PathPrefix", value: "/" },
+      headers: [
+        { name: "x-env", value: "live" },
+        { name: "x-tenant", value: `tenant-${n}` },
+      ],
+      query: [],
+    }),
+    request: (n) => asking("/cart/1", { "x-env": "live", "x-tenant": `tenant-${n}` }),
+    withHono: false,
+  },
+];
+
+const sizes = [10, 1_000, 10_000] as const;
+const rounds = Number(process.argv[2] ?? 200);
+const batch = 1_024;
+/** Rounds before the ones that count: until the compiler has settled. */
+const warmUp = 50;
+/** Keeps the compiler from leaving out look-ups whose result nobody reads. */
+let sink = 0;
+
+for (const family of families) {
+  const fields = sizes.map((size) => fieldOf(family, size));
+  race(
+    `${family.name}: tables of all sizes`,
+    fields.flatMap(({ table, control }) => [table, control]),
+  );
+  for (const { size, table, control, rivals } of fields)
+    race(`${family.name}: ${size} rules`, [table, control, ...rivals]);
+}
+console.log(`\n${sink} look-ups found a rule.`);
+
+function fieldOf(family: Family, size: number) {
+  const rules = Array.from(
+    { length: size },
+    (_, n): Rule => ({ name: `rule-${n}`, matches: [family.match(n)], filters: [], backends: [] }),
+  );
+  // One in sixteen falls under no rule.
+  const requests = Array.from({ length: batch }, (_, n) =>
+    family.request(n % 16 === 0 ? size + n : Math.floor(Math.random() * size)),
+  );
+  const contestant = (name: string, find: Contestant["find"], lookUps = batch): Contestant => ({
+    name: `${name}, ${size}`,
+    requests,
+    find,
+    batch: lookUps,
+    nanoseconds: [],
+  });
+  const started = performance.now();
+  const table = routeTable(rules);
+  console.log(`table of ${size} rules, ${family.name}: built in ${since(started)} ms`);
+  const control = routeTable(rules);
+  const inOrder = inPrecedence(rules);
+  const scan = (request: RoutedRequest) => inOrder.find(({ match }) => routeMatches(match, request));
+  check(family, requests, table, scan);
+  return {
+    size,
+    table: contestant("table", (request) => table.find(request)),
+    control: contestant("control", (request) => control.find(request)),
+    rivals: [
+      contestant("linear scan", scan, Math.min(batch, 100_000 / size)),
+      ...(family.withHono ? [contestant("hono", honoFor(rules))] : []),
+    ],
+  };
+}
+
+function honoFor(rules: readonly Rule[]): Contestant["find"] {
+  const router = new SmartRouter<string>({ routers: [new RegExpRouter(), new TrieRouter()] });
+  for (const { name, matches } of rules)
+    for (const { path } of matches)
+      router.add("ALL", path.type === "Exact" ? path.value : `${path.value}/*`, name);
+  const started = performance.now();
+  router.match("GET", "/");
+  console.log(`  hono's ${router.activeRouter.name} of the same: built in ${since(started)} ms`);
+  return (request) => router.match(request.method, request.url.pathname);
+}
+
+/** A bench of something that finds the wrong thing measures nothing. */
+function check(
+  family: Family,
+  requests: readonly RoutedRequest[],
+  table: RouteTable,
+  scan: (request: RoutedRequest) => Matched | undefined,
+): void {
+  for (const request of requests.slice(0, 64))
+    if (table.find(request)?.rule !== scan(request)?.rule)
+      throw new Error(`Cannot measure ${family.name}: table and scan disagree on ${request.url.pathname}`);
+}
+
+function race(title: string, contestants: readonly Contestant[]): void {
+  for (const each of contestants) each.nanoseconds.length = 0;
+  for (let round = -warmUp; round < rounds; round++)
+    for (const each of shuffled(contestants)) {
+      const nanoseconds = time(each);
+      if (round >= 0) each.nanoseconds.push(nanoseconds);
+    }
+  print(title, contestants);
+}
+
+/** Nanoseconds for one look-up, over one batch. */
+function time({ find, requests, batch: lookUps }: Contestant): number {
+  const offset = Math.floor(Math.random() * requests.length);
+  const started = process.hrtime.bigint();
+  for (let index = 0; index < lookUps; index++) {
+    const request = requests[(offset + index) % batch];
+    if (request !== undefined && find(request) !== undefined) sink += 1;
+  }
+  return Number(process.hrtime.bigint() - started) / lookUps;
+}
+
+function shuffled<Item>(items: readonly Item[]): readonly Item[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+function print(title: string, contestants: readonly Contestant[]): void {
+  const rows = contestants.map(({ name, nanoseconds }) => {
+    const sorted = nanoseconds.toSorted((a, b) => a - b);
+    const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
+    return { name, p10: at(0.1), median: at(0.5), p90: at(0.9) };
+  });
+  const base = rows[0]?.median ?? Number.NaN;
+  console.log(`\n${title} (${rounds} rounds)`);
+  console.table(
+    rows.map(({ name, p10, median, p90 }) => ({
+      contestant: name,
+      "ns p10": Math.round(p10),
+      "ns median": Math.round(median),
+      "ns p90": Math.round(p90),
+      "ratio to the first": Number((median / base).toFixed(2)),
+    })),
+  );
+}
+
+function since(started: number): string {
+  return (performance.now() - started).toFixed(1);
+}
