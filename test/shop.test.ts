@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { readDocuments } from "../mesh-runtime/policy/schema.ts";
 import { readWranglerConfig } from "../mesh-runtime/testing/wrangler-config.ts";
 import { importsOf } from "./support/imports.ts";
 
@@ -13,18 +13,14 @@ const workers = readdirSync(new URL("workers/", shop), { withFileTypes: true })
   .concat({ name: "gateway", file: fileURLToPath(new URL("../../wrangler.toml", shop)) })
   .map(({ name, file }) => ({ name, config: readWranglerConfig(file) }));
 
-interface Document {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: { readonly endpoint?: { readonly binding?: string } };
-}
+const textsIn = (folder: string) =>
+  readdirSync(new URL(`${folder}/`, shop)).map((source) => ({
+    source,
+    text: readFileSync(new URL(`${folder}/${source}`, shop), "utf8"),
+  }));
 
-const documents = readdirSync(new URL("policies/", shop)).flatMap((name) =>
-  parseAllDocuments(readFileSync(new URL(`policies/${name}`, shop), "utf8")).map(
-    (each) => each.toJS() as Document,
-  ),
-);
-const services = documents.filter(({ kind }) => kind === "Service");
+const policies = readDocuments(textsIn("policies"));
+const services = policies.written.flatMap(({ document }) => (document.kind === "Service" ? [document] : []));
 
 describe.each(workers)("the shop's worker $name", ({ name, config }) => {
   const { MESH, ...reach } = config.services;
@@ -47,6 +43,28 @@ describe.each(workers)("the shop's worker $name", ({ name, config }) => {
     }
   });
 });
+
+test("every document of the shop is right", () => {
+  expect(policies.issues).toEqual([]);
+});
+
+test.each(textsIn("policies-variants"))(
+  "the variant $source changes the payments route and nothing else",
+  (variant) => {
+    const { written, issues } = readDocuments([variant]);
+    if (variant.source === "broken.yaml") {
+      expect(written).toEqual([]);
+      expect(issues).toEqual([
+        expect.objectContaining({ path: "spec.rules[0].backendRefs[1].weight", line: 12 }),
+      ]);
+      return;
+    }
+    expect(issues).toEqual([]);
+    expect(written.map(({ document }) => `${document.kind}/${document.metadata.name}`)).toEqual([
+      "HTTPRoute/payments",
+    ]);
+  },
+);
 
 test("the catalog's own code imports nothing at all", () => {
   const code = readFileSync(new URL("workers/catalog/index.ts", shop), "utf8");
