@@ -70,7 +70,7 @@ const strict =
 const tagged =
   (variants: Readonly<Record<string, Members>>): Shape =>
   (value, path) => {
-    const type = isObject(value) ? value["type"] : undefined;
+    const type = isObject(value) ? value.type : undefined;
     const members = typeof type === "string" && Object.hasOwn(variants, type) ? variants[type] : undefined;
     return members === undefined
       ? `${path}.type must be one of ${Object.keys(variants).join(", ")}`
@@ -146,7 +146,7 @@ const evidence = oneOf("binding", "signature");
 const largeBody = oneOf("reject", "unsigned");
 
 const endpoint: Shape = (value, path) =>
-  isObject(value) && value["kind"] === "binding"
+  isObject(value) && value.kind === "binding"
     ? open({ binding: text })(value, path)
     : open({ kind: oneOf("url"), url: text })(value, path);
 

@@ -1,0 +1,51 @@
+import type { AuthorizationPolicy } from "./schema/authorization-policy.ts";
+import type { Gateway } from "./schema/gateway.ts";
+import type { HTTPRoute } from "./schema/http-route.ts";
+import type { MeshConfig } from "./schema/mesh-config.ts";
+import type { ReferenceGrant } from "./schema/reference-grant.ts";
+import type { Service } from "./schema/service.ts";
+import type { Telemetry } from "./schema/telemetry.ts";
+import type { TrafficPolicy } from "./schema/traffic-policy.ts";
+import type { Origin } from "./source.ts";
+
+export type {
+  AuthorizationPolicy,
+  Gateway,
+  HTTPRoute,
+  MeshConfig,
+  ReferenceGrant,
+  Service,
+  Telemetry,
+  TrafficPolicy,
+};
+
+/**
+ * A document that the schema has let through: everything in it is of the right form, and what a standard
+ * gives a default is there. Whether what it refers to exists is not known yet.
+ */
+export type PolicyDocument =
+  | HTTPRoute
+  | Gateway
+  | ReferenceGrant
+  | Service
+  | TrafficPolicy
+  | AuthorizationPolicy
+  | Telemetry
+  | MeshConfig;
+
+export type Kind = PolicyDocument["kind"];
+
+/** A document of one kind. */
+export type DocumentOf<K extends Kind> = Extract<PolicyDocument, { readonly kind: K }>;
+
+/** A document, and where it was written. */
+export interface Written<Document extends PolicyDocument = PolicyDocument> {
+  readonly document: Document;
+  readonly origin: Origin;
+}
+
+/** `namespace/name`: how documents of one kind are told apart. */
+export const keyOf = ({ metadata }: PolicyDocument): string => `${metadata.namespace}/${metadata.name}`;
+
+/** `kind/namespace/name`: how documents are told apart everywhere. */
+export const nameOf = (document: PolicyDocument): string => `${document.kind}/${keyOf(document)}`;

@@ -1,0 +1,189 @@
+import type * as v from "valibot";
+import { routeDefaults } from "../defaults.ts";
+import type { Fault } from "./fields.ts";
+import {
+  about,
+  checked,
+  choice,
+  defaulted,
+  leftOut,
+  list,
+  optional,
+  repeated,
+  type Schema,
+  strict,
+  text,
+  value,
+} from "./fields.ts";
+import { port } from "./metadata.ts";
+
+/** RFC 9110 §5.1 field name; Gateway API bounds it. */
+export const headerName = (): Schema<string> => text("a header name", /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/, 256);
+
+/** RFC 9110 §5.5: visible characters, with blanks between them. */
+export const headerValue = (): Schema<string> =>
+  text(
+    "a header value without control characters, of 1 to 4096 characters",
+    /^[\x21-\x7e\u0080-\uffff](?:[\t\x20-\x7e\u0080-\uffff]*[\x21-\x7e\u0080-\uffff])?$/,
+    4096,
+  );
+
+/** A host name without port and wildcard. */
+export const preciseHostname = (): Schema<string> =>
+  text(
+    "a host name such as shop.example.com",
+    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
+    253,
+  );
+
+const namedValue = strict({
+  name: about(headerName(), "Header name, in any case."),
+  value: about(headerValue(), "Header value."),
+});
+
+const headerModifier = checked(
+  strict({
+    set: about(optional(list(namedValue, 0, 16)), "Replaces the header."),
+    add: about(optional(list(namedValue, 0, 16)), "Adds to what the header says."),
+    remove: about(optional(list(headerName(), 0, 16)), "Removes the header."),
+  }),
+  function* (modifier): Generator<Fault> {
+    const names = [
+      ...(modifier.set ?? []).map(({ name }, index) => ({ name, path: ["set", index] })),
+      ...(modifier.add ?? []).map(({ name }, index) => ({ name, path: ["add", index] })),
+      ...(modifier.remove ?? []).map((name, index) => ({ name, path: ["remove", index] })),
+    ];
+    for (const {
+      path: [, index],
+      ...fault
+    } of repeated(names, ({ name }) => name.toLowerCase(), "header")) {
+      yield { ...fault, path: names[Number(index)]?.path ?? [] };
+    }
+  },
+);
+
+/** A path that replaces another: absolute, nothing hidden in it. */
+const replacement = (): Schema<string> =>
+  text("a path of at most 1024 characters without query", /^[^?#\s\\]*$/, 1024);
+
+const pathModifier = checked(
+  strict({
+    type: about(choice(["ReplaceFullPath", "ReplacePrefixMatch"]), "What is replaced."),
+    replaceFullPath: about(optional(replacement()), "The new path, for `ReplaceFullPath`."),
+    replacePrefixMatch: about(
+      optional(replacement()),
+      "What takes the place of the matched prefix, for `ReplacePrefixMatch`.",
+    ),
+  }),
+  function* ({ type, replaceFullPath, replacePrefixMatch }): Generator<Fault> {
+    const needed = type === "ReplaceFullPath" ? "replaceFullPath" : "replacePrefixMatch";
+    const other = type === "ReplaceFullPath" ? "replacePrefixMatch" : "replaceFullPath";
+    const given = { replaceFullPath, replacePrefixMatch };
+    if (given[needed] === undefined) yield lacking([needed], type);
+    if (given[other] !== undefined) yield superfluous([other], type);
+    if (replaceFullPath !== undefined && !replaceFullPath.startsWith("/")) {
+      yield {
+        path: ["replaceFullPath"],
+        expected: 'a path that begins with "/"',
+        found: JSON.stringify(replaceFullPath),
+        message: 'a path begins with "/"; write one',
+      };
+    }
+  },
+);
+
+const redirect = strict({
+  scheme: about(optional(choice(["http", "https"])), "Scheme of the new location; otherwise the request's."),
+  hostname: about(optional(preciseHostname()), "Host of the new location; otherwise the request's."),
+  path: about(optional(pathModifier), "Path of the new location; otherwise the request's."),
+  port: about(optional(port()), "Port of the new location; otherwise that of the scheme, or the listener's."),
+  statusCode: about(
+    defaulted(choice([301, 302, 303, 307, 308]), routeDefaults.redirectStatus),
+    "Status of the answer.",
+  ),
+});
+
+const rewrite = strict({
+  hostname: about(optional(preciseHostname()), "Host that the backend sees."),
+  path: about(optional(pathModifier), "Path that the backend sees."),
+});
+
+const bodies = {
+  RequestHeaderModifier: "requestHeaderModifier",
+  ResponseHeaderModifier: "responseHeaderModifier",
+  RequestRedirect: "requestRedirect",
+  URLRewrite: "urlRewrite",
+} as const;
+
+const later = {
+  RequestMirror: "not supported yet; remove the filter",
+  CORS: "not supported yet; answer preflights in the application, or remove the filter",
+  ExternalAuth: "not supported yet; use an AuthorizationPolicy, or remove the filter",
+  ExtensionRef: "not supported: the mesh has no extensions; remove the filter",
+};
+
+/** Judged with the type: a filter that is refused by its type is not refused a second time. */
+const ofAnotherType = () => optional(value<unknown>(leftOut, () => true));
+
+/** One filter of a rule or backend: `type` and the member of that name. */
+export const filter = checked(
+  strict({
+    type: about(
+      choice(Object.keys(bodies) as (keyof typeof bodies)[], later),
+      "Which of the following stands here.",
+    ),
+    requestHeaderModifier: about(optional(headerModifier), "Changes headers of the request."),
+    responseHeaderModifier: about(optional(headerModifier), "Changes headers of the response."),
+    requestRedirect: about(optional(redirect), "Answers with a redirect; the rule needs no backend."),
+    urlRewrite: about(optional(rewrite), "Changes what the backend sees."),
+    requestMirror: ofAnotherType(),
+    cors: ofAnotherType(),
+    externalAuth: ofAnotherType(),
+    extensionRef: ofAnotherType(),
+  }),
+  function* (given): Generator<Fault> {
+    const needed = bodies[given.type];
+    if (given[needed] === undefined) yield lacking([needed], given.type);
+    for (const member of Object.keys(given)) {
+      if (member !== "type" && member !== needed) yield superfluous([member], given.type);
+    }
+  },
+);
+
+export type HTTPRouteFilter = v.InferOutput<typeof filter>;
+
+const lacking = (path: readonly string[], type: string): Fault => ({
+  path,
+  expected: `${path.join(".")} for the type ${type}`,
+  found: "nothing",
+  message: `the type ${type} needs this member; write it`,
+});
+
+const superfluous = (path: readonly string[], type: string): Fault => ({
+  path,
+  expected: `nothing that does not belong to the type ${type}`,
+  found: path.join("."),
+  message: `this member does not belong to the type ${type}; remove it or change the type`,
+});
+
+/** Every type of filter once (Gateway API allows repeats of mirrors and extensions only), and no rewrite of what is redirected. */
+export function* filterFaults(
+  filters: readonly HTTPRouteFilter[],
+  path: readonly string[],
+): Generator<Fault> {
+  yield* repeated(filters, ({ type }) => type, "type of filter", path);
+  const redirects = filters.some(({ type }) => type === "RequestRedirect");
+  const rewrites = filters.findIndex(({ type }) => type === "URLRewrite");
+  if (!redirects || rewrites === -1) return;
+  yield {
+    path: [...path, rewrites],
+    expected: "either RequestRedirect or URLRewrite",
+    found: "both",
+    message:
+      "a request that is redirected reaches no backend, so a rewrite has no effect; remove one of the two",
+  };
+}
+
+/** Whether a filter replaces the matched prefix, which only means something if there is exactly one. */
+export const replacesPrefix = ({ requestRedirect, urlRewrite }: HTTPRouteFilter): boolean =>
+  [requestRedirect?.path, urlRewrite?.path].some((path) => path?.type === "ReplacePrefixMatch");

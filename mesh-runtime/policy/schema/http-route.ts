@@ -1,0 +1,266 @@
+import type * as v from "valibot";
+import { parseDuration } from "../../foundation/duration.ts";
+import { routeDefaults } from "../defaults.ts";
+import {
+  about,
+  checked,
+  choice,
+  defaulted,
+  duration,
+  type Fault,
+  integer,
+  list,
+  optional,
+  repeated,
+  type Schema,
+  strict,
+  text,
+  unsupported,
+  value,
+} from "./fields.ts";
+import { filter, filterFaults, headerName, headerValue, replacesPrefix } from "./http-filters.ts";
+import { documentOf, gatewayVersions, group, kindName, label, port, subdomain } from "./metadata.ts";
+
+const noRegex = { RegularExpression: "not supported yet; write one match for each value" };
+
+/** HTTPPathMatch: what the CRD's own rules demand, so that no two spellings of one path are both in use. */
+const pathValue = (): Schema<string> =>
+  value<string>(
+    'a path of at most 1024 characters that begins with "/"',
+    (input) => typeof input === "string" && pathFault(input) === undefined,
+    (input) => (typeof input === "string" ? (pathFault(input) ?? "") : ""),
+  );
+
+function pathFault(path: string): string | undefined {
+  if (!path.startsWith("/")) return 'a path begins with "/"; write it first';
+  if (path.length > 1024) return "this path is longer than 1024 characters; shorten it";
+  if (/\/\/|\/\.\.?(?:\/|$)/.test(path))
+    return 'no path that arrives contains "//", "/./" or "/../"; write it without';
+  if (/%2f/i.test(path)) return "an encoded slash is not a slash to everybody; write it without %2F";
+  if (path.includes("#")) return "a fragment is never sent; write the path without #";
+  if (path.includes("?")) return "the query is not part of the path; use queryParams";
+  return /^[A-Za-z0-9/\-._~!$&'()*+,;=:@%]*$/.test(path) && !/%(?![0-9A-Fa-f]{2})/.test(path)
+    ? undefined
+    : "a path is matched as it is sent; percent-encode every character that a URL does";
+}
+
+const pathMatch = strict({
+  type: about(
+    defaulted(choice(["Exact", "PathPrefix"], noRegex), routeDefaults.path.type),
+    "How the path is compared; a prefix counts by whole segments.",
+  ),
+  value: about(defaulted(pathValue(), routeDefaults.path.value), "The path."),
+});
+
+const headerMatch = strict({
+  type: about(defaulted(choice(["Exact"], noRegex), "Exact"), "How the value is compared."),
+  name: about(headerName(), "Header name, in any case."),
+  value: about(headerValue(), "The whole value."),
+});
+
+const queryMatch = strict({
+  type: about(defaulted(choice(["Exact"], noRegex), "Exact"), "How the value is compared."),
+  name: about(headerName(), "Parameter name; case counts."),
+  value: about(text("a value of 1 to 1024 characters", /^[\s\S]+$/, 1024), "The whole value."),
+});
+
+const methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] as const;
+
+const match = checked(
+  strict({
+    path: about(defaulted(pathMatch, routeDefaults.path), "What the path must be."),
+    headers: about(optional(list(headerMatch, 0, 16)), "Headers that must all be there."),
+    queryParams: about(optional(list(queryMatch, 0, 16)), "Query parameters that must all be there."),
+    method: about(optional(choice(methods)), "The method that it must be."),
+  }),
+  function* ({ headers, queryParams }): Generator<Fault> {
+    yield* repeated(headers, ({ name }) => name.toLowerCase(), "header", ["headers"]);
+    yield* repeated(queryParams, ({ name }) => name, "query parameter", ["queryParams"]);
+  },
+);
+
+const backendFilters = checked(list(filter, 0, 16), function* (filters): Generator<Fault> {
+  yield* filterFaults(filters, []);
+  for (const [index, { type }] of filters.entries()) {
+    if (type !== "RequestRedirect") continue;
+    yield {
+      path: [index, "type"],
+      expected: "one of RequestHeaderModifier, ResponseHeaderModifier, URLRewrite",
+      found: type,
+      message:
+        "a backend that is redirected away from is not supported; put the redirect into the rule's filters",
+    };
+  }
+});
+
+const backendRef = strict({
+  group: about(defaulted(group(), ""), "Group of the kind; empty for a Service of the mesh."),
+  kind: about(defaulted(kindName(), "Service"), "Kind of the backend."),
+  name: about(subdomain(), "Name of the Service."),
+  namespace: about(optional(label()), "Its namespace; otherwise the route's."),
+  port: about(optional(port()), "A port that the Service names, if it names any. A worker has one way in."),
+  weight: about(
+    defaulted(integer(0, 1_000_000), routeDefaults.weight),
+    "Share of requests: weight over the sum of weights.",
+  ),
+  filters: about(optional(backendFilters), "What is done for this backend alone."),
+});
+
+const timeouts = checked(
+  strict({
+    request: about(optional(duration()), "For the request with all its attempts; `0s`: none."),
+    backendRequest: about(optional(duration()), "For one attempt; `0s`: none."),
+  }),
+  function* ({ request, backendRequest }): Generator<Fault> {
+    const [whole, attempt] = [milliseconds(request), milliseconds(backendRequest)];
+    if (whole === 0 || attempt <= whole) return;
+    yield {
+      path: ["backendRequest"],
+      expected: `at most ${request}, the whole request's`,
+      found: JSON.stringify(backendRequest),
+      message: "one attempt cannot take longer than the request; lower backendRequest or raise request",
+    };
+  },
+);
+
+function milliseconds(written: string | undefined): number {
+  const parsed = written === undefined ? undefined : parseDuration(written);
+  return parsed?.ok ? parsed.value : 0;
+}
+
+const retry = strict({
+  codes: about(
+    optional(list(integer(400, 599), 1, 64)),
+    "Statuses that are tried again; connection failures are in any case.",
+  ),
+  attempts: about(optional(integer(1, 100)), "Attempts beyond the first."),
+  backoff: about(optional(duration()), "Base of the time between attempts."),
+});
+
+const rule = checked(
+  strict({
+    name: about(optional(subdomain()), "Name of the rule, unique in the route; refusals and logs use it."),
+    matches: about(defaulted(list(match, 1, 64), [{}]), "Alternatives; within one, everything must hold."),
+    filters: about(optional(list(filter, 0, 16)), "What is done on the way, in this order."),
+    backendRefs: about(
+      optional(list(backendRef, 0, 16)),
+      "Where requests go. None, and no redirect: every request is answered with 500.",
+    ),
+    timeouts: about(optional(timeouts), "How long it may take."),
+    retry: about(optional(retry), "What is tried again."),
+    sessionPersistence: unsupported("not supported yet; remove it"),
+  }),
+  function* ({ matches, filters = [], backendRefs = [] }): Generator<Fault> {
+    yield* filterFaults(filters, ["filters"]);
+    const redirects = filters.some(({ type }) => type === "RequestRedirect");
+    if (redirects && backendRefs.length > 0) {
+      yield {
+        path: ["backendRefs"],
+        expected: "no backendRefs beside RequestRedirect",
+        found: `${backendRefs.length}`,
+        message: "a request that is redirected reaches no backend; remove backendRefs or the redirect",
+      };
+    }
+    const onePrefix = matches.length === 1 && matches[0]?.path.type === "PathPrefix";
+    const everywhere = [
+      ...filters.map((given, index) => ({ given, path: ["filters", index] })),
+      ...backendRefs.flatMap(({ filters: own = [] }, backend) =>
+        own.map((given, index) => ({ given, path: ["backendRefs", backend, "filters", index] })),
+      ),
+    ];
+    for (const { given, path } of everywhere) {
+      if (!replacesPrefix(given) || onePrefix) continue;
+      yield {
+        path,
+        expected: "exactly one match, of type PathPrefix",
+        found: `${matches.length} matches, the first of type ${matches[0]?.path.type}`,
+        message:
+          "ReplacePrefixMatch needs exactly one PathPrefix match in its rule; split the rule or use ReplaceFullPath",
+      };
+    }
+  },
+);
+
+const parentRef = strict({
+  group: about(
+    optional(group()),
+    "Group of the kind; empty for a Service. A Service without group is one of the mesh.",
+  ),
+  kind: about(defaulted(choice(["Gateway", "Service"]), "Gateway"), "What the route is attached to."),
+  namespace: about(optional(label()), "Its namespace; otherwise the route's."),
+  name: about(subdomain(), "Its name."),
+  sectionName: about(
+    optional(subdomain()),
+    "One listener of the Gateway; otherwise all that let the route in.",
+  ),
+  port: about(optional(port()), "The listeners on this port alone."),
+});
+
+const parents = checked(list(parentRef, 1, 32), function* (refs): Generator<Fault> {
+  for (const [index, { kind, group: of, sectionName, port: on }] of refs.entries()) {
+    const right = kind === "Service" ? ["", "mesh.tulle.dev"] : ["gateway.networking.k8s.io"];
+    if (of !== undefined && !right.includes(of)) {
+      yield {
+        path: [index, "group"],
+        expected: right.map((one) => JSON.stringify(one)).join(" or "),
+        found: JSON.stringify(of),
+        message: `a ${kind} is not of this group; write ${JSON.stringify(right[0])}`,
+      };
+    }
+    if (kind !== "Service") continue;
+    if (sectionName !== undefined) yield notOfService(index, "sectionName");
+    if (on !== undefined) yield notOfService(index, "port");
+  }
+});
+
+const notOfService = (index: number, member: string): Fault => ({
+  path: [index, member],
+  expected: `no ${member} for a Service`,
+  found: member,
+  message: `a worker has one way in, so ${member} of a Service is not supported; remove it`,
+});
+
+/** Grammar of Gateway API `Hostname`: a host name that may begin with `*.`; no address, no port. */
+export const hostname = (): Schema<string> =>
+  value<string>(
+    "a host name such as shop.example.com or *.example.com, without port",
+    (input) =>
+      typeof input === "string" &&
+      input.length <= 253 &&
+      !/^[\d.]+$/.test(input) &&
+      /^(?:\*\.)?[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/.test(
+        input,
+      ),
+  );
+
+const spec = checked(
+  strict({
+    parentRefs: about(
+      parents,
+      "What the route is attached to: Services (inside the mesh) and Gateways (from outside).",
+    ),
+    hostnames: about(
+      optional(list(hostname(), 1, 16)),
+      "Hosts that it is for at a Gateway; a Service does not look at them.",
+    ),
+    rules: about(
+      defaulted(list(rule, 1, 16), [{}]),
+      "The rules; the most specific match of all rules decides, not the first.",
+    ),
+    useDefaultGateways: unsupported("not supported; name the Gateway in parentRefs"),
+  }),
+  function* ({ rules }): Generator<Fault> {
+    yield* repeated(rules, ({ name }) => name, "rule name", ["rules"]);
+    const total = rules.reduce((sum, { matches }) => sum + matches.length, 0);
+    if (total <= 128) return;
+    yield {
+      path: ["rules"],
+      expected: "at most 128 matches in one route",
+      found: `${total}`,
+      message: "a route has at most 128 matches over all its rules; split it into two routes",
+    };
+  },
+);
+
+export const httpRoute = documentOf(gatewayVersions, "HTTPRoute", spec);
+export type HTTPRoute = v.InferOutput<typeof httpRoute>;

@@ -1,0 +1,121 @@
+import * as v from "valibot";
+import { defaultNamespace } from "../defaults.ts";
+import {
+  about,
+  choice,
+  defaulted,
+  type Entries,
+  optional,
+  type Schema,
+  strict,
+  text,
+  unsupported,
+  value,
+} from "./fields.ts";
+
+/** RFC 1123 label: what namespaces and services are called. */
+export const label = (): Schema<string> =>
+  text(
+    "a name of at most 63 lower-case letters, digits and hyphens that begins and ends with a letter or digit",
+    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+    63,
+  );
+
+/** RFC 1123 subdomain: labels with dots between them. */
+export const subdomain = (): Schema<string> =>
+  text(
+    "a name of at most 253 lower-case letters, digits, hyphens and dots",
+    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
+    253,
+  );
+
+/** A group as Kubernetes writes it; empty for its core. */
+export const group = (): Schema<string> => text("a group of kinds", /^[a-z0-9.-]*$/, 253);
+
+/** Kinds are named in Pascal case. */
+export const kindName = (): Schema<string> => text("the name of a kind", /^[A-Za-z][A-Za-z0-9]*$/, 63);
+
+export const port = (): Schema<number> =>
+  value(
+    "a port from 1 to 65535",
+    (input) => Number.isInteger(input) && Number(input) >= 1 && Number(input) <= 65535,
+  );
+
+/** Names the Service that implements a Gateway: `name`, or `namespace/name`. */
+export const workerAnnotation = "mesh.tulle.dev/worker";
+const ownAnnotations = "mesh.tulle.dev/";
+
+const texts = (): Schema<Readonly<Record<string, string>>> => {
+  const item = value<string>(
+    "a text",
+    (input) => typeof input === "string",
+    () => "write it in quotes",
+  );
+  return {
+    ...v.record(v.string(), item),
+    expects: "an object of texts",
+    message: () => "",
+  } as unknown as Schema<Readonly<Record<string, string>>>;
+};
+
+/** Annotations are anybody's, but those of the mesh must be ones that it reads. */
+const annotations = (): Schema<Readonly<Record<string, string>>> =>
+  v.pipe(
+    texts(),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      for (const key of Object.keys(dataset.value)) {
+        if (!key.startsWith(ownAnnotations) || key === workerAnnotation) continue;
+        addIssue({
+          expected: workerAnnotation,
+          received: key,
+          message: `the mesh does not read ${key}; remove it, or write ${workerAnnotation}`,
+          path: [{ type: "object", origin: "key", input: dataset.value, key, value: key }],
+        });
+      }
+    }),
+  );
+
+const byControl = "written by a control plane, not read from a document; leave it out";
+
+const metadata = (name: Schema<string>) =>
+  strict({
+    name: about(name, "Name, unique for its kind in the namespace."),
+    namespace: about(defaulted(label(), defaultNamespace), "Namespace."),
+    labels: about(optional(texts()), "For people and tools; the mesh does not read them."),
+    annotations: about(
+      optional(annotations()),
+      `For people and tools; the mesh reads \`${workerAnnotation}\` on a Gateway.`,
+    ),
+    creationTimestamp: about(
+      optional(text("a time such as 2026-01-31T12:00:00Z", /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, 20)),
+      "When it was created; between routes that are equal otherwise, the oldest decides.",
+    ),
+    generateName: unsupported("not supported: nobody would know what to call the document; write a name"),
+    uid: unsupported(byControl),
+    resourceVersion: unsupported(byControl),
+    generation: unsupported(byControl),
+    managedFields: unsupported(byControl),
+  });
+
+/** The outside of a document of a kind: everything but its spec is alike. */
+export function documentOf<const Kind extends string, Spec>(
+  apiVersions: readonly string[],
+  kind: Kind,
+  spec: Spec & Schema<unknown>,
+  name: Schema<string> = subdomain(),
+) {
+  return strict({
+    apiVersion: about(choice(apiVersions), "Group and version."),
+    kind: about(choice([kind]), "What this is."),
+    metadata: about(metadata(name), "What it is called."),
+    spec,
+    status: unsupported(byControl),
+  } satisfies Entries);
+}
+
+export const gatewayGroup = "gateway.networking.k8s.io";
+export const meshGroup = "mesh.tulle.dev";
+/** HTTPRoute, Gateway and ReferenceGrant are the same in both. */
+export const gatewayVersions = [`${gatewayGroup}/v1`, `${gatewayGroup}/v1beta1`] as const;
+export const meshVersions = [`${meshGroup}/v1`] as const;

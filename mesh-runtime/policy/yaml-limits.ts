@@ -1,0 +1,94 @@
+import { type CST, Lexer, Parser } from "yaml";
+import { no, ok, type Result } from "../foundation/result.ts";
+import { shown } from "./source.ts";
+
+/** Largest text that is parsed, bytes of UTF-8. A document takes about 500. */
+export const maxTextBytes = 1_000_000;
+/** Most documents in one text, and in one change. */
+export const maxDocuments = 10_000;
+/** Deepest nesting of brackets. An HTTPRoute needs 9. */
+const maxFlowDepth = 64;
+/** Widest indentation of a line, which bounds how deep blocks can nest. */
+const maxIndentation = 128;
+/** Most `- ` and `? ` on one line, each of which nests. */
+const maxIndicators = 16;
+/** Most aliases in a text: each is looked up by a walk through its document. */
+const maxAliases = 100;
+
+/** What the lexer puts before the text of a scalar that is not quoted. */
+const scalarMark = "\u001f";
+/** What it says where a document begins, and where brackets end that were never closed. */
+const documentStart = "\u0002";
+const flowBroken = "\u0018";
+
+/** A limit that a text exceeds, and the line on which it does. */
+export interface Excess {
+  readonly line: number;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/**
+ * Reads a text into YAML tokens within limits, so that nothing that comes after can be made to use
+ * unbounded stack or time: the `yaml` package composes nested collections by recursion (ten thousand
+ * brackets abort the runtime) and finds the anchor of an alias by a walk.
+ *
+ * @param onLine told the offset of each line
+ */
+export function tokensWithin(
+  text: string,
+  onLine: (offset: number) => void,
+): Result<readonly CST.Token[], Excess> {
+  const bytes = text.length > maxTextBytes ? text.length : new TextEncoder().encode(text).length;
+  if (bytes > maxTextBytes) {
+    return no({ line: 1, expected: `at most ${maxTextBytes} bytes`, found: `${bytes} bytes` });
+  }
+  const watch = watcher();
+  const parser = new Parser(onLine);
+  const tokens: CST.Token[] = [];
+  onLine(0);
+  for (const lexeme of new Lexer().lex(text)) {
+    const excess = watch(lexeme);
+    if (excess !== undefined) return no(excess);
+    tokens.push(...parser.next(lexeme));
+  }
+  tokens.push(...parser.end());
+  return ok(tokens);
+}
+
+/** Follows the structure of a text lexeme by lexeme, and says when it goes too far. */
+function watcher(): (lexeme: string) => Excess | undefined {
+  let line = 1;
+  let previous = "\n";
+  let [flowDepth, indentation, indicators, aliases] = [0, 0, 0, 0];
+
+  const beyond = (what: string, limit: number, found: number): Excess | undefined =>
+    found > limit ? { line, expected: `at most ${limit} ${what}`, found: `${found} or more` } : undefined;
+
+  function judge(lexeme: string): Excess | undefined {
+    if (previous === scalarMark || blank(lexeme)) return undefined;
+    if (lexeme === documentStart || lexeme === flowBroken) flowDepth = 0;
+    if (lexeme === "]" || lexeme === "}") flowDepth = Math.max(0, flowDepth - 1);
+    if (lexeme === "[" || lexeme === "{") return beyond("nested brackets", maxFlowDepth, ++flowDepth);
+    if (lexeme.startsWith("*")) return beyond("aliases", maxAliases, ++aliases);
+    if (lexeme.startsWith("%")) return { line, expected: "no directive", found: shown(lexeme) };
+    if (flowDepth === 0 && indentation > maxIndentation) {
+      return beyond("spaces of indentation", maxIndentation, indentation);
+    }
+    if (lexeme !== "-" && lexeme !== "?") return undefined;
+    return beyond(`"${lexeme}" on one line`, maxIndicators, ++indicators);
+  }
+
+  return (lexeme) => {
+    const excess = judge(lexeme);
+    const last = lexeme.lastIndexOf("\n");
+    if (last !== -1) {
+      [indentation, indicators] = [0, 0];
+      line += lexeme.split("\n").length - 1;
+    } else if (previous.endsWith("\n") && blank(lexeme)) indentation = lexeme.length;
+    previous = lexeme;
+    return excess;
+  };
+}
+
+const blank = (lexeme: string): boolean => lexeme.startsWith("#") || lexeme.trim() === "";
