@@ -43,7 +43,7 @@ export function inbound(ports: InboundPorts): Step<Arriving, Response> {
       .through(identified(ports.identity))
       // a place among the requests under way in this isolate; 503 overloaded
       .through(
-        admitted(ports, (arriving) => ({ key: "inbound", limit: arriving.policy.inbound.maxInFlight })),
+        admitted<Arriving>(ports, (arriving) => ({ key: "inbound", limit: arriving.policy.inbound.maxInFlight })),
       )
       // a rule allows it and none denies it; 403 denied
       .through(authorized())

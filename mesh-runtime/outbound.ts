@@ -61,7 +61,7 @@ export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
       // one deadline for all tries; 504 deadline-exceeded
       .through(boundedDeparture(ports))
       // a place among the requests under way to this destination; 503 overloaded
-      .through(admitted(ports, (leaving) => limitOf(leaving)))
+      .through(admitted(ports, limitOf))
       // further tries, where another try is safe and budget and credits allow; passes on the last answer
       .through(retried(ports))
       // one backend by weight; 500 no-backend

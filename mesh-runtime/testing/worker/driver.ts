@@ -1,5 +1,5 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { call } from "../../adapters/cloudflare/calls.ts";
+import { call } from "../../adapters/fetch/calls.ts";
 import { meshOf, presentMesh } from "../../adapters/cloudflare/isolate.ts";
 import { type Fault, setFault } from "./fault.ts";
 
