@@ -21,6 +21,8 @@ export const header = {
   epoch: "tulle-epoch",
   /** Verdicts of circuits that are not closed; on responses of authenticated hops. */
   circuits: "tulle-circuits",
+  /** On a response that the callee's mesh made and not its application: the kind of refusal. */
+  problem: "tulle-problem",
   /** W3C Trace Context. */
   traceparent: "traceparent",
   tracestate: "tracestate",

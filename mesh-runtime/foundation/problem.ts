@@ -1,3 +1,4 @@
+import { header } from "./headers.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Where the `type` URIs of problems point; the page `docs/problems.md` has one section for each. */
@@ -66,10 +67,14 @@ export function problemOf(refusal: Refusal): Problem {
   }
 }
 
-/** The response that carries a problem. */
+/**
+ * The response that carries a problem. A header repeats the last part of its type, so that a caller's
+ * mesh tells it from an application's answer without reading the body.
+ */
 export function problemResponse(problem: Problem): Response {
   const { retryAfter, ...body } = problem;
   const headers = new Headers({ "content-type": "application/problem+json", "cache-control": "no-store" });
+  headers.set(header.problem, problem.type.slice(problem.type.lastIndexOf("/") + 1));
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
   return new Response(JSON.stringify(body), { status: problem.status, headers });
 }

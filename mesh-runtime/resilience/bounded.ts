@@ -1,0 +1,116 @@
+import type { Answer, Arrival, Departure, Noted } from "../foundation/exchange.ts";
+import { header } from "../foundation/headers.ts";
+import { layer } from "../foundation/layer.ts";
+import type { Clock } from "../foundation/ports.ts";
+import type { Refusal } from "../foundation/refusal.ts";
+import { no } from "../foundation/result.ts";
+import { creditsIn } from "./credits.ts";
+import { deadlineOf, parseRemaining } from "./deadline.ts";
+import { after, timedOut, timeout, untilAborted } from "./limit.ts";
+import type { Bounded, TrafficSettings } from "./words.ts";
+
+/** A request with more mesh hops than this behind it is taken for a loop. */
+export const mostHops = 16;
+
+/**
+ * After this layer a departure has one deadline for all its attempts: its own timeout or what its cause
+ * has left, whichever ends first. Refuses with `deadline-exceeded`, without sending if the deadline has
+ * passed already, and with `cancelled` when the caller aborts.
+ *
+ * The deadline is for the response's headers. Once they are here a body may stream for as long as the
+ * caller wants it; only the caller's own abort still ends it.
+ */
+export const boundedDeparture = (ports: { readonly clock: Clock }) =>
+  layer<
+    Departure & Noted & { readonly requestTimeoutMs: number | undefined; readonly traffic: TrafficSettings },
+    Bounded,
+    Answer
+  >("bounded", (next) => (exchange) => {
+    const { startedAt, cause, notes } = exchange;
+    const deadlineAt = deadlineOf({
+      startedAt,
+      timeoutsMs: [exchange.requestTimeoutMs ?? exchange.traffic.timeoutMs],
+      inherited: cause?.deadlineAt,
+    });
+    const limits = { now: ports.clock.now(), startedAt, deadlineAt, outer: exchange.signal };
+    return within(limits, notes.destination, (signal) => next({ ...exchange, deadlineAt, signal }));
+  });
+
+/**
+ * After this layer an arrival has a deadline, the attempt credits that it may spend, and the number of
+ * hops behind it. Refuses with `too-many-hops` above {@link mostHops}, with `deadline-exceeded` when
+ * the handler has not answered in time, and with `cancelled` when the caller went away.
+ *
+ * Credits that were granted to this arrival end with its answer, which tells the caller what is left of
+ * them: work that goes on in the background does not spend what has been given back.
+ */
+export const boundedArrival = (ports: { readonly clock: Clock }) =>
+  layer<
+    Arrival &
+      Noted & {
+        readonly request: Request;
+        readonly policy: { readonly inbound: { readonly timeoutMs: number } };
+      },
+    Bounded & { readonly credits: { left: number }; readonly hops: number },
+    Answer
+  >("bounded", (next) => async (exchange) => {
+    const { request, startedAt, notes } = exchange;
+    const hops = hopsIn(request.headers.get(header.hops));
+    if (hops > mostHops) return no({ kind: "too-many-hops", hops });
+
+    const granted = request.headers.get(header.credits);
+    const credits = { left: creditsIn(granted) };
+    const callerLeftMs = parseRemaining(request.headers.get(header.deadline));
+    const deadlineAt = deadlineOf({
+      startedAt,
+      timeoutsMs: [exchange.policy.inbound.timeoutMs],
+      inherited: callerLeftMs === undefined ? undefined : startedAt + callerLeftMs,
+    });
+    const limits = { now: ports.clock.now(), startedAt, deadlineAt, outer: request.signal };
+    const answer = await within(limits, notes.destination, (signal) =>
+      next({ ...exchange, deadlineAt, signal, credits, hops }),
+    );
+    if (granted !== null) credits.left = 0;
+    return answer;
+  });
+
+/** Reads `tulle-hops`. What is not a number counts as none: the next hop writes a readable one, so a loop still ends. */
+function hopsIn(text: string | null): number {
+  return text !== null && /^[0-9]{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+interface Limits {
+  readonly now: number;
+  readonly startedAt: number;
+  readonly deadlineAt: number | undefined;
+  readonly outer: AbortSignal | undefined;
+}
+
+/** Runs `work` until it answers, the deadline passes or the outer signal fires. */
+async function within(
+  { now, startedAt, deadlineAt, outer }: Limits,
+  destination: string,
+  work: (signal: AbortSignal | undefined) => Promise<Answer>,
+): Promise<Answer> {
+  const tooLate = (): Refusal => ({
+    kind: "deadline-exceeded",
+    destination,
+    budgetMs: Math.max(0, (deadlineAt ?? startedAt) - startedAt),
+  });
+  const why = (signal: AbortSignal): Refusal => (timedOut(signal) ? tooLate() : { kind: "cancelled" });
+
+  if (outer?.aborted) return no(why(outer));
+  if (deadlineAt === undefined) {
+    return outer === undefined ? work(undefined) : untilAborted(outer, why, () => work(outer));
+  }
+  if (deadlineAt <= now) return no(tooLate());
+
+  const deadline = new AbortController();
+  const signal = outer === undefined ? deadline.signal : AbortSignal.any([outer, deadline.signal]);
+  const callOff = after(deadlineAt - now, () => deadline.abort(timeout()));
+  try {
+    return await untilAborted(signal, why, () => work(signal));
+  } finally {
+    callOff();
+  }
+}

@@ -1,0 +1,56 @@
+import type { Answer } from "../foundation/exchange.ts";
+import { header } from "../foundation/headers.ts";
+import { parseCount } from "./deadline.ts";
+
+/*
+ * Attempt credits bound what a whole call tree may spend on further tries: one credit is one try beyond
+ * a first. An exchange starts with a pool. Every attempt lends a part of the pool to the callee in the
+ * header `tulle-attempt-credits`; what is lent is out of the pool until the response's header of the
+ * same name gives back what was not spent there. What is not given back counts as spent. So the sum of
+ * what is in all pools, lent and spent never grows, and a chain of any depth makes at most
+ * 1 + credits tries at its end, where unbounded retries would make the product of every hop's.
+ */
+
+/** The most credits a call tree can have, whatever a header or a policy says. */
+export const mostCredits = 10;
+
+/** What an arrival gets whose caller sent no credits: a retry on each of three hops. */
+export const arrivalCredits = 3;
+
+/** What a departure starts with that no arrival caused: its own retries, and two for those beneath it. */
+export const rootCredits = (retries: number): number => Math.min(mostCredits, Math.max(0, retries) + 2);
+
+/** Reads the credits that came with a request. Absent: the default; unreadable: none, because none can be proved. */
+export function creditsIn(text: string | null): number {
+  if (text === null) return arrivalCredits;
+  return Math.min(mostCredits, parseCount(text, 999_999_999) ?? 0);
+}
+
+/**
+ * How much of the pool an attempt lends: whatever this hop does not need for its own further tries. Its
+ * own come first, because a callee that fails without an answer gives nothing back.
+ * @param ownRetries further tries that this hop's policy still allows
+ */
+export const grantOf = (left: number, ownRetries: number): number =>
+  Math.max(0, Math.min(mostCredits, left - Math.max(0, ownRetries)));
+
+/** What of a grant comes back: never more than was granted, and nothing where the callee did not say. */
+export function givenBack(answer: Answer, grant: number): number {
+  if (!answer.ok) return untouched(answer) ? grant : 0;
+  return Math.min(grant, parseCount(answer.value.headers.get(header.credits), mostCredits) ?? 0);
+}
+
+/** Whether it is certain that nobody received the attempt, so that nobody can have spent anything. */
+function untouched(answer: Answer): boolean {
+  if (answer.ok) return false;
+  switch (answer.reason.kind) {
+    case "unreachable":
+      return !answer.reason.delivered;
+    case "deadline-exceeded":
+    case "cancelled":
+    case "internal":
+      return false;
+    default:
+      return true;
+  }
+}

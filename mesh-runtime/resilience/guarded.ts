@@ -1,0 +1,109 @@
+import type { Answer, Noted } from "../foundation/exchange.ts";
+import { layer } from "../foundation/layer.ts";
+import type { Clock } from "../foundation/ports.ts";
+import { no } from "../foundation/result.ts";
+import { type Acquired, askPatienceMs, type Permit } from "./circuit.ts";
+import type { CircuitBook } from "./circuit-book.ts";
+import { after } from "./limit.ts";
+import { outcomeOf, outcomeOfAbort } from "./outcome.ts";
+import type { CircuitAnswer, CircuitPolicy, Outcome } from "./words.ts";
+
+/** Asks the authority of a circuit for the permit to probe; `undefined` when it does not answer. */
+export type AskPermit = (circuit: string) => Promise<CircuitAnswer | undefined>;
+
+export interface GuardedPorts {
+  readonly book: CircuitBook;
+  readonly clock: Clock;
+  readonly askPermit: AskPermit;
+}
+
+export interface Guarding extends Noted {
+  readonly recipient: {
+    readonly settings: { readonly key: string; readonly traffic: { readonly circuit: CircuitPolicy } };
+  };
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * After this layer the backend's circuit has let the attempt pass, and hears how it ended. Refuses with
+ * `circuit-open`.
+ *
+ * An attempt that the circuit lets pass waits for nobody. One that it would refuse may ask the authority
+ * whether it shall be the probe: once, for {@link askPatienceMs} at most, and not while another of this
+ * isolate is asking. Silence is no permission: the attempt is refused, and the circuit is from then on
+ * judged by this isolate alone.
+ *
+ * The outcome is settled when the answer's headers are here, or at the moment when the signal fires: what
+ * runs after a torn-down request is not certain to run.
+ */
+export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
+  layer<Guarding, object, Answer>("guarded", (next) => async (exchange) => {
+    const { key, traffic } = exchange.recipient.settings;
+    const policy = traffic.circuit;
+    if (!policy.enabled) return next(exchange);
+
+    const { signal } = exchange;
+    let acquired: Acquired = book.acquire(key, clock.now(), policy);
+    if (acquired.ask) acquired = await asked(acquired);
+    const { permit } = acquired;
+    if (permit === undefined) {
+      return no({ kind: "circuit-open", circuit: key, retryAfterMs: Math.max(1, acquired.retryAfterMs) });
+    }
+
+    if (signal?.aborted) {
+      // Gone while we asked: nothing was sent, so there is nothing to learn.
+      book.settle(key, permit, "neutral", clock.now(), policy);
+      return no({ kind: "cancelled" });
+    }
+    let settled = false;
+    const settle = (outcome: Outcome): void => {
+      if (settled) return;
+      settled = true;
+      book.settle(key, permit, outcome, clock.now(), policy);
+    };
+    const onAbort = (): void => {
+      if (signal !== undefined) settle(outcomeOfAbort(signal));
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const answer = await next(exchange);
+      settle(signal?.aborted ? outcomeOfAbort(signal) : outcomeOf(answer));
+      return answer;
+    } finally {
+      // Only when something inside the mesh threw is it not settled yet: no fault of the destination.
+      settle("neutral");
+      signal?.removeEventListener("abort", onAbort);
+    }
+
+    async function asked(before: Acquired): Promise<Acquired> {
+      const answer = await withinPatience(askPermit(key));
+      const now = clock.now();
+      if (answer === undefined) {
+        book.unanswered(key, now, policy);
+        return book.acquire(key, now, policy);
+      }
+      book.learn(answer, now);
+      const permit = probeOf(answer);
+      if (permit !== undefined) return { ...before, ask: false, permit };
+      return book.acquire(key, now, policy);
+    }
+  });
+
+function probeOf({ permit, verdict }: CircuitAnswer): Permit | undefined {
+  if (permit === undefined) return undefined;
+  const { incarnation, epoch } = verdict;
+  return { kind: "probe", id: permit.id, incarnation, epoch };
+}
+
+/** The answer, or `undefined` when it is not here in time or cannot be had. */
+function withinPatience(asking: Promise<CircuitAnswer | undefined>): Promise<CircuitAnswer | undefined> {
+  return new Promise((resolve) => {
+    const callOff = after(askPatienceMs, () => resolve(undefined));
+    const done = (answer: CircuitAnswer | undefined): void => {
+      callOff();
+      resolve(answer);
+    };
+    // An authority that breaks says as little as one that is silent.
+    asking.then(done, () => done(undefined));
+  });
+}

@@ -1,0 +1,53 @@
+import type { Answer } from "../foundation/exchange.ts";
+import type { Refusal } from "../foundation/refusal.ts";
+import { no } from "../foundation/result.ts";
+
+/** Resolves after `ms`; when the signal fires before, it settles at once, either way. */
+export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
+
+/** Calls `work` after `ms` within the request that asked for it; returns what calls it off. */
+export function after(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
+}
+
+/** The reason with which a limit of time fires a signal: the one of `AbortSignal.timeout()`, so that all read it alike. */
+export const timeout = (): DOMException =>
+  new DOMException("The time for this attempt is over", "TimeoutError");
+
+/** Whether a signal fired because a limit of time had passed, and not because the caller went away. */
+export function timedOut(signal: AbortSignal): boolean {
+  const { reason } = signal;
+  return signal.aborted && reason instanceof DOMException && reason.name === "TimeoutError";
+}
+
+/**
+ * What the work answers, or why the signal fired, whichever comes first. The work is not trusted to
+ * notice the signal; a response that comes too late is let go of.
+ */
+export function untilAborted(
+  signal: AbortSignal,
+  why: (signal: AbortSignal) => Refusal,
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  if (signal.aborted) return Promise.resolve(no(why(signal)));
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(no(why(signal)));
+    signal.addEventListener("abort", onAbort, { once: true });
+    work()
+      .then((answer) => {
+        if (signal.aborted) discard(answer);
+        resolve(answer);
+      }, reject)
+      .finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** Lets go of a response that nobody will read, so that its connection is free. */
+export function discard(answer: Answer): void {
+  if (!answer.ok) return;
+  const { body } = answer.value;
+  if (body === null || body.locked) return;
+  // A body that is broken already needs no cancelling.
+  body.cancel().catch(() => undefined);
+}

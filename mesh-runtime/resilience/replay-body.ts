@@ -1,0 +1,151 @@
+/** What a message can have as its body. */
+export type Body = Uint8Array | ReadableStream<Uint8Array> | null;
+
+/** A body that can be given to more than one attempt. */
+export interface ReplayBody {
+  /** The whole body for the next attempt; the stream of the attempt before it breaks off. Only while `replayable()`. */
+  take(): Body;
+  /** Whether `take()` can still give every byte from the first. */
+  replayable(): boolean;
+  /** No further attempt will follow: nothing more is kept. */
+  finish(): void;
+}
+
+/**
+ * Keeps a body while it is sent, so that it can be sent again; up to a limit, beyond which bytes pass on
+ * but are not kept. Nothing is read before an attempt asks for it, and an attempt never waits for the
+ * end of the body: a caller may write the rest only after it has seen the response.
+ *
+ * A body of known length within the limit is read at once instead and sent as bytes, which keeps its
+ * `content-length` and spares the copying chunk by chunk.
+ *
+ * @param lengthHint what `content-length` says, `undefined` if unknown
+ */
+export async function replayBody(
+  body: Body,
+  limitBytes: number,
+  lengthHint: number | undefined,
+): Promise<ReplayBody> {
+  if (!(body instanceof ReadableStream)) return { take: () => body, replayable: () => true, finish() {} };
+  if (lengthHint !== undefined && lengthHint > limitBytes) return once(body);
+  const recording = new Recording(body, limitBytes);
+  if (lengthHint !== undefined) await recording.readAll();
+  return recording;
+}
+
+/**
+ * A body that is not kept.
+ * @param unrepeatable the request must not be sent twice even without a body, as one that asks to upgrade
+ */
+export function once(body: Body, unrepeatable = false): ReplayBody {
+  let taken = false;
+  return {
+    take: () => {
+      taken = true;
+      return body;
+    },
+    replayable: () => !taken || !(unrepeatable || body instanceof ReadableStream),
+    finish() {},
+  };
+}
+
+/** A stream with a memory of what was read from it. One reader at a time: the newest. */
+class Recording implements ReplayBody {
+  readonly #source: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #limitBytes: number;
+  /** Chunks from position `#first` on; all of them as long as nothing was dropped. */
+  #chunks: Uint8Array[] = [];
+  #first = 0;
+  #bytes = 0;
+  #keeping = true;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+  #reading: Promise<void> | undefined;
+  #attempt = 0;
+
+  constructor(body: ReadableStream<Uint8Array>, limitBytes: number) {
+    this.#source = body.getReader();
+    this.#limitBytes = limitBytes;
+  }
+
+  replayable(): boolean {
+    return this.#first === 0 && this.#failure === undefined && (this.#keeping || this.#attempt === 0);
+  }
+
+  finish(): void {
+    this.#keeping = false;
+  }
+
+  /** Reads until the end or the limit, whichever comes first. */
+  async readAll(): Promise<void> {
+    while (!this.#ended && this.#keeping) await this.#read();
+  }
+
+  take(): Body {
+    this.#attempt += 1;
+    if (this.#ended && this.#failure === undefined && this.#first === 0)
+      return joined(this.#chunks, this.#bytes);
+    return this.#stream(this.#attempt);
+  }
+
+  #stream(attempt: number): ReadableStream<Uint8Array> {
+    let position = 0;
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const superseded = () => attempt !== this.#attempt;
+          if (position >= this.#first + this.#chunks.length && !this.#ended) await this.#read();
+          if (superseded()) return controller.error(new Error("A later attempt has taken this body over"));
+          const chunk = this.#chunks[position - this.#first];
+          if (chunk !== undefined) {
+            position += 1;
+            if (!this.#keeping) this.#drop(position);
+            controller.enqueue(chunk);
+          } else if (this.#failure !== undefined) controller.error(this.#failure.error);
+          else controller.close();
+        },
+        cancel: (reason) =>
+          attempt === this.#attempt && !this.#keeping ? this.#source.cancel(reason) : undefined,
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** One read at a time, whoever asks; its chunk is kept for whichever attempt is the newest by then. */
+  #read(): Promise<void> {
+    this.#reading ??= this.#source.read().then(
+      ({ done, value }) => {
+        this.#reading = undefined;
+        if (done) {
+          this.#ended = true;
+          return;
+        }
+        this.#chunks.push(value);
+        this.#bytes += value.byteLength;
+        if (this.#bytes > this.#limitBytes) this.#keeping = false;
+      },
+      (error: unknown) => {
+        this.#reading = undefined;
+        this.#ended = true;
+        this.#failure = { error };
+      },
+    );
+    return this.#reading;
+  }
+
+  #drop(before: number): void {
+    this.#chunks.splice(0, before - this.#first);
+    this.#first = before;
+  }
+}
+
+function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
+  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,191 @@
+import type { Answer, Cause, Message, Noted } from "../foundation/exchange.ts";
+import { header } from "../foundation/headers.ts";
+import { layer } from "../foundation/layer.ts";
+import type { Clock, Random } from "../foundation/ports.ts";
+import { no } from "../foundation/result.ts";
+import { backoffMs, parseRetryAfter } from "./backoff.ts";
+import { givenBack, grantOf, rootCredits } from "./credits.ts";
+import { formatRemaining, parseCount } from "./deadline.ts";
+import { after, discard, timedOut, timeout, untilAborted, type Wait } from "./limit.ts";
+import { problemIn } from "./outcome.ts";
+import { type Body, once, type ReplayBody, replayBody } from "./replay-body.ts";
+import type { RetryBudgets } from "./retry-budget.ts";
+import { type Ended, mayRetry, type RouteRetryRule, retriesAllowed } from "./retry-policy.ts";
+import type { Attempted, Bounded, TrafficSettings } from "./words.ts";
+
+export type { Wait } from "./limit.ts";
+export { RetryBudgets } from "./retry-budget.ts";
+
+/** What `retried` must know: one message, and what it may cost to carry it. */
+export interface Retrying extends Bounded, Noted {
+  readonly message: Message;
+  readonly cause: Cause | undefined;
+  readonly traffic: TrafficSettings;
+  readonly retry: RouteRetryRule | undefined;
+  readonly backendTimeoutMs: number | undefined;
+  /** Where attempts may go; absent: one place. */
+  readonly backends?: readonly {
+    readonly service: string;
+    readonly weight: number;
+    readonly unusable?: string;
+  }[];
+}
+
+export interface RetriedPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly budgets: RetryBudgets;
+  readonly wait: Wait;
+}
+
+/**
+ * After this layer there is one attempt of the request, and there may be another after it: where that is
+ * safe (`retry-policy.ts`), and while deadline, attempt credits and the destination's budget last. Each
+ * attempt has its own headers, its own limit of time and the whole body.
+ *
+ * Never refuses by itself: when no further try may follow, the last answer passes on as it is, so that
+ * callers see what the destination said. Requests to upgrade are never repeated.
+ */
+export const retried = (ports: RetriedPorts) =>
+  layer<
+    Retrying,
+    Attempted & { readonly message: Message; readonly signal: AbortSignal | undefined },
+    Answer
+  >("retried", (next) => async (exchange) => {
+    const { message, notes, signal, deadlineAt, retry: route } = exchange;
+    const policy = exchange.traffic.retry;
+    const destination = notes.destination;
+    const backends = exchange.backends ?? [];
+    const allowed = retriesAllowed(policy, route);
+    const pool = exchange.cause?.credits ?? { left: rootCredits(allowed) };
+    ports.budgets.deposit(destination, policy.budgetRatio);
+
+    const body = await bodyFor(message, policy.maxReplayBytes, allowed > 0 || backends.length > 1);
+    const pristine = message.headers;
+    const tried: string[] = [];
+    let retries = 0;
+    let detours = 0;
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const grant = grantOf(pool.left, allowed - retries);
+        pool.left -= grant;
+        const startedAt = ports.clock.now();
+        const leftMs = deadlineAt === undefined ? undefined : deadlineAt - startedAt;
+        const limitMs = tighter(exchange.backendTimeoutMs ?? policy.perTryTimeoutMs, leftMs);
+
+        const headers = new Headers(pristine);
+        setLimits(headers, limitMs ?? leftMs, grant, (exchange.cause?.hops ?? 0) + 1);
+        const own: Message = { ...message, headers, body: body.take() };
+        const answer = await limited(signal, limitMs, destination, (attemptSignal) =>
+          next({ ...exchange, message: own, signal: attemptSignal, attempt, tried: [...tried] }),
+        );
+
+        pool.left += givenBack(answer, grant);
+        const endedAt = ports.clock.now();
+        notes.tries.push({ backend: notes.backend, startedAt, endedAt, ...resultOf(answer) });
+        if (notes.backend !== "") tried.push(notes.backend);
+        if (signal?.aborted) return answer;
+
+        const decision = mayRetry({
+          method: message.method,
+          idempotencyKey: (pristine.get("idempotency-key") ?? "") !== "",
+          ended: endOf(answer, endedAt),
+          attempt: retries + 1,
+          policy,
+          route,
+          credits: pool.left,
+          budget: ports.budgets.affords(destination),
+          remainingMs: deadlineAt === undefined ? undefined : deadlineAt - endedAt,
+          replayable: body.replayable(),
+          elsewhere:
+            detours < backends.length &&
+            backends.some((each) => each.weight > 0 && !each.unusable && !tried.includes(each.service)),
+          backoffMs: backoffMs(retries + 1, policy, ports.random),
+        });
+        if (!decision.retry) return answer;
+        if (decision.free) detours += 1;
+        else {
+          retries += 1;
+          pool.left -= 1;
+          ports.budgets.withdraw(destination);
+        }
+        discard(answer);
+        await pause(ports.wait, decision.waitMs, signal);
+        if (signal?.aborted) return no({ kind: "cancelled" });
+      }
+    } finally {
+      body.finish();
+    }
+  });
+
+/** Keeps the body only where another attempt could want it. */
+function bodyFor(message: Message, limitBytes: number, repeating: boolean): ReplayBody | Promise<ReplayBody> {
+  const body: Body = message.body;
+  if (!repeating || message.headers.has("upgrade")) return once(body, message.headers.has("upgrade"));
+  return replayBody(body, limitBytes, parseCount(message.headers.get("content-length"), 999_999_999));
+}
+
+/** The limit of one attempt, where it is tighter than what is left of the deadline. */
+function tighter(limitMs: number, leftMs: number | undefined): number | undefined {
+  if (limitMs <= 0) return undefined;
+  return leftMs === undefined || limitMs < leftMs ? limitMs : undefined;
+}
+
+/** Says on the attempt what everything below it may still use. Whatever the application had put there is gone. */
+function setLimits(headers: Headers, leftMs: number | undefined, credits: number, hops: number): void {
+  if (leftMs === undefined) headers.delete(header.deadline);
+  else headers.set(header.deadline, formatRemaining(leftMs));
+  headers.set(header.credits, String(credits));
+  headers.set(header.hops, String(hops));
+}
+
+/** Runs one attempt within its limit. */
+async function limited(
+  outer: AbortSignal | undefined,
+  limitMs: number | undefined,
+  destination: string,
+  attempt: (signal: AbortSignal | undefined) => Promise<Answer>,
+): Promise<Answer> {
+  if (limitMs === undefined) return attempt(outer);
+  const limit = new AbortController();
+  const signal = outer === undefined ? limit.signal : AbortSignal.any([outer, limit.signal]);
+  const callOff = after(limitMs, () => limit.abort(timeout()));
+  try {
+    return await untilAborted(
+      signal,
+      (fired) =>
+        timedOut(fired)
+          ? { kind: "deadline-exceeded", destination, budgetMs: limitMs }
+          : { kind: "cancelled" },
+      () => attempt(signal),
+    );
+  } finally {
+    callOff();
+  }
+}
+
+async function pause(wait: Wait, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (ms <= 0) return;
+  try {
+    await wait(ms, signal);
+  } catch {
+    // The signal fired; the caller of this looks at the signal.
+  }
+}
+
+function resultOf(answer: Answer) {
+  return answer.ok
+    ? { status: answer.value.status, refusal: undefined }
+    : { status: undefined, refusal: answer.reason };
+}
+
+function endOf(answer: Answer, now: number): Ended {
+  if (!answer.ok) return { kind: "refusal", refusal: answer.reason };
+  const { status, headers } = answer.value;
+  return {
+    kind: "response",
+    status,
+    problem: problemIn(answer.value),
+    retryAfterMs: parseRetryAfter(headers.get("retry-after"), now),
+  };
+}
