@@ -147,8 +147,9 @@ const eventOf = (each: Try): SpanEvent => ({
 
 /** Without what is not known, and texts cut. */
 function present(attributes: Record<string, string | number>): Record<string, string | number> {
-  const known = Object.entries(attributes).filter(([, value]) => value !== "");
-  return Object.fromEntries(
-    known.map(([name, value]) => [name, typeof value === "string" ? value.slice(0, maxText) : value]),
-  );
+  const known: Record<string, string | number> = {};
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== "") known[name] = typeof value === "string" ? value.slice(0, maxText) : value;
+  }
+  return known;
 }
