@@ -59,7 +59,7 @@ const countsAsFailure: Readonly<Record<RefusalKind, boolean>> = {
 /** A refusal of a kind that this version does not know counts as failure: doubt must not look healthy. */
 function failed({ class: outcome, refusal }: EdgeDelta): boolean {
   if (outcome !== "refused") return outcome === "5xx";
-  return !(refusal in countsAsFailure) || countsAsFailure[refusal as RefusalKind];
+  return !Object.hasOwn(countsAsFailure, refusal) || countsAsFailure[refusal as RefusalKind];
 }
 
 /**
