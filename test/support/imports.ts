@@ -79,9 +79,13 @@ export function importsOf(text: string, name: string): Import[] {
   return found;
 }
 
-/** {@link importsOf} for a file of the repository, by its path relative to the root. */
-export function importsOfFile(file: string): Import[] {
-  return importsOf(readFileSync(path.join(root, file), "utf8"), file);
+const read = new Map<string, readonly Import[]>();
+
+/** {@link importsOf} for a file of the repository, by its path relative to the root. Read once a run. */
+export function importsOfFile(file: string): readonly Import[] {
+  const held = read.get(file) ?? importsOf(readFileSync(path.join(root, file), "utf8"), file);
+  read.set(file, held);
+  return held;
 }
 
 interface Node {
