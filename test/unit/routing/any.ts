@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { NamedValue, PathMatch, RouteMatch, Rule } from "../../../mesh-runtime/routing/words.ts";
-import { type request, rule } from "./examples.ts";
+import { request, rule } from "./examples.ts";
 
 /** Arbitrary rules and requests from so few parts that they often meet, odd ones among them. */
 
@@ -58,18 +58,40 @@ const conditions = (names: readonly string[]): fc.Arbitrary<readonly NamedValue[
 
 const method = fc.constantFrom("GET", "POST", "get", "PURGE");
 
-export const anyMatch: fc.Arbitrary<RouteMatch> = fc
-  .record({
-    path,
-    method: fc.option(method, { nil: undefined, freq: 2 }),
-    headers: fc.oneof(fc.constant([]), conditions(["x-a", "x-b", "x-c"])),
-    query: fc.oneof(fc.constant([]), conditions(["a", "A", "é"])),
-  })
-  .map(({ method: wanted, ...rest }) => (wanted === undefined ? rest : { ...rest, method: wanted }));
+const matchAt = (at: fc.Arbitrary<PathMatch>, names: { headers: string[]; query: string[] }) =>
+  fc
+    .record({
+      path: at,
+      method: fc.option(method, { nil: undefined, freq: 2 }),
+      headers: fc.oneof(fc.constant([]), conditions(names.headers)),
+      query: fc.oneof(fc.constant([]), conditions(names.query)),
+    })
+    .map(
+      ({ method: wanted, ...rest }): RouteMatch =>
+        wanted === undefined ? rest : { ...rest, method: wanted },
+    );
 
-export const anyRules: fc.Arbitrary<readonly Rule[]> = fc
-  .array(fc.array(anyMatch, { maxLength: 3 }), { maxLength: 24 })
-  .map((rules) => rules.map((matches, index) => rule(`rule-${index}`, matches)));
+export const anyMatch = matchAt(path, { headers: ["x-a", "x-b", "x-c"], query: ["a", "A", "é"] });
+
+const rulesOf = (matches: fc.Arbitrary<RouteMatch>): fc.Arbitrary<readonly Rule[]> =>
+  fc
+    .array(fc.array(matches, { maxLength: 3 }), { maxLength: 24 })
+    .map((rules) => rules.map((each, index) => rule(`rule-${index}`, each)));
+
+/** Many paths, few conditions on each. */
+export const anyRules = rulesOf(anyMatch);
+
+/** Few paths, with so many conditions that several hold at once. */
+export const crowdedRules = rulesOf(
+  matchAt(
+    fc.constantFrom<PathMatch>(
+      { type: "PathPrefix", value: "/a" },
+      { type: "PathPrefix", value: "/a/" },
+      { type: "Exact", value: "/a" },
+    ),
+    { headers: ["x-a", "x-b"], query: ["a", "b"] },
+  ).filter(({ headers, query }) => headers.length + query.length > 0),
+);
 
 const query = fc
   .array(
@@ -102,3 +124,17 @@ export const anyRequest: fc.Arbitrary<ReturnType<typeof request>> = fc
     ...rest,
     headers: new Headers(headers.map(({ name, value }): [string, string] => [name, value])),
   }));
+
+/** For {@link crowdedRules}: what is asked meets many of them. */
+export const crowdedRequest: fc.Arbitrary<ReturnType<typeof request>> = fc
+  .record({
+    at: fc.constantFrom("/a", "/a/"),
+    sent: fc.tuple(...["x-a", "x-b", "a", "b"].map(() => fc.constantFrom("1", "2", ""))),
+    method,
+  })
+  .map(({ at, sent: [first, second, third, fourth], method: asked }) =>
+    request(`${at}?a=${third}&b=${fourth}`, {
+      method: asked,
+      headers: { "x-a": first ?? "", "x-b": second ?? "" },
+    }),
+  );

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";
 import type { Matched, RouteMatch, Rule } from "../../../mesh-runtime/routing/words.ts";
-import { anyRequest, anyRules } from "./any.ts";
+import { anyRequest, anyRules, crowdedRequest, crowdedRules } from "./any.ts";
 import { exact, match, named, prefix, request, rule } from "./examples.ts";
 
 const found = (rules: readonly Rule[], asked: ReturnType<typeof request>): string | undefined =>
@@ -88,6 +88,16 @@ test("the table finds what asking every match in order of precedence finds", () 
       for (const asked of requests) expect(table.find(asked)).toEqual(everyMatchAsked(rules, asked));
     }),
     { seed: 22, numRuns: 1_500 },
+  );
+});
+
+test("it does so too where many rules share a path and several of them hold", () => {
+  fc.assert(
+    fc.property(crowdedRules, fc.array(crowdedRequest, { minLength: 1, maxLength: 8 }), (rules, requests) => {
+      const table = routeTable(rules);
+      for (const asked of requests) expect(table.find(asked)).toEqual(everyMatchAsked(rules, asked));
+    }),
+    { seed: 22, numRuns: 500 },
   );
 });
 
