@@ -5,6 +5,10 @@ import type { Limits } from "./env.ts";
 const claims: readonly string[] = [
   ...identityHeaders,
   "content-digest",
+  // an outsider chooses neither trace ids nor what is sampled, and puts nothing into the baggage
+  "baggage",
+  "traceparent",
+  "tracestate",
   "forwarded",
   "x-forwarded-for",
   "x-forwarded-host",

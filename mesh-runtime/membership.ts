@@ -40,6 +40,8 @@ export interface MembershipPorts {
   readonly background: Background;
   readonly instruments: Instruments;
   readonly book: CircuitBook;
+  /** One line for the operator. */
+  readonly log: (line: string) => void;
   /** A fresh random name. */
   readonly uuid: () => string;
   /** A one-time join token, where the platform's word is not the evidence. */
@@ -102,9 +104,9 @@ export function membership(ports: MembershipPorts): Membership {
 
   async function ready(): Promise<Result<Member, Refusal>> {
     if (member !== undefined) return ok(member);
-    if (ports.control === undefined) return no({ kind: "misconfigured", detail: ports.missingControl });
     if (failure !== undefined && failure.until > clock.now()) return no(failure.refusal);
     const joined = await enter();
+    if (!joined.ok) ports.log(notJoined(joined.reason, clock.now()));
     if (!joined.ok) failure = { refusal: joined.reason, until: clock.now() + rejoinAfterMs };
     return joined;
   }
@@ -248,9 +250,12 @@ export function membership(ports: MembershipPorts): Membership {
       );
       if (answer?.ok) await learn(answer);
       else {
-        book.restore(circuits);
-        instruments.restore(batch);
-        instruments.count(answer === undefined ? "reports_dropped" : "reports_declined");
+        // Silence may be a passing fault, so it is tried again; what control has read and declined would be declined for ever.
+        if (answer === undefined) {
+          book.restore(circuits);
+          instruments.restore(batch);
+        }
+        instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");
         nextReportAt = clock.now() + rejoinAfterMs;
       }
     } finally {
@@ -381,6 +386,12 @@ export function membership(ports: MembershipPorts): Membership {
 function newer(held: Member | undefined, come: Member): Member {
   if (held === undefined || come.loaded.epoch >= held.loaded.epoch) return come;
   return { ...held, credential: come.credential ?? held.credential };
+}
+
+/** Told once for each join that failed, not once for each request that it fails. */
+function notJoined(refusal: Refusal, now: number): string {
+  const reason = "detail" in refusal ? refusal.detail : refusal.kind;
+  return JSON.stringify({ time: new Date(now).toISOString(), event: refusal.kind, reason });
 }
 
 const notReady = (detail: string): Refusal => ({

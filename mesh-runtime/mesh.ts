@@ -3,7 +3,6 @@ import { header, meshPrefix } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
 import type { Background, Clock, Random, Transport } from "./foundation/ports.ts";
 import { problemOf, problemResponse } from "./foundation/problem.ts";
-import type { Refusal } from "./foundation/refusal.ts";
 import type { Handle } from "./handled.ts";
 import { ReplayWindow } from "./identity/replay.ts";
 import { WitCache } from "./identity/svid.ts";
@@ -20,7 +19,7 @@ import type { TrafficSettings } from "./resilience/words.ts";
 import type { Target } from "./routing/words.ts";
 import type { Ids } from "./telemetry/ids.ts";
 import { Instruments } from "./telemetry/instruments.ts";
-import type { TraceContext } from "./telemetry/words.ts";
+import type { TracedPorts } from "./telemetry/traced.ts";
 import type { ControlPort } from "./workload-contract.ts";
 
 /** Everything that a runtime has to bring. */
@@ -45,7 +44,7 @@ export interface MeshPorts {
   /** An exception that nobody expected, or the application's own. */
   readonly crashed: (error: unknown) => void;
   /** Runs work with a trace context that the runtime's own tracing, and the application's spans, nest under. */
-  readonly runWithSpan: <Value>(trace: TraceContext, work: () => Promise<Value>) => Promise<Value>;
+  readonly runWithSpan: TracedPorts["runWithSpan"];
 }
 
 /** A request that the application sends, as the adapter took it over. */
@@ -87,7 +86,7 @@ export function createMesh(ports: MeshPorts): Mesh {
 
   async function ready(): Promise<Loaded | Response> {
     const member = await members.ready();
-    return member.ok ? member.value.loaded : problemResponse(problemOf(explained(member.reason, ports)));
+    return member.ok ? member.value.loaded : problemResponse(problemOf(member.reason));
   }
 
   async function leave(
@@ -224,13 +223,4 @@ function withoutMeshHeaders(response: Response): Response {
   const answer = new Response(response.body, response);
   for (const name of ours) answer.headers.delete(name);
   return answer;
-}
-
-/** A refusal before there is a journey: told to the log, because no access record can tell it. */
-function explained(refusal: Refusal, ports: MeshPorts): Refusal {
-  const detail = "detail" in refusal ? refusal.detail : refusal.kind;
-  ports.log(
-    JSON.stringify({ time: new Date(ports.clock.now()).toISOString(), event: refusal.kind, reason: detail }),
-  );
-  return refusal;
 }

@@ -11,6 +11,8 @@ export interface WorkerToRun {
   readonly wrap?: (main: string) => string;
   /** Further service bindings; a function runs here, in Node. */
   readonly services?: Readonly<Record<string, unknown>>;
+  /** Bundle without names and source maps, as for measuring. @default false */
+  readonly minify?: boolean;
   /** A port of its own on 127.0.0.1. */
   readonly port?: number;
 }
@@ -57,7 +59,7 @@ async function workerOptions(worker: WorkerToRun) {
   const folder = config.main.slice(0, config.main.lastIndexOf("/"));
   const entry =
     worker.wrap === undefined ? { file: config.main } : { text: worker.wrap(config.main), folder };
-  const contents = await bundle({ entry, alias: config.alias });
+  const contents = await bundle({ entry, alias: config.alias, minify: worker.minify ?? false });
   return {
     name: config.name,
     modules: [{ type: "ESModule" as const, path: "index.js", contents }],

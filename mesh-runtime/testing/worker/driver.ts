@@ -1,6 +1,6 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
-import { call } from "../../adapters/fetch/calls.ts";
 import { meshOf, presentMesh } from "../../adapters/cloudflare/isolate.ts";
+import { call } from "../../adapters/fetch/calls.ts";
 import { type Fault, setFault } from "./fault.ts";
 
 const realNow = Date.now;
