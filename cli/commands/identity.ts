@@ -4,6 +4,7 @@ import { exit } from "../exit-codes.ts";
 import { parsePlace } from "../kinds.ts";
 import type { Cli } from "../session.ts";
 
+const minTtlMs = 1_000;
 const maxTtlMs = 600_000;
 
 interface TokenOptions {
@@ -45,8 +46,6 @@ export function addIdentity({ program, perform }: Cli): void {
 
 function parseTtl(text: string): number {
   const parsed = parseDuration(text);
-  if (parsed.ok && parsed.value > 0 && parsed.value <= maxTtlMs) return parsed.value;
-  throw new InvalidArgumentError(
-    parsed.ok ? "It must be more than 0s and at most 10m." : `It must be ${parsed.reason}.`,
-  );
+  if (parsed.ok && parsed.value >= minTtlMs && parsed.value <= maxTtlMs) return parsed.value;
+  throw new InvalidArgumentError(parsed.ok ? "It must be from 1s to 10m." : `It must be ${parsed.reason}.`);
 }

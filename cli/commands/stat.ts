@@ -43,6 +43,10 @@ export function addStat({ program, perform }: Cli): void {
         const circuits = answer.circuits.filter(
           ({ circuit, state }) => state !== "closed" && (key === undefined || circuit === key),
         );
+        if (answer.windowMs < options.window)
+          session.terminal.note(
+            `Control remembers ${answer.windowMs / 1_000} s only; this is what happened in them.`,
+          );
         session.show({ windowMs: answer.windowMs, edges: signals, circuits }, () =>
           print(session, options.by, signals, { ...answer, circuits }),
         );

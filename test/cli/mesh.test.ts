@@ -210,10 +210,18 @@ describe("tulle stat", () => {
     expect(answer.circuits).toEqual([]);
   });
 
+  test("says when control's memory is shorter than the window asked for", async () => {
+    await using standIn = await startStandIn();
+    standIn.answer("GET /api/services", measured);
+    const ended = await tulleAt(standIn, ["stat", "--window", "1h"]);
+    expect(ended.stderr).toContain("Control remembers 10 s only");
+    expect(ended.stdout).toContain(" 10.0 ");
+  });
+
   test("says that nothing was requested", async () => {
     await using standIn = await startStandIn();
     standIn.answer("GET /api/services", services([]));
-    expect(await tulleAt(standIn, ["stat"])).toMatchObject({
+    expect(await tulleAt(standIn, ["stat", "--window", "10s"])).toMatchObject({
       code: 0,
       stdout: "",
       stderr: "No request in the last 10 s.\n",
@@ -223,7 +231,7 @@ describe("tulle stat", () => {
   test("shows no quantile of buckets that it does not know", async () => {
     await using standIn = await startStandIn();
     standIn.answer("GET /api/services", { ...measured, latencyBoundsMs: [1, 10, 100] });
-    const ended = await tulleAt(standIn, ["stat"]);
+    const ended = await tulleAt(standIn, ["stat", "--window", "10s"]);
     expect(ended.stdout).not.toContain("ms");
     expect(ended.stderr).toContain("other buckets");
   });
