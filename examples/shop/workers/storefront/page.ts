@@ -93,7 +93,7 @@ function outcomeNote({ ok, status, body }: Outcome): string {
       body.stoppedAt === undefined
         ? (body.error ?? body.title ?? "no reason given")
         : `${body.stoppedAt} answered ${body.status}`;
-    return `<div class="note bad" role="status"><h3>Not bought</h3><p>${text(why)} (${status}). Nothing is lost: pay again, and no money is taken twice.</p></div>`;
+    return `<div class="note bad" role="status"><h3>Not bought</h3><p>${text(why)} (${status}). ${body.stoppedAt === undefined ? "" : "Nothing is lost: pay again, and no money is taken twice."}</p></div>`;
   }
   const { payment, shipment } = body;
   return `<div class="note good" role="status">
