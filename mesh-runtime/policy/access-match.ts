@@ -62,7 +62,7 @@ export function pathMatch(written: string): Result<StringMatch, string> {
   // The end of a path need not begin with a slash; it is read as if it stood after one.
   const rooted = value.startsWith("/") || type !== "suffix" ? value : `/${value}`;
   const form = normalPath(rooted);
-  if (!form.ok) return no(`a path such as "/admin" or "/admin*", not one with ${form.reason}`);
+  if (!form.ok) return no(`a path such as "/admin" or "/admin*" (this one has or is ${form.reason})`);
   return ok({ type, value: rooted === value ? form.value : form.value.slice(1) });
 }
 

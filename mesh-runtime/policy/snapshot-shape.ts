@@ -147,7 +147,7 @@ const largeBody = oneOf("reject", "unsigned");
 
 const endpoint: Shape = (value, path) =>
   isObject(value) && value.kind === "binding"
-    ? open({ binding: text })(value, path)
+    ? open({ binding: text, url: optional(text) })(value, path)
     : open({ kind: oneOf("url"), url: text })(value, path);
 
 const traffic = open({

@@ -60,6 +60,10 @@ export function issueAt(origin: Origin, document: string, finding: Finding): Iss
   };
 }
 
+/** `source:line`, for pointing from one issue at another place. */
+export const placeOf = (origin: Origin, path: Path): string =>
+  `${origin.source || "this text"}:${origin.locate(path).line}`;
+
 const plainName = /^[A-Za-z_$][A-Za-z0-9_$-]*$/;
 
 /** Writes a path as `spec.rules[0].backendRefs[1].weight`; odd names as `metadata.labels["a/b"]`. */

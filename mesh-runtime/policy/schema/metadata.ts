@@ -41,7 +41,11 @@ export const port = (): Schema<number> =>
     (input) => Number.isInteger(input) && Number(input) >= 1 && Number(input) <= 65535,
   );
 
-/** Names the Service that implements a Gateway: `name`, or `namespace/name`. */
+/**
+ * On a Gateway, names the Service whose worker implements it: `name`, or `namespace/name` where a
+ * ReferenceGrant of that namespace lets Gateways of this one refer to the Service. Without it, the
+ * Service `gateway` of the Gateway's own namespace does.
+ */
 export const workerAnnotation = "mesh.tulle.dev/worker";
 const ownAnnotations = "mesh.tulle.dev/";
 

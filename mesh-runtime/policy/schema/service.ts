@@ -60,16 +60,19 @@ function isOrigin(written: string): boolean {
 const endpoint = checked(
   strict({
     binding: about(optional(bindingName()), "A service binding in the callers' `env`."),
-    url: about(optional(origin()), "An origin to fetch from."),
+    url: about(
+      optional(origin()),
+      "An origin to fetch from; beside a binding, for callers that have no bindings.",
+    ),
     dispatch: unsupported("not supported yet; bind the worker, or give its URL"),
   }),
   function* ({ binding, url }): Generator<Fault> {
-    if ((binding === undefined) !== (url === undefined)) return;
+    if (binding !== undefined || url !== undefined) return;
     yield {
       path: [],
-      expected: "either binding or url",
-      found: binding === undefined ? "neither" : "both",
-      message: "an endpoint is one binding or one url; write exactly one of the two",
+      expected: "binding, url or both",
+      found: "neither",
+      message: "an endpoint without binding and url leads nowhere; write one of the two",
     };
   },
 );
@@ -111,7 +114,6 @@ const spec = checked(
       ),
       "Ports that routes may name; a worker has one way in, so they all lead there.",
     ),
-    gateway: about(optional(flag()), "It implements Gateways that name it."),
     timeout: about(
       optional(duration()),
       "How long a request that arrives may take; `0s`: as long as its caller waits.",
@@ -132,12 +134,10 @@ const spec = checked(
     clusterIP: unsupported("not supported; write an endpoint"),
     type: unsupported("not supported; write an endpoint"),
   }),
-  function* ({ virtual, endpoint: at, gateway, ports }): Generator<Fault> {
+  function* ({ virtual, endpoint: at, ports }): Generator<Fault> {
     yield* repeated(ports, ({ name }) => name, "port name", ["ports"]);
     yield* repeated(ports, (one) => String(one.port), "port", ["ports"]);
-    if (virtual !== true) return;
-    if (at !== undefined) yield notVirtual("endpoint");
-    if (gateway === true) yield notVirtual("gateway");
+    if (virtual === true && at !== undefined) yield notVirtual("endpoint");
   },
 );
 

@@ -1,0 +1,139 @@
+import type { Endpoint } from "../foundation/ports.ts";
+import { parseSpiffeId, workloadId } from "../identity/spiffe-id.ts";
+import type { Rule, ServiceKey } from "../routing/words.ts";
+import { type Catalog, catalogOf, type MeshOptions } from "./catalog.ts";
+import { accessRules } from "./compile-access.ts";
+import { listenersByWorker } from "./compile-gateway.ts";
+import { rulesOf } from "./compile-route.ts";
+import { inboundOf, telemetryOf, trafficOf } from "./compile-settings.ts";
+import { type DocumentOf, keyOf, type PolicyDocument } from "./documents.ts";
+import { parentKey } from "./references.ts";
+import { constantCase } from "./schema/service.ts";
+import { type Destination, type Snapshot, snapshotVersion } from "./snapshot.ts";
+
+type Service = DocumentOf<"Service">;
+
+/**
+ * Compiles documents into one snapshot for each Service that has a worker, in order of keys. Pure: the
+ * same set of documents, in any order, gives the same bytes of canonical JSON.
+ *
+ * What the cross-check refuses still compiles, and closed: a backend that does not exist keeps its share
+ * and answers 500, a route whose parent does not exist is attached to nothing. Snapshots of one
+ * namespace share the object `destinations`, so that whoever writes them can write it once.
+ *
+ * @param documents that the schema has let through
+ */
+export function compile(
+  documents: readonly PolicyDocument[],
+  options: MeshOptions = {},
+): ReadonlyMap<ServiceKey, Snapshot> {
+  const catalog = catalogOf(documents, options);
+  const listeners = listenersByWorker(catalog);
+  const destinations = destinationsByNamespace(catalog);
+  const snapshots = new Map<ServiceKey, Snapshot>();
+  for (const [key, service] of catalog.services) {
+    if (service.spec.virtual === true) continue;
+    snapshots.set(key, {
+      version: snapshotVersion,
+      trustDomain: catalog.trustDomain,
+      workload: key,
+      spiffeId: spiffeIdOf(catalog, service),
+      inbound: { ...inboundOf(catalog, service), authorization: accessRules(catalog, service) },
+      destinations: destinations(service.metadata.namespace),
+      listeners: listeners.get(key) ?? [],
+      telemetry: telemetryOf(catalog, service),
+    });
+  }
+  return snapshots;
+}
+
+/** The SPIFFE ID of a Service: as written, or by its name. */
+export function spiffeIdOf({ trustDomain }: Catalog, { metadata, spec }: Service): string {
+  return spec.identity ?? workloadId(trustDomain, metadata.namespace, metadata.name).uri;
+}
+
+/** What callers of a namespace can name. Made once a namespace, and shared by its snapshots. */
+function destinationsByNamespace(catalog: Catalog): (namespace: string) => Snapshot["destinations"] {
+  const routes = serviceRoutes(catalog);
+  const common = new Map(
+    [...catalog.services].map(([key, service]) => [key, destinationOf(catalog, service)]),
+  );
+  const made = new Map<string, Snapshot["destinations"]>();
+  return (namespace) => {
+    const known = made.get(namespace);
+    if (known !== undefined) return known;
+    const destinations = Object.fromEntries(
+      [...common].map(([key, destination]) => {
+        const rules = routes(key, namespace);
+        const [itsNamespace = "", name = ""] = key.split("/");
+        const hosts = itsNamespace === namespace ? [name, ...destination.hosts] : destination.hosts;
+        return [key, { ...destination, hosts, ...(rules === undefined ? {} : { rules }) }];
+      }),
+    );
+    made.set(namespace, destinations);
+    return destinations;
+  };
+}
+
+/** Everything about a destination that does not depend on who calls it. */
+function destinationOf(catalog: Catalog, service: Service): Destination {
+  const { name, namespace } = service.metadata;
+  const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, service);
+  const binding = bindingOf(service);
+  const endpoint = endpointOf(service);
+  return {
+    key: keyOf(service),
+    spiffeId: spiffeIdOf(catalog, service),
+    hosts: [`${name}.${namespace}`, `${name}.${namespace}.mesh`],
+    ...(binding === undefined ? {} : { binding }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    evidence,
+    largeBody,
+    maxDigestBytes,
+    traffic: trafficOf(catalog, service),
+  };
+}
+
+/** The name in callers' `env` that means a Service. One that has an address alone is in no `env`, unless it says so. */
+export function bindingOf({ metadata, spec }: Service): string | undefined {
+  const { binding, endpoint } = spec;
+  if (binding !== undefined) return binding;
+  return endpoint === undefined ? constantCase(metadata.name) : endpoint.binding;
+}
+
+function endpointOf({ metadata, spec }: Service): Endpoint | undefined {
+  if (spec.virtual === true) return undefined;
+  const { binding, url } = spec.endpoint ?? { binding: spec.binding ?? constantCase(metadata.name) };
+  const origin = url === undefined ? undefined : new URL(url).origin;
+  if (binding !== undefined)
+    return { kind: "binding", binding, ...(origin === undefined ? {} : { url: origin }) };
+  return origin === undefined ? undefined : { kind: "url", url: origin };
+}
+
+/**
+ * The rules that callers of a namespace fall under at a Service (GAMMA, GEP-1294): those of routes in
+ * their own namespace if there are any (consumer routes), and then only those; otherwise those of routes
+ * in the Service's namespace (producer routes). None: the Service is its own backend.
+ */
+function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => readonly Rule[] | undefined {
+  const byParent = new Map<string, Rule[]>();
+  for (const route of catalog.routes) {
+    const parents = route.spec.parentRefs.filter(({ kind }) => kind === "Service");
+    if (parents.length === 0) continue;
+    const rules = rulesOf(catalog, route, "Service");
+    for (const key of new Set(parents.map((ref) => parentKey(route, ref)))) {
+      const place = `${route.metadata.namespace} ${key}`;
+      const own = byParent.get(place) ?? [];
+      own.push(...rules);
+      byParent.set(place, own);
+    }
+  }
+  return (key, caller) =>
+    byParent.get(`${caller} ${key}`) ?? byParent.get(`${key.slice(0, key.indexOf("/"))} ${key}`);
+}
+
+/** Whether a written identity is one that this mesh can give. */
+export function inTrustDomain(identity: string, trustDomain: string): boolean {
+  const id = parseSpiffeId(identity);
+  return id.ok && id.value.trustDomain === trustDomain;
+}

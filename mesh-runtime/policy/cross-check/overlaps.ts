@@ -1,0 +1,141 @@
+import { boundHostnames } from "../../routing/hostname-intersection.ts";
+import { canonicalJson } from "../canonical.ts";
+import { type DocumentOf, nameOf } from "../documents.ts";
+import type { Issue } from "../issue.ts";
+import { notAttached, parentKey } from "../references.ts";
+import type { CheckedMesh } from "./checked-mesh.ts";
+
+type HTTPRoute = DocumentOf<"HTTPRoute">;
+type Match = HTTPRoute["spec"]["rules"][number]["matches"][number];
+
+interface Placed {
+  readonly route: HTTPRoute;
+  readonly rule: number;
+  readonly match: number;
+}
+
+/**
+ * No two matches collide unnoticed: of equal ones at one place only the first in precedence (age, name,
+ * order) ever decides, and the other is dead.
+ */
+export function* shadowedMatches(mesh: CheckedMesh): Generator<Issue> {
+  const first = new Map<string, Placed>();
+  const told = new Set<string>();
+  for (const route of mesh.catalog.routes) {
+    const places = placesOf(mesh, route);
+    for (const [rule, { matches }] of route.spec.rules.entries()) {
+      for (const [match, written] of matches.entries()) {
+        const text = canonical(written);
+        for (const place of places) {
+          const key = `${place} ${text}`;
+          const earlier = first.get(key);
+          const here = `${nameOf(route)} ${rule} ${match}`;
+          if (earlier === undefined) first.set(key, { route, rule, match });
+          else if (!told.has(here)) {
+            told.add(here);
+            yield shadowed(mesh, { route, rule, match }, earlier);
+          }
+        }
+      }
+    }
+  }
+}
+
+function shadowed({ issue, place }: CheckedMesh, later: Placed, earlier: Placed): Issue {
+  const at = ({ rule, match }: Placed) => ["spec", "rules", rule, "matches", match];
+  return issue(later.route, {
+    severity: "warning",
+    path: at(later),
+    expected: "a match that no earlier rule has",
+    found: `the same as in ${nameOf(earlier.route)}`,
+    message: `${nameOf(earlier.route)} (${place(earlier.route, at(earlier))}) has this match already and comes first, so this one never decides; remove or narrow one.`,
+  });
+}
+
+/** Where the rules of a route stand beside those of others: a Service for callers of a namespace, or a host at a listener. */
+function placesOf({ catalog }: CheckedMesh, route: HTTPRoute): ReadonlySet<string> {
+  const places = new Set<string>();
+  for (const ref of route.spec.parentRefs) {
+    const key = parentKey(route, ref);
+    if (ref.kind === "Service") {
+      places.add(`Service ${key} ${route.metadata.namespace}`);
+      continue;
+    }
+    const gateway = catalog.gateways.get(key);
+    for (const listener of gateway?.spec.listeners ?? []) {
+      if (gateway === undefined || notAttached(gateway, listener, route, ref) !== undefined) continue;
+      for (const { hostname = "*" } of boundHostnames(route.spec.hostnames ?? [], listener.hostname)) {
+        places.add(`Gateway ${key} ${listener.name} ${hostname}`);
+      }
+    }
+  }
+  return places;
+}
+
+/** Equal conditions in another order, or with headers in another case, are equal. */
+function canonical({ path, method, headers = [], queryParams = [] }: Match): string {
+  const sorted = (values: readonly { readonly name: string; readonly value: string }[]): readonly string[] =>
+    values.map(({ name, value }) => canonicalJson([name, value])).sort();
+  const folded = headers.map(({ name, value }) => ({ name: name.toLowerCase(), value }));
+  const value = path.type === "PathPrefix" ? path.value.replace(/\/$/, "") : path.value;
+  return canonicalJson([path.type, value, method ?? "", sorted(folded), sorted(queryParams)]);
+}
+
+/**
+ * Services whose routes send to each other. Routing goes one level, so requests do not run in circles,
+ * but somebody who writes this usually expects that they go on.
+ */
+export function* routeCycles({ catalog, issue }: CheckedMesh): Generator<Issue> {
+  const edges = new Map<string, { readonly route: HTTPRoute; readonly to: Set<string> }>();
+  for (const route of catalog.routes) {
+    for (const ref of route.spec.parentRefs) {
+      if (ref.kind !== "Service") continue;
+      const from = parentKey(route, ref);
+      const edge = edges.get(from) ?? { route, to: new Set<string>() };
+      for (const { backendRefs = [] } of route.spec.rules) {
+        for (const { namespace, name } of backendRefs)
+          edge.to.add(`${namespace ?? route.metadata.namespace}/${name}`);
+      }
+      edge.to.delete(from);
+      edges.set(from, edge);
+    }
+  }
+  const told = new Set<string>();
+  for (const [start, { route }] of edges) {
+    const circle = circleFrom(start, (key) => edges.get(key)?.to ?? []);
+    const members = [...circle].sort().join(" ");
+    if (circle.length === 0 || told.has(members)) continue;
+    told.add(members);
+    yield issue(route, {
+      severity: "warning",
+      path: ["spec", "parentRefs"],
+      expected: "routes that do not lead back to where they began",
+      found: [...circle, start].join(" → "),
+      message: `Routes lead in a circle, ${[...circle, start].join(" → ")}; a request follows one of them and stops, so name the last backend in each.`,
+    });
+  }
+}
+
+/** The shortest way from a Service back to itself; empty if there is none. */
+function circleFrom(start: string, next: (key: string) => Iterable<string>): readonly string[] {
+  const cameFrom = new Map<string, string>();
+  const queue = [start];
+  for (const key of queue) {
+    for (const to of next(key)) {
+      if (to === start) return wayTo(key, start, cameFrom);
+      if (cameFrom.has(to)) continue;
+      cameFrom.set(to, key);
+      queue.push(to);
+    }
+  }
+  return [];
+}
+
+function wayTo(end: string, start: string, cameFrom: ReadonlyMap<string, string>): readonly string[] {
+  const way = [end];
+  for (let key = end; key !== start; ) {
+    key = cameFrom.get(key) ?? start;
+    way.unshift(key);
+  }
+  return way;
+}
