@@ -11,7 +11,17 @@ export default defineConfig({
       },
       {
         plugins: [
-          cloudflareTest({ wrangler: { configPath: "./control/wrangler.toml" }, miniflare: { cf: false } }),
+          cloudflareTest({
+            wrangler: { configPath: "./control/wrangler.toml" },
+            miniflare: {
+              cf: false,
+              bindings: {
+                TULLE_OPERATOR_TOKEN: "operator-token-of-the-tests-0123456789",
+                TULLE_VIEWER_TOKEN: "viewer-token-of-the-tests-0123456789",
+                TULLE_KEY_SECRET: "key-secret-of-the-tests-0123456789abcdef",
+              },
+            },
+          }),
         ],
         test: { name: "control", include: ["test/control/**/*.test.ts"] },
       },

@@ -1,0 +1,29 @@
+/** What a caller of the admin API may do; each role includes those before it. */
+export const roles = ["viewer", "editor", "admin"] as const;
+
+export type Role = (typeof roles)[number];
+
+/**
+ * Every route of the admin API and the role that it wants: the one table. A route that is not here does not
+ * exist, and a handler without an entry here does not compile.
+ */
+export const access = {
+  "GET /api/policies": "viewer",
+  "GET /api/policies/history": "viewer",
+  "GET /api/policies/:kind/:namespace/:name": "viewer",
+  "POST /api/policies": "editor",
+  "POST /api/policies/undo": "editor",
+  "DELETE /api/policies/:kind/:namespace/:name": "editor",
+  "POST /api/sync": "editor",
+  "GET /api/status": "viewer",
+  "GET /api/services": "viewer",
+  "GET /api/traces/:id": "viewer",
+  "GET /api/check": "viewer",
+  "POST /api/identity/tokens": "admin",
+  "GET /metrics": "viewer",
+} as const satisfies Readonly<Record<`${"GET" | "POST" | "DELETE"} /${string}`, Role>>;
+
+export type Route = keyof typeof access;
+
+/** Whether somebody with role `has` may do what wants `wants`. */
+export const allows = (has: Role, wants: Role): boolean => roles.indexOf(has) >= roles.indexOf(wants);

@@ -1,0 +1,90 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { createMiddleware } from "hono/factory";
+import { freshness } from "../workload.ts";
+import { WorkloadDoor } from "../workload-http.ts";
+import { access, allows, type Role, type Route } from "./access.ts";
+import { callerOf } from "./caller.ts";
+import { check } from "./check.ts";
+import type { ApiEnv, Handlers } from "./handler.ts";
+import { identity, jwks } from "./identity.ts";
+import { metrics } from "./metrics.ts";
+import { policies } from "./policies.ts";
+import { missing, problem } from "./problems.ts";
+import { services } from "./services.ts";
+import { status } from "./status.ts";
+import { sync } from "./sync.ts";
+import { traces } from "./traces.ts";
+
+/** Largest body of the admin API, bytes. */
+export const maxBody = 2_097_152;
+
+/** A handler for every route of the table in `access.ts`, no more and no less. */
+const handlers: Handlers<Route> = {
+  ...policies,
+  ...status,
+  ...services,
+  ...traces,
+  ...check,
+  ...identity,
+  ...sync,
+  ...metrics,
+};
+
+/** The control plane over HTTP: the admin API, the two verbs for workloads outside the account, and two public pages. */
+export const app = new Hono<ApiEnv>();
+
+/** What this isolate has verified, in memory. */
+const door = new WorkloadDoor(freshness);
+
+for (const [route, role] of Object.entries(access) as [Route, Role][]) {
+  const [method = "", path = ""] = route.split(" ");
+  app.on(method, path, wanting(role), limited(maxBody), (context) => handlers[route](context));
+}
+
+app.post("/workload/join", ({ req, env, executionCtx }) =>
+  door.join(req.raw, env, (work) => executionCtx.waitUntil(work)),
+);
+app.post("/workload/report", ({ req, env, executionCtx }) =>
+  door.report(req.raw, env, (work) => executionCtx.waitUntil(work)),
+);
+app.get("/.well-known/tulle/jwks.json", jwks);
+app.get("/healthz", (context) => context.text("ok\n", 200, { "cache-control": "no-store" }));
+
+app.notFound((context) => missing(`Nothing answers ${context.req.method} ${context.req.path}.`));
+app.onError((error) => {
+  // The message may quote what was sent; operators find it in the log, callers do not.
+  console.error("control:", error.stack ?? error.message);
+  return problem(
+    500,
+    "internal",
+    "Control failed to handle this request",
+    "The log of the control worker says why.",
+  );
+});
+
+/** Lets in who holds the token of a role that suffices. */
+function wanting(role: Role) {
+  return createMiddleware<ApiEnv>(async (context, next) => {
+    const caller = await callerOf(context.req.header("authorization") ?? null, context.env, Date.now());
+    if (caller instanceof Response) return caller;
+    if (!allows(caller.role, role)) {
+      return problem(
+        403,
+        "role",
+        "This token may not do that",
+        `The role ${role} is required, the token has ${caller.role}. Use the operator token.`,
+      );
+    }
+    context.set("caller", caller);
+    return next();
+  });
+}
+
+function limited(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: () =>
+      problem(413, "body-too-large", "The request body is too large", `The limit is ${maxSize} bytes.`),
+  });
+}

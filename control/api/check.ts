@@ -1,0 +1,179 @@
+import type { Env } from "../env.ts";
+import { issuer, policyStore } from "../objects.ts";
+import type { StoreState } from "../policy-store/policy-object.ts";
+import type { CheckAnswer, CheckLine, StatusAnswer } from "./contract.ts";
+import type { Handlers } from "./handler.ts";
+import { statusOf } from "./status.ts";
+
+/** What control knows about its own health. */
+export const check: Handlers<"GET /api/check"> = {
+  "GET /api/check": async (context) => context.json(await checkOf(context.env, Date.now())),
+};
+
+/** A secret shorter than this can be guessed, characters. */
+const strongSecret = 32;
+/** An operator token that ends this soon is worth a word, milliseconds. */
+const expirySoonMs = 7 * 86_400_000;
+/** Clocks that differ more than this make proofs fail, milliseconds. */
+const clockMs = 5_000;
+
+type Look = (env: Env, now: number) => Promise<readonly CheckLine[]>;
+
+/** Runs every check; one that breaks is a failed line and costs nobody the others. */
+export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
+  const looks: readonly (readonly [string, Look])[] = [
+    ["operator token", operatorToken],
+    ["signing keys", signingKeys],
+    ["policy store", store],
+    ["KV", kv],
+    ["services", services],
+    ["clock", clock],
+  ];
+  const lines = await Promise.all(
+    looks.map(async ([name, look]) => {
+      try {
+        return await look(env, now);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : "unknown reason";
+        return [
+          failed(name, `This could not be checked: ${reason}`, "Look at the log of the control worker."),
+        ];
+      }
+    }),
+  );
+  return { time: new Date(now).toISOString(), checks: lines.flat() };
+}
+
+const operatorToken: Look = async (env, now) => {
+  const name = "operator token";
+  const remedy = "Set a new one: wrangler secret put TULLE_OPERATOR_TOKEN -c control/wrangler.toml.";
+  if ((env.TULLE_OPERATOR_TOKEN ?? "").length < strongSecret) {
+    return [warning(name, `It has fewer than ${strongSecret} characters.`, remedy)];
+  }
+  const end = Date.parse(env.TULLE_OPERATOR_TOKEN_EXPIRES ?? "");
+  if (end - now < expirySoonMs)
+    return [warning(name, `It expires at ${new Date(end).toISOString()}.`, remedy)];
+  return [
+    fine(name, Number.isNaN(end) ? "Set, does not expire." : `Valid until ${new Date(end).toISOString()}.`),
+  ];
+};
+
+const signingKeys: Look = async (env) => {
+  const name = "signing keys";
+  const published = await issuer(env).bundle();
+  if (!published.ok) {
+    return [
+      failed(
+        name,
+        `Nothing can be issued: ${published.reason}.`,
+        "Set the secret (at least 32 random characters): wrangler secret put TULLE_KEY_SECRET -c control/wrangler.toml. If it was changed, set the former one again: stored keys open with no other.",
+      ),
+    ];
+  }
+  const { keys, sequence } = published.value;
+  return [fine(name, `${keys.length} published, bundle ${sequence}.`)];
+};
+
+const store: Look = async (env) => {
+  const { revision, documents, unsignedHeads } = await policyStore(env).state();
+  const name = "policy store";
+  if (unsignedHeads > 0) {
+    return [failed(name, `${unsignedHeads} heads are not signed.`, "See signing keys.")];
+  }
+  return [fine(name, `Revision ${revision}, ${documents} documents.`)];
+};
+
+const kv: Look = async (env) => {
+  const [state, bundle, published] = await Promise.all([
+    policyStore(env).state(),
+    env.POLICIES.get("bundle"),
+    issuer(env).bundle(),
+  ]);
+  return [
+    ...behind(state),
+    published.ok && bundle !== published.value.signed
+      ? warning(
+          "KV bundle",
+          "KV does not show the newest trust bundle yet.",
+          "Run tulle sync; KV takes a minute to spread.",
+        )
+      : fine("KV bundle", "KV can be read."),
+    ...state.invalid.map(({ key, issues }) =>
+      warning(
+        `KV ${key}`,
+        `What was put there is not in force: ${issues[0]?.message ?? "it is not valid"}`,
+        "Mend it and put it again, or delete the key; the last good document stays in force.",
+      ),
+    ),
+  ];
+};
+
+function behind({ unpublishedHeads, unwrittenDocuments }: StoreState): readonly CheckLine[] {
+  const due = unpublishedHeads + unwrittenDocuments;
+  if (due === 0) return [fine("KV", "Shows what is in force.")];
+  return [
+    warning(
+      "KV",
+      `${unpublishedHeads} heads and ${unwrittenDocuments} documents are not written to KV yet.`,
+      "Run tulle sync. Workers that run already are not affected.",
+    ),
+  ];
+}
+
+const services: Look = async (env, now) => {
+  const { services: all } = await statusOf(env, now);
+  const real = all.filter(({ virtual }) => !virtual);
+  const lines = real.flatMap(serviceLine);
+  return lines.length > 0 ? lines : [fine("services", `${real.length} run the newest policy.`)];
+};
+
+function serviceLine({ service, state, epoch }: StatusAnswer["services"][number]): readonly CheckLine[] {
+  const name = `service ${service}`;
+  switch (state) {
+    case "SYNCED":
+      return [];
+    case "STALE":
+      return [
+        warning(
+          name,
+          `An isolate runs epoch ${epoch} still.`,
+          "It follows with its next report. If it stays so, look for snapshot_refused in /metrics.",
+        ),
+      ];
+    case "NOT SEEN":
+      return [
+        warning(
+          name,
+          "It has not reported in the last 15 minutes.",
+          "Send it a request. If it stays so, its wrangler.toml lacks the binding MESH, or it does not import the mesh.",
+        ),
+      ];
+  }
+}
+
+const clock: Look = async (env, now) => {
+  const before = Date.now();
+  const theirs = await issuer(env).time();
+  const apart = Math.max(before - theirs, theirs - Date.now(), 0);
+  return apart > clockMs
+    ? [
+        warning(
+          "clock",
+          `The issuer's clock is ${apart} ms apart from this worker's.`,
+          "Wait: the platform sets its clocks. Proofs may fail meanwhile.",
+        ),
+      ]
+    : [fine("clock", new Date(now).toISOString())];
+};
+
+const line =
+  (result: CheckLine["result"]) =>
+  (name: string, detail: string, remedy: string): CheckLine => ({
+    name,
+    result,
+    detail,
+    remedy,
+  });
+const warning = line("warning");
+const failed = line("failed");
+const fine = (name: string, detail: string): CheckLine => ({ name, result: "ok", detail, remedy: "" });

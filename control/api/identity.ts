@@ -1,0 +1,51 @@
+import { maxTokenTtlMs } from "../issuer/join-tokens.ts";
+import { issuer, policyStore } from "../objects.ts";
+import { parseService } from "../service-key.ts";
+import { object, optional, text, whole } from "../shape.ts";
+import type { TokenAnswer, TokenRequest } from "./contract.ts";
+import { bodyOf, type Handler, type Handlers } from "./handler.ts";
+import { malformed, missing, problem } from "./problems.ts";
+
+const tokenShape = object<TokenRequest>({
+  service: text(127),
+  ttlMs: optional(whole(1_000, maxTokenTtlMs)),
+});
+
+/** How often others should look for a new bundle, seconds (SPIFFE Trust Domain and Bundle §4.1.2). */
+const refreshHintS = 300;
+
+/** One-time join tokens for workloads that the platform does not vouch for. */
+export const identity: Handlers<"POST /api/identity/tokens"> = {
+  "POST /api/identity/tokens": async (context) => {
+    const body = await bodyOf(context, tokenShape);
+    if (body instanceof Response) return body;
+    const service = parseService(body.service);
+    if (service === undefined) return malformed("service must be name or namespace/name, in lower case.");
+    const { services = [] } = await policyStore(context.env).view(-1);
+    if (!services.some((each) => each.service === service)) {
+      return missing(`No Service ${service} is registered; apply its document first, then make a token.`);
+    }
+    const made = await issuer(context.env).joinToken(service, body.ttlMs ?? maxTokenTtlMs);
+    if (!made.ok) return problem(503, "too-many-tokens", "No join token can be made now", `${made.reason}.`);
+    const answer: TokenAnswer = {
+      service,
+      token: made.value.token,
+      expiresAt: new Date(made.value.expiresAt).toISOString(),
+    };
+    return context.json(answer, 200, { "cache-control": "no-store" });
+  },
+};
+
+/**
+ * The keys that verify this trust domain's tokens, as a SPIFFE bundle, for others to federate with. Public.
+ * `tulle_root` is the key that signs bundles and heads, for pinning.
+ */
+export const jwks: Handler = async (context) => {
+  const published = await issuer(context.env).bundle();
+  if (!published.ok) {
+    return problem(503, "not-ready", "The issuer has no keys yet", `${published.reason}. Run tulle check.`);
+  }
+  const { keys, sequence, rootJwk } = published.value;
+  const body = { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHintS, tulle_root: rootJwk };
+  return context.json(body, 200, { "cache-control": "public, max-age=60" });
+};

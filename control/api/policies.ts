@@ -1,0 +1,111 @@
+import { policyStore } from "../objects.ts";
+import type { ChangeOutcome } from "../policy-store/policy-object.ts";
+import { flag, list, object, optional, text, whole } from "../shape.ts";
+import type { ApplyRequest, DocumentRef, UndoRequest } from "./contract.ts";
+import { type ApiContext, bodyOf, type Handlers, wholeInQuery } from "./handler.ts";
+import { missing, problem } from "./problems.ts";
+
+/** UTF-16 units; the body's limit of 2 MB holds besides. */
+const maxSource = 2_097_152;
+const revision = whole(0, Number.MAX_SAFE_INTEGER);
+
+const applyShape = object<ApplyRequest>({
+  sources: list(
+    object<{ source: string; text: string }>({ source: text(1_024), text: text(maxSource) }),
+    10_000,
+  ),
+  dryRun: optional(flag),
+  expectedRevision: optional(revision),
+  reason: optional(text(1_024)),
+});
+
+const undoShape = object<UndoRequest>({ revision: optional(revision), expectedRevision: optional(revision) });
+
+/** Documents: read, change, take back. */
+export const policies: Handlers<
+  | "GET /api/policies"
+  | "GET /api/policies/history"
+  | "GET /api/policies/:kind/:namespace/:name"
+  | "POST /api/policies"
+  | "POST /api/policies/undo"
+  | "DELETE /api/policies/:kind/:namespace/:name"
+> = {
+  "GET /api/policies": async (context) =>
+    context.json(await policyStore(context.env).documents(queryRef(context))),
+
+  "GET /api/policies/history": async (context) =>
+    context.json(await policyStore(context.env).history(queryRef(context))),
+
+  "GET /api/policies/:kind/:namespace/:name": async (context) => {
+    const ref = pathRef(context);
+    const document = await policyStore(context.env).document(ref);
+    return document === undefined
+      ? missing(`There is no ${ref.kind}/${ref.namespace}/${ref.name}.`)
+      : context.json(document);
+  },
+
+  "POST /api/policies": async (context) => {
+    const body = await bodyOf(context, applyShape);
+    if (body instanceof Response) return body;
+    return changed(
+      context,
+      await policyStore(context.env).apply(body, {
+        author: context.var.caller.name,
+        reason: body.reason ?? "",
+      }),
+    );
+  },
+
+  "POST /api/policies/undo": async (context) => {
+    const body = await bodyOf(context, undoShape);
+    if (body instanceof Response) return body;
+    return changed(context, await policyStore(context.env).undo(body, context.var.caller.name));
+  },
+
+  "DELETE /api/policies/:kind/:namespace/:name": async (context) => {
+    const expected = wholeInQuery(context, "expectedRevision");
+    if (expected instanceof Response) return expected;
+    const by = { author: context.var.caller.name, reason: "" };
+    return changed(context, await policyStore(context.env).remove(pathRef(context), by, expected));
+  },
+};
+
+/** Publishes what was changed and answers it. A publication that fails is made good by reconcile. */
+async function changed(context: ApiContext, outcome: ChangeOutcome): Promise<Response> {
+  switch (outcome.kind) {
+    case "conflict":
+      return problem(409, "revision-conflict", "Policy was changed by somebody else", outcome.detail);
+    case "missing":
+      return missing(outcome.detail);
+    case "answer": {
+      const { answer } = outcome;
+      if (answer.applied) await publishQuietly(context);
+      const refused = answer.issues.some(({ severity }) => severity === "error");
+      return context.json(answer, refused ? 422 : 200);
+    }
+  }
+}
+
+async function publishQuietly(context: ApiContext): Promise<void> {
+  try {
+    await policyStore(context.env).publish();
+  } catch (error) {
+    // The change is in force; KV is behind until reconcile has caught up, which `tulle check` shows.
+    console.error("Cannot publish to KV yet:", error instanceof Error ? error.message : "unknown reason");
+  }
+}
+
+const pathRef = (context: ApiContext): DocumentRef => ({
+  kind: context.req.param("kind") ?? "",
+  namespace: context.req.param("namespace") ?? "",
+  name: context.req.param("name") ?? "",
+});
+
+function queryRef(context: ApiContext): Partial<DocumentRef> {
+  const { kind, namespace, name } = context.req.query();
+  return {
+    ...(kind ? { kind } : {}),
+    ...(namespace ? { namespace } : {}),
+    ...(name ? { name } : {}),
+  };
+}

@@ -1,0 +1,23 @@
+import type { IssuerObject } from "./issuer/issuer-object.ts";
+import type { PolicyObject } from "./policy-store/policy-object.ts";
+import type { ServiceObject } from "./services/service-object.ts";
+import type { TraceObject } from "./traces/trace-object.ts";
+
+/** What `wrangler.toml` binds to the control worker. Secrets may be missing: each use says then how to set them. */
+export interface Env {
+  readonly POLICIES: KVNamespace;
+  readonly POLICY: DurableObjectNamespace<PolicyObject>;
+  readonly ISSUER: DurableObjectNamespace<IssuerObject>;
+  readonly SERVICES: DurableObjectNamespace<ServiceObject>;
+  readonly TRACES: DurableObjectNamespace<TraceObject>;
+  /** The root of every workload's name. */
+  readonly TRUST_DOMAIN: string;
+  /** Who holds it may change policy. */
+  readonly TULLE_OPERATOR_TOKEN?: string;
+  /** ISO 8601 time after which the operator token is refused. */
+  readonly TULLE_OPERATOR_TOKEN_EXPIRES?: string;
+  /** May only read. */
+  readonly TULLE_VIEWER_TOKEN?: string;
+  /** Encrypts the issuer's private keys at rest; without it nothing is issued. */
+  readonly TULLE_KEY_SECRET?: string;
+}

@@ -1,0 +1,78 @@
+import type { CircuitAnswer, Verdict } from "@tulle/mesh-runtime/resilience/words.ts";
+import type { Env } from "./env.ts";
+import { issuer, policyStore } from "./objects.ts";
+import type { ServiceView } from "./policy-store/shelf.ts";
+
+/** How long what an isolate of control knows of the mesh may be used without asking again, milliseconds. */
+export const freshForMs = 250;
+/** How long a circuit that is not closed is told to those who join, milliseconds; then it is asked for again. */
+const circuitForMs = 30_000;
+const maxCircuits = 256;
+
+/** What an isolate of control knows of the mesh: plain data with a deadline, replaced whole. */
+export interface MeshKnowledge {
+  readonly epoch: number;
+  readonly services: ReadonlyMap<string, ServiceView>;
+  readonly bundleSequence: number;
+  readonly readAt: number;
+}
+
+/**
+ * Keeps what the objects said last, so that many reports cost them few questions. Nobody waits for another's
+ * question: whoever finds the knowledge too old asks, and the newest answer stays.
+ */
+export class Freshness {
+  #known: MeshKnowledge | undefined;
+  readonly #circuits = new Map<string, { readonly verdict: Verdict; readonly at: number }>();
+
+  /**
+   * The mesh as it was at most 250 ms ago, or as it was last known if the objects do not answer.
+   * @param atLeast an epoch that somebody has seen already: knowledge older than that is too old at any age
+   * @throws if nothing is known yet and the store does not answer
+   */
+  async mesh(env: Env, now: number, atLeast = 0): Promise<MeshKnowledge> {
+    const known = this.#known;
+    if (known !== undefined && now - known.readAt < freshForMs && known.epoch >= atLeast) return known;
+    const [view, bundle] = await Promise.allSettled([
+      policyStore(env).view(known?.epoch ?? -1),
+      issuer(env).bundleSequence(),
+    ]);
+    if (view.status === "rejected") {
+      if (known !== undefined) return known;
+      throw view.reason;
+    }
+    const { epoch, services } = view.value;
+    const next: MeshKnowledge = {
+      epoch,
+      services: services === undefined ? (known?.services ?? new Map()) : byName(services),
+      bundleSequence: bundle.status === "fulfilled" ? bundle.value : (known?.bundleSequence ?? 0),
+      readAt: now,
+    };
+    if (this.#known === undefined || this.#known.epoch <= next.epoch) this.#known = next;
+    return next;
+  }
+
+  /** Remembers circuits that are not closed, for those who join next. */
+  hear(answers: readonly CircuitAnswer[], now: number): void {
+    for (const { verdict } of answers) {
+      this.#circuits.delete(verdict.circuit);
+      if (verdict.state !== "closed" && this.#circuits.size < maxCircuits) {
+        this.#circuits.set(verdict.circuit, { verdict, at: now });
+      }
+    }
+  }
+
+  /** Verdicts on circuits that were not closed lately, with their age. */
+  circuits(now: number): Verdict[] {
+    for (const [circuit, { at }] of this.#circuits) {
+      if (now - at > circuitForMs) this.#circuits.delete(circuit);
+    }
+    return [...this.#circuits.values()].map(({ verdict, at }) => ({
+      ...verdict,
+      ageMs: verdict.ageMs + Math.max(0, now - at),
+    }));
+  }
+}
+
+const byName = (services: readonly ServiceView[]): ReadonlyMap<string, ServiceView> =>
+  new Map(services.map((each) => [each.service, each]));

@@ -1,0 +1,71 @@
+/** The tables of `PolicyObject`, one step a release that changes them. See `storage.ts`. */
+export const policyTables: readonly string[] = [
+  `
+  -- What is in force.
+  CREATE TABLE documents (
+    name TEXT PRIMARY KEY,           -- kind/namespace/name
+    revision INTEGER NOT NULL,       -- that wrote this text
+    digest TEXT NOT NULL,            -- SHA-256 of the text
+    text TEXT NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE revisions (
+    revision INTEGER PRIMARY KEY,
+    parent INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL,
+    digest TEXT NOT NULL             -- of the whole set after this revision
+  );
+
+  -- The text of each document after each revision that touched it; NULL: deleted.
+  CREATE TABLE changes (
+    revision INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    action TEXT NOT NULL,
+    text TEXT,
+    PRIMARY KEY (revision, name)
+  ) WITHOUT ROWID;
+  CREATE INDEX changes_by_name ON changes (name, revision);
+
+  -- Compiled policy, cut into parts because a row holds 2 MB at most.
+  CREATE TABLE snapshots (
+    digest TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (digest, part)
+  ) WITHOUT ROWID;
+
+  -- Every service of the mesh, those included that only route to others.
+  CREATE TABLE services (
+    service TEXT PRIMARY KEY,
+    view TEXT NOT NULL               -- what joins and reports need to know of it, JSON
+  ) WITHOUT ROWID;
+
+  -- Where each service that has a worker stands: its snapshot, the signed pointer to it, and what KV shows of both.
+  CREATE TABLE heads (
+    service TEXT PRIMARY KEY,
+    spiffe_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    signed TEXT,                     -- compact JWS; NULL until the issuer has signed it
+    published_epoch INTEGER NOT NULL DEFAULT 0,
+    published_digest TEXT NOT NULL DEFAULT ''
+  ) WITHOUT ROWID;
+
+  -- Keys of heads and snapshots that no service needs any longer, until KV has let go of them.
+  CREATE TABLE leftovers (
+    key TEXT PRIMARY KEY,
+    since INTEGER NOT NULL           -- milliseconds since the Unix epoch
+  ) WITHOUT ROWID;
+
+  -- What KV holds under policies/, and the bundle, as far as it was written or seen.
+  CREATE TABLE kv_entries (
+    key TEXT PRIMARY KEY,
+    written_digest TEXT NOT NULL DEFAULT '',  -- what this object wrote last; empty: nothing, or it deleted the key
+    foreign_digest TEXT NOT NULL DEFAULT '',  -- the last text by somebody else that was judged
+    issues TEXT NOT NULL DEFAULT '',          -- why that text is not in force, JSON; empty: it was adopted
+    judged_at INTEGER NOT NULL DEFAULT 0      -- the revision against which it was judged
+  ) WITHOUT ROWID;
+  `,
+];

@@ -1,0 +1,308 @@
+import { DurableObject } from "cloudflare:workers";
+import type {
+  ApplyRequest,
+  Change,
+  ChangeAnswer,
+  DocumentRef,
+  Issue,
+  Revision,
+  StoredDocument,
+  SyncAnswer,
+  UndoRequest,
+} from "../api/contract.ts";
+import type { Env } from "../env.ts";
+import { type PublishAnswer, publish } from "../snapshots/publish.ts";
+import { adopt } from "./adopt.ts";
+import { digestOfText, Judgement } from "./judgement.ts";
+import { KvBook } from "./kv-book.ts";
+import { policyKey } from "./kv-layout.ts";
+import { Ledger } from "./ledger.ts";
+import { readBack } from "./reconcile.ts";
+import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoing } from "./revision.ts";
+import type { ServiceView } from "./shelf.ts";
+
+/** How a change ended. A conflict has changed nothing. */
+export type ChangeOutcome =
+  | { readonly kind: "answer"; readonly answer: ChangeAnswer }
+  | { readonly kind: "conflict"; readonly revision: number; readonly detail: string }
+  | { readonly kind: "missing"; readonly detail: string };
+
+/** Who changes something, and why. */
+export interface Authored {
+  readonly author: string;
+  readonly reason: string;
+}
+
+/** What every report and join needs to know of the mesh. */
+export interface MeshView {
+  /** The head revision. */
+  readonly epoch: number;
+  /** Absent when the asker said that it knows this epoch's. */
+  readonly services?: readonly ServiceView[];
+}
+
+/** What one service shall run. */
+export interface Current {
+  readonly spiffeId: string;
+  readonly epoch: number;
+  readonly digest: string;
+  /** Absent while the issuer cannot sign. */
+  readonly head?: string;
+  /** Absent when the asker runs this digest already. */
+  readonly snapshot?: string;
+}
+
+/** How far KV is behind. */
+export interface StoreState {
+  readonly revision: number;
+  readonly documents: number;
+  readonly unsignedHeads: number;
+  readonly unpublishedHeads: number;
+  readonly unwrittenDocuments: number;
+  readonly invalid: SyncAnswer["invalid"];
+}
+
+/** How often a change is planned anew because another one came in between. */
+const attempts = 5;
+
+/** The only writer of policy: one object for the mesh. Everything that it answers is plain data. */
+export class PolicyObject extends DurableObject<Env> {
+  readonly #ledger: Ledger;
+  readonly #book: KvBook;
+  readonly #judgement: Judgement;
+  #publishing: Promise<PublishAnswer> | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#ledger = new Ledger(ctx.storage);
+    this.#book = new KvBook(ctx.storage.sql);
+    this.#judgement = new Judgement(env.TRUST_DOMAIN);
+  }
+
+  documents(filter: { readonly kind?: string; readonly namespace?: string }): StoredDocument[] {
+    return this.#ledger.documents(filter);
+  }
+
+  document(ref: DocumentRef): StoredDocument | undefined {
+    return this.#ledger.document(ref);
+  }
+
+  history(filter: Partial<DocumentRef>): Revision[] {
+    return this.#ledger.history(filter);
+  }
+
+  /** Parses, judges the whole set with the given documents in it, compiles, and writes one revision: all or nothing. */
+  async apply(request: ApplyRequest, by: Authored): Promise<ChangeOutcome> {
+    const read = this.#judgement.read(request.sources);
+    return this.#change({ ...request, ...by, issues: read.issues }, () => ({
+      kind: "edits",
+      edits: read.edits,
+    }));
+  }
+
+  async remove(ref: DocumentRef, by: Authored, expectedRevision?: number): Promise<ChangeOutcome> {
+    const name = documentName(ref);
+    return this.#change(
+      { ...by, ...(expectedRevision === undefined ? {} : { expectedRevision }) },
+      (texts) =>
+        texts.has(name)
+          ? { kind: "edits", edits: [{ ref, text: undefined }] }
+          : { kind: "missing", detail: `There is no ${name}.` },
+    );
+  }
+
+  /** Takes back one revision: the documents that it touched get the texts that they had before it. */
+  async undo(request: UndoRequest, author: string): Promise<ChangeOutcome> {
+    const revision = request.revision ?? this.#ledger.revision();
+    const options =
+      request.expectedRevision === undefined ? {} : { expectedRevision: request.expectedRevision };
+    return this.#change({ ...options, author, reason: `undo of revision ${revision}` }, () => {
+      const touched = this.#ledger.touched(revision);
+      if (touched.length === 0)
+        return { kind: "missing", detail: `There is no revision ${revision} to undo.` };
+      const later = touched.find(({ laterRevision }) => laterRevision !== undefined);
+      if (later === undefined) return { kind: "edits", edits: undoing(touched) };
+      return {
+        kind: "conflict",
+        revision: this.#ledger.revision(),
+        detail: `${documentName(later.ref)} was changed again by revision ${later.laterRevision}: undo that one first, or apply the text that you want.`,
+      };
+    });
+  }
+
+  /** The newest epoch, and the services unless the asker knows them. */
+  view(knownEpoch: number): MeshView {
+    const epoch = this.#ledger.revision();
+    if (epoch === knownEpoch) return { epoch };
+    return { epoch, services: this.#ledger.shelf.services() };
+  }
+
+  /** What a service shall run; `undefined` if no document registers it. */
+  async current(service: string, knownDigest: string): Promise<Current | undefined> {
+    if (this.#ledger.shelf.head(service)?.signed === undefined) await this.#signHeads();
+    const head = this.#ledger.shelf.head(service);
+    if (head === undefined) return undefined;
+    const { spiffeId, epoch, digest, signed } = head;
+    const snapshot = digest === knownDigest ? undefined : this.#ledger.shelf.snapshot(digest);
+    return {
+      spiffeId,
+      epoch,
+      digest,
+      ...(signed === undefined ? {} : { head: signed }),
+      ...(snapshot === undefined ? {} : { snapshot }),
+    };
+  }
+
+  state(): StoreState {
+    const heads = this.#ledger.shelf.heads();
+    const digests = this.#ledger.digests();
+    const entries = this.#book.entries();
+    const unwritten = [...digests].filter(([name, { digest }]) => {
+      const entry = entries.get(`policies/${name}`);
+      return entry?.written !== digest && entry?.issues === undefined;
+    });
+    return {
+      revision: this.#ledger.revision(),
+      documents: digests.size,
+      unsignedHeads: heads.filter(({ signed }) => signed === undefined).length,
+      unpublishedHeads: heads.filter(({ epoch, publishedEpoch }) => epoch !== publishedEpoch).length,
+      unwrittenDocuments: unwritten.length,
+      invalid: [...entries].flatMap(([key, { issues }]) => (issues === undefined ? [] : [{ key, issues }])),
+    };
+  }
+
+  /**
+   * Brings KV to what is in force. While a run is under way, whoever asks gets another run after it: an object's
+   * requests share one context, so that here, other than in an isolate, one may wait for another's promise.
+   */
+  async publish(): Promise<PublishAnswer> {
+    while (this.#publishing !== undefined) await this.#publishing.catch(() => undefined);
+    this.#publishing = this.#publishNow();
+    try {
+      return await this.#publishing;
+    } finally {
+      this.#publishing = undefined;
+    }
+  }
+
+  /** Reads KV back, adopts what is valid, reports what is not, and publishes. */
+  async reconcile(deep: boolean): Promise<SyncAnswer> {
+    const { found, unreadable } = await readBack(
+      this.env.POLICIES,
+      this.#ledger,
+      this.#book,
+      digestOfText,
+      deep,
+    );
+    const verdict = await adopt(found, this.#ledger.texts(), this.#judgement);
+    const changes = await this.#adopted(verdict.edits);
+    const revision = this.#ledger.revision();
+    for (const { key, digest } of found) {
+      const issues = verdict.refused.get(key);
+      // What another change came in the way of is judged again at the next run.
+      if (issues !== undefined || changes !== undefined)
+        this.#book.judged(key, digest, issues ?? [], revision);
+    }
+    await this.publish();
+    return { revision, adopted: changes ?? [], invalid: [...unreadable, ...this.state().invalid] };
+  }
+
+  async #adopted(edits: readonly Edit[]): Promise<readonly Change[] | undefined> {
+    if (edits.length === 0) return [];
+    const by = { author: "kv", reason: "found in KV" };
+    const outcome = await this.#change(by, () => ({ kind: "edits", edits }));
+    return outcome.kind === "answer" && outcome.answer.applied ? outcome.answer.changes : undefined;
+  }
+
+  /** Plans, judges and writes a change. Judging takes awaits, so it is done anew if the ledger moved meanwhile. */
+  async #change(
+    options: Authored &
+      Pick<ApplyRequest, "dryRun" | "expectedRevision"> & { readonly issues?: readonly Issue[] },
+    plan: (
+      texts: Texts,
+    ) =>
+      | { readonly kind: "edits"; readonly edits: readonly Edit[] }
+      | Exclude<ChangeOutcome, { kind: "answer" }>,
+  ): Promise<ChangeOutcome> {
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      const base = this.#ledger.revision();
+      if (options.expectedRevision !== undefined && options.expectedRevision !== base)
+        return moved(base, options.expectedRevision);
+      const texts = this.#ledger.texts();
+      const planned = plan(texts);
+      if (planned.kind !== "edits") return planned;
+      const changes = changesOf(texts, planned.edits);
+      const refused = (issues: readonly Issue[]): ChangeOutcome => ({
+        kind: "answer",
+        answer: { revision: base, applied: false, changes, issues },
+      });
+      if (hasErrors(options.issues ?? [])) return refused(options.issues ?? []);
+      const next = edited(texts, planned.edits);
+      const judged = await this.#judgement.judge(next, planned.edits);
+      const issues = [...(options.issues ?? []), ...judged.issues];
+      if (hasErrors(issues) || options.dryRun === true || !isChange(changes)) return refused(issues);
+      const edits = await Promise.all(
+        planned.edits.map(async (edit) => ({ ...edit, digest: await digestOfText(edit.text ?? "") })),
+      );
+      if (this.#ledger.revision() !== base) continue;
+      const now = Date.now();
+      const revision = this.#ledger.commit(
+        {
+          ...options,
+          at: new Date(now).toISOString(),
+          digest: judged.digest,
+          edits,
+          changes,
+          services: judged.services,
+        },
+        now,
+      );
+      for (const { ref } of planned.edits) this.#book.overrule(policyKey(ref));
+      return { kind: "answer", answer: { revision, applied: true, changes, issues } };
+    }
+    const revision = this.#ledger.revision();
+    return {
+      kind: "conflict",
+      revision,
+      detail: `Too many changes at once; the newest revision is ${revision}. Try again.`,
+    };
+  }
+
+  /** Has every unsigned head signed. Heads stay unsigned while the issuer has no secret; `check` says so. */
+  async #signHeads(): Promise<void> {
+    const unsigned = this.#ledger.shelf.heads().filter(({ signed }) => signed === undefined);
+    if (unsigned.length === 0) return;
+    const answer = await this.#issuer().signHeads(
+      unsigned.map(({ service, epoch, digest }) => ({ workload: service, epoch, digest })),
+    );
+    if (!answer.ok) return;
+    unsigned.forEach(({ service, epoch }, index) => {
+      const signed = answer.value[index];
+      if (signed !== undefined) this.#ledger.shelf.sign(service, epoch, signed);
+    });
+  }
+
+  async #publishNow(): Promise<PublishAnswer> {
+    await this.#signHeads();
+    const bundle = await this.#issuer().bundle();
+    return publish(
+      this.env.POLICIES,
+      this.#ledger,
+      this.#book,
+      bundle.ok ? bundle.value : undefined,
+      Date.now(),
+    );
+  }
+
+  #issuer() {
+    return this.env.ISSUER.getByName(this.env.TRUST_DOMAIN);
+  }
+}
+
+const hasErrors = (issues: readonly Issue[]): boolean => issues.some(({ severity }) => severity === "error");
+
+const moved = (revision: number, expected: number): ChangeOutcome => ({
+  kind: "conflict",
+  revision,
+  detail: `Expected revision ${expected}, found ${revision}: somebody has changed policy meanwhile. Look at tulle history, then try again.`,
+});

@@ -1,0 +1,106 @@
+import type { CircuitAnswer } from "@tulle/mesh-runtime/resilience/words.ts";
+import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
+import type { EdgeDelta } from "@tulle/mesh-runtime/telemetry/words.ts";
+import type { ReportRequest } from "@tulle/mesh-runtime/workload-contract.ts";
+import type { MeshKnowledge } from "./freshness.ts";
+import type { Host } from "./membership.ts";
+import { serviceObject } from "./objects.ts";
+import type { ServiceReport } from "./services/service-object.ts";
+import { forward } from "./traces/forward.ts";
+import { byShard } from "./traces/shard.ts";
+
+/** How soon an isolate reports again when no circuit wants to hear of it sooner, milliseconds. */
+export const defaultReportMs = 5_000;
+/** How long a report waits for the objects that it is spread over, milliseconds; the answer leaves without the rest. */
+const partsMs = 2_000;
+
+/** What came of a report's parts. */
+export interface PartsAnswer {
+  readonly circuits: readonly CircuitAnswer[];
+  readonly nextReportMs: number;
+}
+
+/**
+ * Spreads a report over the objects that it concerns: what the isolate runs to its own service's object, each
+ * circuit and each edge to the destination's, spans to the shards of their traces. Each part may fail alone.
+ */
+export async function spread(host: Host, mesh: MeshKnowledge, request: ReportRequest): Promise<PartsAnswer> {
+  const { env, waitUntil } = host;
+  const parts = [...partsOf(mesh, request)].map(([service, part]) =>
+    settled(serviceObject(env, service).report(part)),
+  );
+  const spans = [...byShard(request.spans)].map(([shard, of]) =>
+    settled(env.TRACES.getByName(shard).ingest(of)),
+  );
+  const endpoint = mesh.services.get(request.workload)?.otlpEndpoint;
+  const sent = endpoint === undefined ? [] : [forwarded(endpoint, request)];
+  waitUntil(Promise.all([...parts, ...spans, ...sent]));
+  const answers = await Promise.all(parts.map((part) => within(part, partsMs)));
+  const circuits = answers.flatMap((answer) => answer?.circuits ?? []);
+  return {
+    circuits,
+    nextReportMs: Math.min(defaultReportMs, ...circuits.map(({ nextReportMs }) => nextReportMs)),
+  };
+}
+
+/** Sends the spans on to the collector that policy names. What it does not take is lost, and the log says so. */
+async function forwarded(endpoint: string, { spans, workload }: ReportRequest): Promise<void> {
+  const { dropped, reason } = await forward({ fetch, endpoint }, spans);
+  if (dropped > 0) console.warn(`control: ${dropped} spans of ${workload} were not forwarded: ${reason}`);
+}
+
+/** The parts of a report by the service whose object they go to. What names no service of the mesh stays with the reporter. */
+export function partsOf(mesh: MeshKnowledge, request: ReportRequest): ReadonlyMap<ServiceKey, ServiceReport> {
+  const { id, isolate, workload, epoch, counters } = request;
+  const circuits = Map.groupBy(
+    request.circuits.filter(({ circuit }) => mesh.services.has(circuit)),
+    ({ circuit }) => circuit,
+  );
+  const edges = Map.groupBy(request.edges, (edge) => keeperOf(edge, mesh, workload));
+  const keepers = new Set([workload, ...circuits.keys(), ...edges.keys()]);
+  return new Map(
+    [...keepers].map((service): [ServiceKey, ServiceReport] => {
+      const policy = mesh.services.get(service)?.circuit;
+      return [
+        service,
+        {
+          id,
+          isolate,
+          service,
+          circuits: circuits.get(service) ?? [],
+          edges: edges.get(service) ?? [],
+          ...(policy === undefined ? {} : { policy }),
+          ...(service === workload ? { ran: { epoch }, counters } : {}),
+        },
+      ];
+    }),
+  );
+}
+
+/** Whose object keeps an edge: the callee's, for its own count and for others' attempts on it. */
+function keeperOf(edge: EdgeDelta, mesh: MeshKnowledge, workload: ServiceKey): ServiceKey {
+  if (edge.perspective === "inbound") return workload;
+  const callee = edge.perspective === "attempt" ? edge.backend : edge.destination;
+  return mesh.services.has(callee) ? callee : workload;
+}
+
+/** The value, or `undefined` where the work failed: whoever asked counts it. */
+async function settled<Value>(work: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    // An object that is being moved, reset or overloaded; `remote` errors carry no more than their message.
+    console.warn(
+      "control: an object did not take its part:",
+      error instanceof Error ? error.message : "unknown reason",
+    );
+    return undefined;
+  }
+}
+
+/** The value if it comes in time. */
+function within<Value>(work: Promise<Value>, ms: number): Promise<Value | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), ms);
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
