@@ -1,6 +1,6 @@
 /** Base64 with padding (RFC 4648 §4), as structured fields write byte sequences. */
 export function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
+  return btoa(String.fromCharCode.apply(null, bytes as unknown as number[]));
 }
 
 /** Base64url without padding (RFC 4648 §5), as JOSE writes everything. For short values: keys, hashes. */

@@ -21,8 +21,8 @@ export async function generateKeys(): Promise<WorkloadKeys> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256" };
   // Runtimes type this as one key or a pair, whatever the algorithm; for ECDSA it is a pair.
   const pair = (await crypto.subtle.generateKey(algorithm, false, ["sign", "verify"])) as CryptoKeyPair;
-  const jwk = await crypto.subtle.exportKey("jwk", pair.publicKey);
-  const publicJwk = parsePublicJwk({ ...jwk, alg: "ES256" });
+  const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
+  const publicJwk = parsePublicJwk({ kty, crv, x, y, alg: "ES256" });
   if (!publicJwk.ok) throw new TypeError(`Cannot generate keys: the runtime must export ${publicJwk.reason}`);
   return { privateKey: pair.privateKey, publicJwk: publicJwk.value };
 }

@@ -10,7 +10,7 @@ const secretMembers = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
 
 /** Whether a JWK holds anything that must never be published. */
 export const holdsSecret = (jwk: object): boolean =>
-  secretMembers.some((member) => Object.hasOwn(jwk, member));
+  secretMembers.some((member) => (jwk as Readonly<Record<string, unknown>>)[member] !== undefined);
 
 /**
  * Reads the public half of a P-256 key for ES256, as it must stand in `cnf.jwk`. WIMSE wants `alg` there,

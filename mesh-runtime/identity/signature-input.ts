@@ -161,71 +161,49 @@ function parseComponents(list: string): Result<readonly string[], string> {
 
 type Parameters = Omit<SignatureInput, "label" | "components" | "parameters">;
 
+const required = ["created", "expires", "nonce", "tag", "wimse-aud"] as const;
+const signResponse = "wimse-sign-response";
+const allowed: ReadonlySet<string> = new Set([...required, signResponse]);
+
 function parseParameters(text: string, start: number): Result<Parameters, string> {
-  let created: number | undefined;
-  let expires: number | undefined;
-  let nonce: string | undefined;
-  let tag: string | undefined;
-  let audience: string | undefined;
-  let signResponse = false;
+  const given = readParameters(text, start);
+  if (!given.ok) return given;
+  for (const name of required) {
+    if (!given.value.has(name)) return no(`the parameter ${name} is required`);
+  }
+  const created = integer(given.value.get("created"));
+  const expires = integer(given.value.get("expires"));
+  if (created === undefined || expires === undefined) return no("created and expires must be integers");
+  const nonce = string(given.value.get("nonce"));
+  if (nonce === undefined || nonce === "" || nonce.length > maxNonceLength) {
+    return no(`nonce must be a string of 1 to ${maxNonceLength} plain characters`);
+  }
+  if (string(given.value.get("tag")) !== signatureTag) return no("tag is not ours");
+  const audience = string(given.value.get("wimse-aud"));
+  if (audience === undefined) return no("wimse-aud must be a string of plain characters");
+  const flag = given.value.get(signResponse);
+  if (flag !== undefined && flag !== "") return no(`${signResponse} must be a boolean`);
+  return ok({ created, expires, nonce, audience, signResponse: flag === "" });
+}
+
+/** The text of each parameter by its name; empty for a bare one, which is a boolean true (RFC 8941 §3.1.2). */
+function readParameters(text: string, start: number): Result<ReadonlyMap<string, string>, string> {
+  const given = new Map<string, string>();
   let at = start;
   while (at < text.length) {
     if (text.charAt(at) !== ";") return no("the parameters are not in strict form");
     const end = parameterEnd(text, at + 1);
     const equals = text.indexOf("=", at);
-    const bare = equals < 0 || equals > end;
-    const name = text.slice(at + 1, bare ? end : equals);
-    const value = bare ? "" : text.slice(equals + 1, end);
-    switch (name) {
-      case "created":
-        if (created !== undefined) return twice(name);
-        created = integer(value);
-        if (created === undefined) return no("created is not an integer");
-        break;
-      case "expires":
-        if (expires !== undefined) return twice(name);
-        expires = integer(value);
-        if (expires === undefined) return no("expires is not an integer");
-        break;
-      case "nonce":
-        if (nonce !== undefined) return twice(name);
-        nonce = string(value);
-        if (nonce === undefined || nonce === "" || nonce.length > maxNonceLength) {
-          return no(`nonce is not a string of 1 to ${maxNonceLength} plain characters`);
-        }
-        break;
-      case "tag":
-        if (tag !== undefined) return twice(name);
-        tag = string(value);
-        if (tag !== signatureTag) return no("tag is not ours");
-        break;
-      case "wimse-aud":
-        if (audience !== undefined) return twice(name);
-        audience = string(value);
-        if (audience === undefined) return no("wimse-aud is not a string");
-        break;
-      case "wimse-sign-response":
-        if (signResponse || !bare) return no("wimse-sign-response is not one boolean true");
-        signResponse = true;
-        break;
-      case "keyid":
-      case "alg":
-        return no(`the parameter ${name} is forbidden`);
-      default:
-        return no("a parameter is unknown");
-    }
+    const isBare = equals < 0 || equals >= end;
+    const name = text.slice(at + 1, isBare ? end : equals);
+    if (name === "keyid" || name === "alg") return no(`the parameter ${name} is forbidden`);
+    if (!allowed.has(name)) return no("a parameter is unknown");
+    if (given.has(name)) return no(`the parameter ${name} stands twice`);
+    if (equals + 1 === end) return no(`the parameter ${name} has no value`);
+    given.set(name, isBare ? "" : text.slice(equals + 1, end));
     at = end;
   }
-  if (
-    created === undefined ||
-    expires === undefined ||
-    nonce === undefined ||
-    tag === undefined ||
-    audience === undefined
-  ) {
-    return no("created, expires, nonce, tag and wimse-aud are all required");
-  }
-  return ok({ created, expires, nonce, audience, signResponse });
+  return ok(given);
 }
 
 /** Where a parameter ends: at the next ";" outside a string, or at the end. */
@@ -238,10 +216,8 @@ function parameterEnd(text: string, start: number): number {
   return closing < 0 ? text.length : closing + 1;
 }
 
-const twice = (name: string) => no(`the parameter ${name} stands twice`);
-
 /** RFC 8941 §3.3.1 as far as times need it: up to 15 digits, no sign, no leading zero. */
-function integer(text: string): number | undefined {
+function integer(text = ""): number | undefined {
   if (text.length === 0 || text.length > 15 || (text.length > 1 && text.charAt(0) === "0")) return undefined;
   let value = 0;
   for (let at = 0; at < text.length; at++) {
@@ -253,7 +229,7 @@ function integer(text: string): number | undefined {
 }
 
 /** A string (RFC 8941 §3.3.3) of printable ASCII without quotes and backslashes, so that nothing has to be unescaped. */
-function string(text: string): string | undefined {
+function string(text = ""): string | undefined {
   const end = text.length - 1;
   if (end < 1 || text.charAt(0) !== '"' || text.charAt(end) !== '"') return undefined;
   for (let at = 1; at < end; at++) {

@@ -27,6 +27,12 @@ export function parseSpiffeId(text: string): Result<SpiffeId, string> {
   return ok({ trustDomain, path, uri: text });
 }
 
+/** Whether a text is a trust domain: what may stand between `spiffe://` and the path. */
+export function isTrustDomain(text: string): boolean {
+  const id = parseSpiffeId(`spiffe://${text}`);
+  return id.ok && id.value.path === "";
+}
+
 /** Whether a namespace or service may be called so: an RFC 1123 label of 1 to 63 characters. */
 export const isWorkloadName = (text: string): boolean => label.test(text);
 

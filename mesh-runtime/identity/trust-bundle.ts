@@ -1,7 +1,7 @@
 import { no, ok, type Result } from "../foundation/result.ts";
 import { holdsSecret, importPublicJwk, parsePublicJwk } from "./public-jwk.ts";
 import { openDocument } from "./signed-document.ts";
-import { parseSpiffeId } from "./spiffe-id.ts";
+import { isTrustDomain } from "./spiffe-id.ts";
 import type { PublicJwk } from "./words.ts";
 
 /** `typ` of the signed trust bundle. */
@@ -73,7 +73,7 @@ export async function loadBundle(
   const opened = await openDocument<Record<string, unknown>>(jws, bundleType, rootKey);
   if (!opened.ok) return refused(opened.reason);
   const { trustDomain, sequence, exp, keys, revoked } = opened.value;
-  if (typeof trustDomain !== "string" || !parseSpiffeId(`spiffe://${trustDomain}`).ok) {
+  if (typeof trustDomain !== "string" || !isTrustDomain(trustDomain)) {
     return refused("its trust domain is not one");
   }
   if (!Number.isSafeInteger(sequence)) return refused("its sequence is not an integer");
