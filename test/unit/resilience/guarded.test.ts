@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Answer } from "../../../mesh-runtime/foundation/exchange.ts";
+import { journey } from "../../../mesh-runtime/foundation/layer.ts";
+import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
+import { type AskPermit, type Guarding, guarded } from "../../../mesh-runtime/resilience/guarded.ts";
+import type { CircuitAnswer, CircuitPolicy, Verdict } from "../../../mesh-runtime/resilience/words.ts";
+import { circuitPolicy, faceOf, notesFor, refuses, responds } from "./examples.ts";
+
+const key = "default/payments";
+
+beforeEach(() => vi.useFakeTimers({ now: 1_000_000, toFake: ["setTimeout", "clearTimeout", "Date"] }));
+afterEach(() => vi.useRealTimers());
+
+const answer = (changed: Partial<Verdict> = {}, more: Partial<CircuitAnswer> = {}): CircuitAnswer => ({
+  verdict: { circuit: key, incarnation: 1, epoch: 2, state: "closed", ageMs: 0, ...changed },
+  sentinel: true,
+  nextReportMs: 500,
+  ...more,
+});
+const open = (changed: Partial<Verdict> = {}) => answer({ state: "open", probeInMs: 0, ...changed });
+const permit = { id: "p1", leaseMs: 3_000 };
+
+function setUp(askPermit: AskPermit = () => Promise.reject(new Error("nobody should ask"))) {
+  const book = new CircuitBook(() => 0);
+  const asked: string[] = [];
+  const clock = { now: () => Date.now() };
+  const ask: AskPermit = (circuit) => {
+    asked.push(circuit);
+    return askPermit(circuit);
+  };
+  const sent: number[] = [];
+  const send = (
+    last: () => Promise<Answer>,
+    known: { signal?: AbortSignal; policy?: Partial<CircuitPolicy> } = {},
+  ): Promise<Answer> =>
+    journey<Guarding, Answer>()
+      .through(guarded({ book, clock, askPermit: ask }))
+      .to(() => {
+        sent.push(Date.now());
+        return last();
+      })({
+      notes: notesFor(),
+      signal: known.signal,
+      recipient: { settings: { key, traffic: { circuit: { ...circuitPolicy, ...known.policy } } } },
+    });
+  return { book, asked, send, sent };
+}
+
+const answers = (status: number) => () => Promise.resolve(responds(status));
+
+test("attempts pass, and their outcomes reach the circuit and the next report", async () => {
+  const { book, send, asked } = setUp();
+  await send(answers(200));
+  await send(answers(503));
+  await send(answers(404));
+  await send(answers(429));
+  const total = { success: 0, failure: 0, overload: 0 };
+  for (const row of book.drain()) {
+    total.success += row.success;
+    total.failure += row.failure;
+    total.overload += row.overload;
+  }
+  expect([total, asked]).toEqual([{ success: 2, failure: 1, overload: 1 }, []]);
+});
+
+test("a circuit that is open refuses without sending, and says when to come again", async () => {
+  const { book, send, sent } = setUp();
+  book.learn(open({ probeInMs: 700 }), Date.now());
+  expect(await send(answers(200))).toEqual({
+    ok: false,
+    reason: { kind: "circuit-open", circuit: key, retryAfterMs: 700 },
+  });
+  expect(sent).toEqual([]);
+});
+
+test("a circuit that is switched off judges nothing and reports nothing", async () => {
+  const { book, send } = setUp();
+  book.learn(open(), Date.now());
+  expect(faceOf(await send(answers(503), { policy: { enabled: false } }))).toBe(503);
+  expect(book.quiet()).toBe(true);
+});
+
+test("when the probe is due one request asks, becomes the probe, and its outcome goes back", async () => {
+  const { book, send, asked } = setUp(async () => answer({ state: "half-open", epoch: 3 }, { permit }));
+  book.learn(open(), Date.now());
+  expect(faceOf(await send(answers(200)))).toBe(200);
+  expect(asked).toEqual([key]);
+  expect(book.drain()).toMatchObject([{ epoch: 3, probe: { permit: "p1", outcome: "success" } }]);
+});
+
+test("a request that gets no permit is refused, and does not ask again", async () => {
+  const { book, send, asked, sent } = setUp(async () =>
+    answer({ state: "half-open", epoch: 3, probeInMs: 0 }),
+  );
+  book.learn(open(), Date.now());
+  expect(faceOf(await send(answers(200)))).toBe("circuit-open");
+  expect([asked.length, sent.length]).toEqual([1, 0]);
+});
+
+test("a request that asks and hears that the circuit is closed passes", async () => {
+  const { book, send, sent } = setUp(async () => answer({ epoch: 5 }));
+  book.learn(open(), Date.now());
+  expect(faceOf(await send(answers(200)))).toBe(200);
+  expect(sent).toHaveLength(1);
+});
+
+test("no request waits for another's question", async () => {
+  const { book, send, asked } = setUp(() => new Promise(() => undefined));
+  book.learn(open(), Date.now());
+  void send(answers(200));
+  expect(faceOf(await send(answers(200)))).toBe("circuit-open");
+  expect(asked).toHaveLength(1);
+});
+
+test.each<[string, AskPermit]>([
+  ["does not answer within 300 ms", () => new Promise(() => undefined)],
+  ["breaks", () => Promise.reject(new Error("overloaded"))],
+  ["answers nothing", () => Promise.resolve(undefined)],
+])("when the authority %s the request is refused and the circuit judged here alone", async (_, ask) => {
+  const { book, send, asked } = setUp(ask);
+  book.learn(open(), Date.now());
+  const refused = send(answers(200));
+  await vi.advanceTimersByTimeAsync(300);
+  expect(faceOf(await refused)).toBe("circuit-open");
+  expect(vi.getTimerCount()).toBe(0);
+
+  await vi.advanceTimersByTimeAsync(4_000);
+  expect(faceOf(await send(answers(200)))).toBe(200);
+  expect(faceOf(await send(answers(200)))).toBe(200);
+  expect(asked).toHaveLength(1);
+});
+
+test("a caller who leaves while we ask costs nothing but the permit, which is given back", async () => {
+  const caller = new AbortController();
+  const { book, send, sent } = setUp(async () => {
+    caller.abort();
+    return answer({ state: "half-open", epoch: 3 }, { permit });
+  });
+  book.learn(open(), Date.now());
+  expect(faceOf(await send(answers(200), { signal: caller.signal }))).toBe("cancelled");
+  expect(sent).toEqual([]);
+  expect(book.drain()).toMatchObject([{ probe: { permit: "p1", outcome: "neutral" } }]);
+});
+
+test("an attempt that a limit of time ends is a failure at that moment, even if it never answers", async () => {
+  const limit = new AbortController();
+  const { book, send } = setUp();
+  void send(() => new Promise(() => undefined), { signal: limit.signal });
+  limit.abort(new DOMException("", "TimeoutError"));
+  expect(book.drain()).toMatchObject([{ failure: 1 }]);
+});
+
+test("an attempt that its caller ends is nothing, whatever the transport makes of it", async () => {
+  const caller = new AbortController();
+  const { book, send } = setUp();
+  const late = Promise.withResolvers<Answer>();
+  const sending = send(() => late.promise, { signal: caller.signal });
+  caller.abort();
+  late.resolve(refuses({ kind: "unreachable", destination: key, delivered: true, detail: "aborted" }));
+  await sending;
+  expect(book.drain()).toEqual([]);
+});
+
+test("what fires after the answer is here changes nothing: a body may be given up", async () => {
+  const caller = new AbortController();
+  const { book, send } = setUp();
+  await send(answers(200), { signal: caller.signal });
+  caller.abort(new DOMException("", "TimeoutError"));
+  expect(book.drain()).toMatchObject([{ success: 1, failure: 0 }]);
+});
+
+test("an exception inside the mesh is no fault of the destination and passes on", async () => {
+  const { book, send } = setUp();
+  await expect(send(() => Promise.reject(new Error("ours")))).rejects.toThrow("ours");
+  expect(book.drain()).toEqual([]);
+});

@@ -1,0 +1,92 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  deposit,
+  freshBucket,
+  RetryBudgets,
+  withdraw,
+} from "../../../mesh-runtime/resilience/retry-budget.ts";
+import { fixed, randomFrom } from "./examples.ts";
+
+/** How many retries a bucket pays for when every request wants one, after each request. */
+function paidAfter(requests: number, ratio: number, draw: number): number[] {
+  let bucket = freshBucket(() => draw);
+  let paid = 0;
+  return Array.from({ length: requests }, () => {
+    bucket = deposit(bucket, ratio);
+    for (let rest = withdraw(bucket); rest !== undefined; rest = withdraw(bucket)) {
+      bucket = rest;
+      paid += 1;
+    }
+    return paid;
+  });
+}
+
+test("at every moment retries are at most 0.2 n + 1, and the balance is never negative", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 999 }),
+      fc.array(fc.boolean(), { maxLength: 300 }),
+      (draw, steps) => {
+        let bucket = freshBucket(() => draw / 1_000);
+        let requests = 0;
+        let retries = 0;
+        for (const isRequest of steps) {
+          if (isRequest) {
+            bucket = deposit(bucket, 0.2);
+            requests += 1;
+          } else {
+            const rest = withdraw(bucket);
+            if (rest !== undefined) retries += 1;
+            bucket = rest ?? bucket;
+          }
+          if (bucket.millitokens < 0 || !Number.isInteger(bucket.millitokens)) return false;
+          if (retries > 0.2 * requests + 1) return false;
+        }
+        return true;
+      },
+    ),
+    fixed,
+  );
+});
+
+test.each([1, 2, 3, 7, 10, 50])(
+  "over all starting balances %d requests pay for exactly 0.2 of a retry each",
+  (n) => {
+    let paid = 0;
+    for (let draw = 0; draw < 1_000; draw++) paid += paidAfter(n, 0.2, draw / 1_000).at(-1) ?? 0;
+    expect(paid).toBe(200 * n);
+  },
+);
+
+test("fifty tenths are five retries, not 5.000000000000001 of them", () => {
+  expect(paidAfter(50, 0.1, 0).at(-1)).toBe(5);
+});
+
+test("a quiet time saves up ten retries and no more", () => {
+  let bucket = freshBucket(() => 0);
+  for (let i = 0; i < 1_000; i++) bucket = deposit(bucket, 0.2);
+  expect(bucket.millitokens).toBe(10_000);
+});
+
+test("destinations do not pay for each other", () => {
+  const budgets = new RetryBudgets(() => 0);
+  for (let i = 0; i < 5; i++) budgets.deposit("default/a", 0.2);
+  expect([budgets.affords("default/a"), budgets.affords("default/b")]).toEqual([true, false]);
+  expect([
+    budgets.withdraw("default/b"),
+    budgets.withdraw("default/a"),
+    budgets.withdraw("default/a"),
+  ]).toEqual([false, true, false]);
+});
+
+test("more destinations than an isolate keeps are as exact as few", () => {
+  const budgets = new RetryBudgets(randomFrom(7));
+  let paid = 0;
+  for (let i = 0; i < 20_000; i++) {
+    budgets.deposit(`default/s${i % 2_500}`, 0.2);
+    if (budgets.withdraw(`default/s${i % 2_500}`)) paid += 1;
+  }
+  expect(paid / 20_000).toBeGreaterThan(0.19);
+  expect(paid / 20_000).toBeLessThan(0.21);
+});
