@@ -1,0 +1,341 @@
+import { evictAllDurableObjects, reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { generateKeys } from "@tulle/mesh-runtime/identity/credential.ts";
+import { importPublicJwk } from "@tulle/mesh-runtime/identity/public-jwk.ts";
+import { openDocument } from "@tulle/mesh-runtime/identity/signed-document.ts";
+import { verifyWit } from "@tulle/mesh-runtime/identity/svid.ts";
+import { loadBundle } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
+import { load } from "@tulle/mesh-runtime/policy/load.ts";
+import type { Head } from "@tulle/mesh-runtime/policy/snapshot.ts";
+import { emptyHistogram } from "@tulle/mesh-runtime/telemetry/histogram.ts";
+import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { ServicesAnswer, StatusAnswer, TraceAnswer } from "../../control/api/contract.ts";
+import { Freshness } from "../../control/freshness.ts";
+import { type Attested, join, report } from "../../control/membership.ts";
+import { api, apply, joined, joinRequest, reportRequest, route, service, workload } from "./support.ts";
+
+const props = { service: "web", namespace: "default" };
+
+beforeEach(async () => {
+  await reset();
+  await apply(service("web"), service("payments"));
+});
+
+/** The verbs with knowledge of their own, so that no test hears what another one knew. */
+function verbs(freshness = new Freshness()) {
+  const host = () => ({ env, freshness, now: Date.now(), waitUntil: () => undefined });
+  const attested: Attested = { evidence: "binding", workload: "default/web" };
+  return {
+    join: async (...change: Parameters<typeof joinRequest>) =>
+      join(host(), await joinRequest(...change), attested),
+    report: (change: Parameters<typeof reportRequest>[1] = {}, name = "default/web") =>
+      report(host(), reportRequest(name, change), name),
+  };
+}
+
+describe("joining over the binding", () => {
+  test("brings all that an isolate needs, and all of it verifies", async () => {
+    const keys = await generateKeys();
+    const answer = joined(await workload(props).join(await joinRequest({ keys })));
+    const root = await importPublicJwk(answer.rootJwk);
+    if (!root.ok) throw new Error(root.reason);
+    const now = Date.now();
+    const bundle = await loadBundle(answer.bundle, root.value, undefined, now);
+    if (!bundle.ok) throw new Error(bundle.reason);
+    const wit = await verifyWit(answer.wit, bundle.value, now);
+    expect(wit).toMatchObject({ ok: true, value: { id: { uri: "spiffe://mesh.local/ns/default/sa/web" } } });
+    const head = await openDocument<Head>(answer.head, "tulle-head+jwt", root.value);
+    if (!head.ok) throw new Error(head.reason);
+    expect(head.value).toMatchObject({ workload: "default/web", epoch: 1 });
+    const loaded = await load(answer.snapshot ?? "", head.value, "default/web");
+    expect(loaded.ok && loaded.value.snapshot.trustDomain).toBe(answer.trustDomain);
+  });
+
+  test("does not send a snapshot that the isolate runs already", async () => {
+    const { join } = verbs();
+    const first = joined(await join());
+    const { digest } = JSON.parse(
+      atob(first.head.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? ""),
+    );
+    expect(joined(await join({ digest })).snapshot).toBeUndefined();
+  });
+
+  test("without props nobody is anybody, and the answer shows the lines to write", async () => {
+    for (const none of [{}, { namespace: "default" }, { service: "" }, { service: "../web" }]) {
+      const answer = await workload(none).join(await joinRequest());
+      expect(answer).toMatchObject({ ok: false, reason: "not-attested" });
+      expect(answer.ok ? "" : answer.remedy).toContain(
+        '[[services]]\nbinding = "MESH"\nservice = "tulle-control"\nentrypoint = "Workload"\nprops = {',
+      );
+    }
+  });
+
+  test("nobody becomes what the binding does not say", async () => {
+    const answer = await workload(props).join(await joinRequest({ workload: "default/payments" }));
+    expect(answer).toMatchObject({ ok: false, reason: "not-attested" });
+    const report = await workload(props).report(reportRequest("default/payments"));
+    expect(report).toMatchObject({ ok: false, reason: "not-attested" });
+  });
+
+  test("a service that no document registers is told how to register", async () => {
+    const answer = await workload({ service: "orders" }).join(await joinRequest());
+    expect(answer).toMatchObject({ ok: false, reason: "unregistered" });
+    expect(answer.ok ? "" : answer.remedy).toContain("tulle apply -f - <<EOF");
+    expect(answer.ok ? "" : answer.remedy).toContain("kind: Service\nmetadata:\n  name: orders");
+  });
+
+  test("the text that registers is one that control takes", async () => {
+    const answer = await workload({ service: "orders-2" }).join(await joinRequest());
+    const text = (answer.ok ? "" : answer.remedy).split("<<EOF\n")[1]?.split("EOF")[0] ?? "";
+    expect((await apply(text)).body).toMatchObject({ applied: true, changes: [{ name: "orders-2" }] });
+  });
+
+  test("a proof of possession by another key, for another workload, or of another minute is refused", async () => {
+    const { join } = verbs();
+    const other = await generateKeys();
+    expect(await join({ publicJwk: other.publicJwk })).toMatchObject({ reason: "bad-possession" });
+    expect(await join({ now: Date.now() - 120_000 })).toMatchObject({ reason: "bad-possession" });
+    expect(await join({ trustDomain: "other.mesh" })).toMatchObject({ reason: "bad-possession" });
+  });
+
+  test("a proof of possession works once", async () => {
+    const request = await joinRequest();
+    expect((await workload(props).join(request)).ok).toBe(true);
+    expect(await workload(props).join(request)).toMatchObject({ ok: false, reason: "bad-possession" });
+  });
+
+  test("a key that comes with its private half is refused", async () => {
+    const request = await joinRequest();
+    const spilled = { ...request, publicJwk: { ...request.publicJwk, d: "x".repeat(43) } };
+    expect(await workload(props).join(spilled)).toMatchObject({ ok: false, reason: "bad-possession" });
+  });
+
+  test("a newer version of the contract and a request of another form are declined, not guessed at", async () => {
+    const { join } = verbs();
+    expect(await join({ version: 2 })).toMatchObject({ reason: "unsupported-version" });
+    expect(await join({ isolate: "x".repeat(65) })).toMatchObject({ reason: "malformed" });
+  });
+
+  test("keys survive the issuer's eviction", async () => {
+    const before = joined(await workload(props).join(await joinRequest()));
+    await evictAllDurableObjects();
+    const after = joined(await workload(props).join(await joinRequest()));
+    expect(after.rootJwk).toEqual(before.rootJwk);
+    expect(after.bundle).toBe(before.bundle);
+  });
+
+  test("a Service with an identity of its own gets that one", async () => {
+    await apply(service("web", "  identity: spiffe://mesh.local/ns/shop/sa/front\n"));
+    const { wit } = joined(await workload(props).join(await joinRequest()));
+    expect(atob(wit.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "")).toContain(
+      '"sub":"spiffe://mesh.local/ns/shop/sa/front"',
+    );
+  });
+
+  test("a virtual service is nobody's", async () => {
+    await apply(service("shop", "  virtual: true\n"), route("r", "shop", "web"));
+    expect(await workload({ service: "shop" }).join(await joinRequest())).toMatchObject({
+      reason: "unregistered",
+    });
+  });
+});
+
+describe("reporting", () => {
+  const edge: EdgeDelta = {
+    perspective: "attempt",
+    source: "default/web",
+    destination: "default/payments",
+    route: "default",
+    backend: "default/payments",
+    class: "2xx",
+    refusal: "",
+    count: 3,
+    latency: emptyHistogram().with(0, 3),
+    latencySumMs: 3,
+  };
+
+  test("whoever runs an older epoch gets the head, and the snapshot if its digest differs", async () => {
+    const { report } = verbs();
+    const behind = await report();
+    expect(behind).toMatchObject({
+      ok: true,
+      epoch: 1,
+      head: expect.any(String),
+      snapshot: expect.any(String),
+    });
+    expect(behind).toMatchObject({ bundle: expect.any(String) });
+  });
+
+  test("whoever is up to date gets nothing but the epoch", async () => {
+    const { report } = verbs();
+    const answer = await report({ epoch: 1, bundleSequence: 1 });
+    expect(answer).toEqual({ ok: true, epoch: 1, circuits: [], nextReportMs: 5_000 });
+  });
+
+  test("a change is heard of at once by whoever has heard of it elsewhere, and within 250 ms by all", async () => {
+    const freshness = new Freshness();
+    const start = Date.now();
+    const at = (now: number, epoch: number) =>
+      report(
+        { env, freshness, now, waitUntil: () => undefined },
+        reportRequest("default/web", { epoch, bundleSequence: 1 }),
+        "default/web",
+      );
+    expect(await at(start, 1)).toMatchObject({ epoch: 1 });
+    await apply(service("orders"));
+    expect(await at(start + 249, 1)).toMatchObject({ epoch: 1 });
+    expect(await at(start + 249, 2)).toMatchObject({ epoch: 2 });
+    expect(await at(start + 250, 1)).toMatchObject({ epoch: 2, head: expect.any(String) });
+  });
+
+  test("edges are kept with the callee, once however often they are delivered", async () => {
+    const { report } = verbs();
+    for (let delivery = 0; delivery < 2; delivery++) await report({ id: "same", edges: [edge] });
+    const { body } = await api<ServicesAnswer>("GET", "/api/services?windowMs=60000");
+    expect(body.edges).toEqual([edge]);
+    expect(body.latencyBoundsMs).toHaveLength(edge.latency.length - 1);
+  });
+
+  test("edges to what is no service of the mesh stay with the reporter", async () => {
+    const { report } = verbs();
+    const outside = { ...edge, perspective: "effective", destination: "default/edge/http" } as const;
+    await report({ edges: [outside] });
+    expect((await api<ServicesAnswer>("GET", "/api/services")).body.edges).toEqual([outside]);
+  });
+
+  test("failures that sentinels report open the circuit for everybody, and those who join hear of it", async () => {
+    const { report, join } = verbs();
+    const row = { circuit: "default/payments", success: 0, failure: 30, overload: 0, evidence: true };
+    const answer = await report({ circuits: [{ ...row, incarnation: 0, epoch: 0 }] });
+    expect(answer).toMatchObject({ circuits: [{ verdict: { circuit: "default/payments", state: "open" } }] });
+    expect(joined(await join()).circuits).toMatchObject([{ verdict: { state: "open" }, sentinel: false }]);
+    await evictAllDurableObjects();
+    const { body } = await api<ServicesAnswer>("GET", "/api/services");
+    expect(body.circuits).toMatchObject([{ circuit: "default/payments", state: "open" }]);
+  });
+
+  test("a circuit of what is no service of the mesh makes no object", async () => {
+    const { report } = verbs();
+    const row = { circuit: "default/nobody", success: 0, failure: 30, overload: 0, evidence: true };
+    expect(await report({ circuits: [{ ...row, incarnation: 0, epoch: 0 }] })).toMatchObject({
+      ok: true,
+      circuits: [],
+    });
+  });
+
+  test("spans can be asked for by their trace", async () => {
+    const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const span: SpanRecord = {
+      traceId,
+      spanId: "00f067aa0ba902b7",
+      name: "GET /buy",
+      kind: 2,
+      startMs: 1,
+      endMs: 2,
+      attributes: { "http.route": "/buy" },
+      status: 0,
+      workload: "default/web",
+    };
+    const sent: Promise<unknown>[] = [];
+    const host = {
+      env,
+      freshness: new Freshness(),
+      now: Date.now(),
+      waitUntil: (work: Promise<unknown>) => sent.push(work),
+    };
+    await report(host, reportRequest("default/web", { spans: [span] }), "default/web");
+    await Promise.all(sent);
+    expect((await api<TraceAnswer>("GET", `/api/traces/${traceId}`)).body).toEqual({
+      traceId,
+      spans: [span],
+    });
+    expect((await api("GET", `/api/traces/${"0".repeat(32)}`)).status).toBe(404);
+    expect((await api("GET", "/api/traces/nonsense")).status).toBe(400);
+  });
+
+  test("a report that is too large is declined and counts nothing", async () => {
+    const { report } = verbs();
+    const answer = await report({ edges: new Array(2_001).fill(edge) });
+    expect(answer).toMatchObject({ ok: false, reason: "malformed" });
+    expect((await api<ServicesAnswer>("GET", "/api/services")).body.edges).toEqual([]);
+  });
+
+  test("losing every object but the store costs the report's parts, never its answer", async () => {
+    const broken = { getByName: () => ({ report: () => Promise.reject(new Error("overloaded")) }) };
+    const host = {
+      env: { ...env, SERVICES: broken as unknown as typeof env.SERVICES },
+      freshness: new Freshness(),
+      now: Date.now(),
+      waitUntil: () => undefined,
+    };
+    const request = reportRequest("default/web", { edges: [edge] });
+    expect(await report(host, request, "default/web")).toMatchObject({ ok: true, epoch: 1, circuits: [] });
+  });
+
+  test("losing the store costs freshness, never the answer", async () => {
+    const freshness = new Freshness();
+    const now = Date.now();
+    const host = { env, freshness, now, waitUntil: () => undefined };
+    await report(host, reportRequest("default/web"), "default/web");
+    const broken = { getByName: () => ({ view: () => Promise.reject(new Error("overloaded")) }) };
+    const without = {
+      ...host,
+      now: now + 10_000,
+      env: { ...env, POLICY: broken as unknown as typeof env.POLICY },
+    };
+    expect(await report(without, reportRequest("default/web", { epoch: 1 }), "default/web")).toMatchObject({
+      ok: true,
+      epoch: 1,
+    });
+  });
+});
+
+describe("status", () => {
+  const states = async () =>
+    Object.fromEntries(
+      (await api<StatusAnswer>("GET", "/api/status")).body.services.map((each) => [each.service, each.state]),
+    );
+
+  test("tells who runs the newest policy, who does not yet, and who was never seen", async () => {
+    const { report } = verbs();
+    expect(await states()).toEqual({ "default/payments": "NOT SEEN", "default/web": "NOT SEEN" });
+    await report({ epoch: 1 });
+    expect(await states()).toMatchObject({ "default/web": "SYNCED" });
+    await apply(service("orders"));
+    expect(await states()).toMatchObject({ "default/web": "STALE" });
+    await report({ epoch: 2 });
+    expect(await states()).toMatchObject({ "default/web": "SYNCED" });
+  });
+
+  test("one isolate that lags makes its service stale", async () => {
+    const { report } = verbs();
+    await apply(service("orders"));
+    await report({ isolate: "a", epoch: 2 });
+    await report({ isolate: "b", epoch: 1 });
+    const { body } = await api<StatusAnswer>("GET", "/api/status");
+    expect(body).toMatchObject({ trustDomain: "mesh.local", revision: 2, epoch: 2 });
+    expect(body.services.find((each) => each.service === "default/web")).toMatchObject({
+      state: "STALE",
+      epoch: 1,
+      isolates: 2,
+      virtual: false,
+      spiffeId: "spiffe://mesh.local/ns/default/sa/web",
+    });
+  });
+
+  test("who was seen last is remembered over an eviction", async () => {
+    await verbs().report({ epoch: 1 });
+    await evictAllDurableObjects();
+    expect(await states()).toMatchObject({ "default/web": "SYNCED" });
+  });
+
+  test("a virtual service is marked and never missed", async () => {
+    await apply(service("shop", "  virtual: true\n"), route("r", "shop", "web"));
+    const { body } = await api<StatusAnswer>("GET", "/api/status");
+    expect(body.services.find((each) => each.service === "default/shop")).toMatchObject({
+      virtual: true,
+      state: "SYNCED",
+    });
+  });
+});

@@ -1,0 +1,223 @@
+import { reset, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { contentDigest } from "@tulle/mesh-runtime/identity/content-digest.ts";
+import { credentialFrom, generateKeys } from "@tulle/mesh-runtime/identity/credential.ts";
+import { signMessage } from "@tulle/mesh-runtime/identity/proof.ts";
+import type { Credential } from "@tulle/mesh-runtime/identity/words.ts";
+import type { Declined, JoinAnswer, ReportAnswer } from "@tulle/mesh-runtime/workload-contract.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { TokenAnswer } from "../../control/api/contract.ts";
+import { Freshness } from "../../control/freshness.ts";
+import { controlId, WorkloadDoor } from "../../control/workload-http.ts";
+import { api, apply, issuerObject, joinRequest, reportRequest, service } from "./support.ts";
+
+let door: WorkloadDoor;
+
+beforeEach(async () => {
+  await reset();
+  // A door of its own: the worker's would remember the keys of the mesh before the reset.
+  door = new WorkloadDoor(new Freshness());
+  await apply(service("web"), service("payments"));
+});
+
+const origin = "https://control.test";
+const token = async (name = "web", ttlMs?: number) =>
+  (await api<TokenAnswer>("POST", "/api/identity/tokens", { service: name, ...(ttlMs ? { ttlMs } : {}) }))
+    .body.token;
+
+async function post<Answer>(path: string, body: string, headers = new Headers()) {
+  headers.set("content-type", "application/json");
+  const request = new Request(origin + path, { method: "POST", headers, body });
+  const verb = path === "/workload/join" ? "join" : "report";
+  const response = await door[verb](request, env, () => undefined);
+  const type = response.headers.get("content-type");
+  return { status: response.status, type, body: await response.json<Answer>() };
+}
+
+const joinWith = async (joinToken: string, change = {}) =>
+  post<JoinAnswer | Declined>(
+    "/workload/join",
+    JSON.stringify(await joinRequest({ workload: "default/web", joinToken, ...change })),
+  );
+
+/** A credential by a first join. */
+async function credential(): Promise<Credential> {
+  const keys = await generateKeys();
+  const { body } = await joinWith(await token(), { keys });
+  if (!body.ok) throw new Error(body.detail);
+  const made = credentialFrom(body.wit, keys, Date.now(), () => 0.5);
+  if (!made.ok) throw new Error(made.reason);
+  return made.value;
+}
+
+/** Sends a body signed as a workload does, with parts of it changed on the way. */
+async function signed<Answer>(
+  path: string,
+  value: object,
+  by: Credential,
+  change: { audience?: string; body?: string; nonce?: string; headers?: Headers } = {},
+) {
+  const body = JSON.stringify(value);
+  const headers = new Headers({ "content-type": "application/json" });
+  headers.set("content-digest", await contentDigest(new TextEncoder().encode(body)));
+  const proof = await signMessage(
+    { method: "POST", url: origin + path, headers },
+    {
+      audience: change.audience ?? controlId(env.TRUST_DOMAIN),
+      credential: by,
+      now: Date.now(),
+      nonce: change.nonce ?? crypto.randomUUID(),
+    },
+  );
+  if (!proof.ok) throw new Error(proof.reason);
+  return post<Answer>(path, change.body ?? body, headers);
+}
+
+describe("joining over HTTP with a token", () => {
+  test("a token makes its service a member", async () => {
+    const request = await joinRequest({ workload: "default/web", joinToken: await token() });
+    const init = { method: "POST", body: JSON.stringify(request) };
+    const response = await exports.default.fetch(`${origin}/workload/join`, init);
+    const { status, body } = { status: response.status, body: await response.json() };
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      ok: true,
+      trustDomain: "mesh.local",
+      wit: expect.any(String),
+      circuits: [],
+    });
+  });
+
+  test("of many who bring one token at once, exactly one becomes a member", async () => {
+    const one = await token();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => joinWith(one)));
+    expect(answers.filter(({ body }) => body.ok)).toHaveLength(1);
+    expect(answers.filter(({ body }) => !body.ok && body.reason === "bad-token")).toHaveLength(7);
+  });
+
+  test("a token is for one service only, and is not lost to another's attempt", async () => {
+    const one = await token("payments");
+    const refused = await joinWith(one);
+    expect(refused).toMatchObject({
+      status: 400,
+      type: "application/problem+json",
+      body: { ok: false, reason: "bad-token" },
+    });
+    expect((await joinWith(one, { workload: "default/payments" })).body.ok).toBe(true);
+  });
+
+  test("a proof of possession that speaks of another token is refused, and the token stays", async () => {
+    const [one, other] = [await token(), await token()];
+    const request = { ...(await joinRequest({ workload: "default/web", joinToken: other })), joinToken: one };
+    const { body } = await post<Declined>("/workload/join", JSON.stringify(request));
+    expect(body.reason).toBe("bad-possession");
+    expect((await joinWith(one)).body.ok).toBe(true);
+  });
+
+  test("without token and signature nobody joins, and the answer says what to do", async () => {
+    const { status, body } = await post<Declined>(
+      "/workload/join",
+      JSON.stringify(await joinRequest({ workload: "default/web" })),
+    );
+    expect([status, body.reason]).toEqual([400, "not-attested"]);
+    expect(body.remedy).toContain("tulle identity token default/web");
+  });
+
+  test("a token is stored as a hash and shown once", async () => {
+    const one = await token();
+    expect(one).toMatch(/^tulle_join_[A-Za-z0-9_-]{43}$/);
+    await runInDurableObject(issuerObject(), (_, { storage }) => {
+      const rows = storage.sql.exec("SELECT * FROM join_tokens").toArray();
+      expect(rows).toHaveLength(1);
+      expect(JSON.stringify(rows)).not.toContain(one.slice("tulle_join_".length));
+    });
+  });
+
+  test("tokens are for registered services and for at most ten minutes", async () => {
+    expect((await api("POST", "/api/identity/tokens", { service: "nobody" })).status).toBe(404);
+    expect((await api("POST", "/api/identity/tokens", { service: "web", ttlMs: 600_001 })).status).toBe(400);
+    expect((await api("POST", "/api/identity/tokens", { service: "Web" })).status).toBe(400);
+    const { body } = await api<TokenAnswer>("POST", "/api/identity/tokens", {
+      service: "web",
+      ttlMs: 60_000,
+    });
+    expect(body.service).toBe("default/web");
+    expect(Date.parse(body.expiresAt) - Date.now()).toBeLessThanOrEqual(60_000);
+  });
+});
+
+describe("signed requests", () => {
+  test("who has a credential renews it without a token", async () => {
+    const by = await credential();
+    const request = await joinRequest({ workload: "default/web", trustDomain: "mesh.local" });
+    const { status, body } = await signed<JoinAnswer>("/workload/join", request, by);
+    expect(status, JSON.stringify(body)).toBe(200);
+    expect(body.wit).not.toBe(by.wit);
+  });
+
+  test("a report that is signed is taken", async () => {
+    const by = await credential();
+    const { status, body } = await signed<ReportAnswer>("/workload/report", reportRequest("default/web"), by);
+    expect([status, body.epoch]).toEqual([200, 1]);
+  });
+
+  test("nobody reports, or renews, as somebody else", async () => {
+    const by = await credential();
+    const report = await signed<Declined>("/workload/report", reportRequest("default/payments"), by);
+    expect(report.body).toMatchObject({ ok: false, reason: "not-attested" });
+    const request = await joinRequest({ workload: "default/payments" });
+    expect((await signed<Declined>("/workload/join", request, by)).body.reason).toBe("not-attested");
+  });
+
+  test("a report without a signature is refused", async () => {
+    const { status, body } = await post<Declined>(
+      "/workload/report",
+      JSON.stringify(reportRequest("default/web")),
+    );
+    expect([status, body.reason]).toEqual([400, "not-attested"]);
+  });
+
+  test.each<[string, Parameters<typeof signed>[3]]>([
+    ["made for another audience", { audience: "spiffe://mesh.local/ns/default/sa/payments" }],
+    ["whose body was changed", { body: JSON.stringify(reportRequest("default/web", { epoch: 7 })) }],
+  ])("one %s is refused, all in one face", async (_, change) => {
+    const { status, body } = await signed<Declined>(
+      "/workload/report",
+      reportRequest("default/web"),
+      await credential(),
+      change,
+    );
+    expect([status, body.reason]).toEqual([400, "not-attested"]);
+    expect(body.detail).toBe("The signature of this request could not be verified.");
+  });
+
+  test("one that is sent twice is taken once", async () => {
+    const by = await credential();
+    const nonce = crypto.randomUUID();
+    const once = () => signed<Declined>("/workload/report", reportRequest("default/web"), by, { nonce });
+    expect((await once()).status).toBe(200);
+    expect((await once()).status).toBe(400);
+  });
+
+  test("a join token beside a signature that fails changes nothing", async () => {
+    const joinToken = await token();
+    const request = await joinRequest({ workload: "default/web", joinToken });
+    const { body } = await signed<Declined>("/workload/join", request, await credential(), {
+      audience: "spiffe://x/y",
+    });
+    expect(body.reason).toBe("not-attested");
+  });
+});
+
+describe("sizes and forms", () => {
+  test("a body above one megabyte is refused", async () => {
+    const { status, type } = await post("/workload/report", "x".repeat(1_048_577));
+    expect([status, type]).toEqual([413, "application/problem+json"]);
+  });
+
+  test("a body that is no JSON, or not UTF-8, is refused without being repeated", async () => {
+    const { status, body } = await post("/workload/join", '{"secret":');
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).not.toContain("secret");
+  });
+});
