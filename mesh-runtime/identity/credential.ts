@@ -19,9 +19,9 @@ export interface WorkloadKeys {
 /** Makes the key pair of this isolate. A new one with every token (workload-creds §3: SHOULD). */
 export async function generateKeys(): Promise<WorkloadKeys> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-  // Runtimes type this as one key or a pair, whatever the algorithm; for ECDSA it is a pair.
+  // Some runtimes' types do not tell what these two return by their arguments: a pair for ECDSA, and a JWK.
   const pair = (await crypto.subtle.generateKey(algorithm, false, ["sign", "verify"])) as CryptoKeyPair;
-  const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", pair.publicKey);
+  const { kty, crv, x, y } = (await crypto.subtle.exportKey("jwk", pair.publicKey)) as JsonWebKey;
   const publicJwk = parsePublicJwk({ kty, crv, x, y, alg: "ES256" });
   if (!publicJwk.ok) throw new TypeError(`Cannot generate keys: the runtime must export ${publicJwk.reason}`);
   return { privateKey: pair.privateKey, publicJwk: publicJwk.value };

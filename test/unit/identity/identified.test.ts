@@ -1,0 +1,355 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Answer, Arrival, Noted, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import { ok } from "../../../mesh-runtime/foundation/result.ts";
+import { contentDigest } from "../../../mesh-runtime/identity/content-digest.ts";
+import {
+  type IdentifiedPorts,
+  type IdentityPolicy,
+  identified,
+} from "../../../mesh-runtime/identity/identified.ts";
+import { ReplayWindow } from "../../../mesh-runtime/identity/replay.ts";
+import { parseSpiffeId } from "../../../mesh-runtime/identity/spiffe-id.ts";
+import { WitCache } from "../../../mesh-runtime/identity/svid.ts";
+import type { Identified, Principal } from "../../../mesh-runtime/identity/words.ts";
+import { caller, makeWit, makeWorld, now, self, signedMessage, value, type World } from "./fixture.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+const strict: IdentityPolicy["inbound"] = {
+  mode: "STRICT",
+  evidence: "signature",
+  maxDigestBytes: 1_024,
+  largeBody: "reject",
+};
+const url = "https://payments/charge?amount=3";
+
+interface Judged {
+  /** "accepted", or the kind of refusal, with the step of the identity that failed. */
+  readonly outcome: string;
+  readonly principal: Principal | undefined;
+  /** What the rest of the journey got; undefined when it was not reached. */
+  readonly request: Request | undefined;
+  readonly notes: Notes;
+  readonly counted: readonly string[];
+}
+
+async function arrive(
+  request: Request,
+  inbound: Partial<IdentityPolicy["inbound"]> = {},
+  { bindingProps, ...ports }: Partial<IdentifiedPorts> & Pick<Partial<Arrival>, "bindingProps"> = {},
+): Promise<Judged> {
+  const counted: string[] = [];
+  const notes: Notes = {
+    destination: "",
+    route: "",
+    backend: "",
+    peer: "",
+    source: "",
+    evidence: "",
+    rule: "",
+    refusal: undefined,
+    tries: [],
+  };
+  let reached: Identified | undefined;
+  const judge = identified({
+    trust: () => world.bundle,
+    cache: new WitCache(),
+    replay: new ReplayWindow(),
+    clock: { now: () => now },
+    count: (counter) => counted.push(counter),
+    ...ports,
+  }).wrap<Arrival & Noted & { policy: IdentityPolicy }>(async (exchange): Promise<Answer> => {
+    reached = exchange;
+    return ok(new Response("handled"));
+  });
+  const answer = await judge({
+    request,
+    bindingProps,
+    startedAt: now,
+    background: { run: () => undefined },
+    notes,
+    policy: { self: value(parseSpiffeId(self)), inbound: { ...strict, ...inbound } },
+  });
+  const step = answer.ok || answer.reason.kind !== "unidentified" ? "" : ` ${answer.reason.step}`;
+  return {
+    outcome: answer.ok ? "accepted" : answer.reason.kind + step,
+    principal: reached?.principal,
+    request: reached?.request,
+    notes,
+    counted,
+  };
+}
+
+/** A request with a valid proof, and what belongs to its body. */
+async function proven(
+  body?: string,
+  headers: Record<string, string> = {},
+  digested = true,
+): Promise<Request> {
+  const all = new Headers({ "x-app": "1", ...headers });
+  if (body !== undefined && digested)
+    all.set("content-digest", await contentDigest(new TextEncoder().encode(body)));
+  await signedMessage(world, { method: "POST", url, headers: all });
+  return sent(all, body);
+}
+
+/** Bytes, as the transport sends them: a text would bring a content type of its own along. */
+const sent = (headers: Headers, body?: string): Request =>
+  new Request(url, {
+    method: "POST",
+    headers,
+    ...(body === undefined ? {} : { body: new TextEncoder().encode(body) }),
+  });
+
+describe("a request with a proof", () => {
+  test("is from who signed it", async () => {
+    const { outcome, principal, notes } = await arrive(await proven());
+    expect(outcome).toBe("accepted");
+    expect(principal).toMatchObject({
+      id: { uri: caller },
+      namespace: "default",
+      service: "web",
+      evidence: "signature",
+    });
+    expect(notes).toMatchObject({ peer: caller, source: "default/web", evidence: "signature" });
+  });
+
+  test("goes on without a trace of any identity, with the four headers that the journey still reads", async () => {
+    const mesh = {
+      "tulle-deadline-ms": "5",
+      "tulle-attempt-credits": "2",
+      "tulle-hops": "1",
+      "tulle-epoch": "9",
+    };
+    const { request } = await arrive(
+      await proven(undefined, {
+        ...mesh,
+        "tulle-other": "1",
+        "x-spiffe-id": "spiffe://example.org/admin",
+        authorization: "Bearer app",
+      }),
+    );
+    expect(Object.fromEntries(request?.headers ?? [])).toEqual({
+      ...mesh,
+      "x-app": "1",
+      authorization: "Bearer app",
+    });
+  });
+
+  test("hands its verified body on", async () => {
+    const { outcome, request } = await arrive(await proven("hello"));
+    expect(outcome).toBe("accepted");
+    expect(await request?.text()).toBe("hello");
+  });
+
+  test("hands an empty body on, digested or absent", async () => {
+    expect((await arrive(await proven(""))).outcome).toBe("accepted");
+    expect((await arrive(await proven("", {}, false))).outcome).toBe("accepted");
+    const { request } = await arrive(await proven("", {}, false));
+    expect(await request?.text()).toBe("");
+  });
+
+  test.each([
+    ["another body", "hullo"],
+    ["a shorter body", "hell"],
+    ["a longer body", "hello!"],
+    ["no body", undefined],
+  ])("is refused with %s than the one that was signed", async (_, body) => {
+    const { headers } = await proven("hello");
+    const { outcome, request } = await arrive(sent(headers, body));
+    expect(outcome).toBe("unidentified digest");
+    expect(request).toBe(undefined);
+  });
+
+  test("is refused with a body that nobody signed, unless the policy lets bodies go unsigned", async () => {
+    expect((await arrive(await proven("hello", {}, false))).outcome).toBe("unidentified digest");
+    const { outcome, request } = await arrive(await proven("hello", {}, false), { largeBody: "unsigned" });
+    expect(outcome).toBe("accepted");
+    expect(await request?.text()).toBe("hello");
+  });
+
+  test("is still held to its digest where bodies may go unsigned", async () => {
+    const { headers } = await proven("hello");
+    expect((await arrive(sent(headers, "hullo"), { largeBody: "unsigned" })).outcome).toBe(
+      "unidentified digest",
+    );
+  });
+
+  test("is refused with a digested body above the limit", async () => {
+    const body = "a".repeat(1_025);
+    expect((await arrive(await proven(body))).outcome).toBe("body-too-large");
+    expect((await arrive(await proven(body.slice(1)))).outcome).toBe("accepted");
+  });
+
+  test("is refused with a digest that has no sha-256", async () => {
+    const request = await proven("hello", { "content-digest": "md5=:XUFAKrxLKna5cZ2REBfFkg==:" }, false);
+    expect((await arrive(request)).outcome).toBe("unidentified digest");
+  });
+
+  test("whose caller goes away in mid-body is cancelled", async () => {
+    const { method, headers } = await proven("hello");
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new Error("gone")),
+    });
+    expect((await arrive(new Request(url, { method, headers, body }))).outcome).toBe("cancelled");
+  });
+
+  test("is refused in PERMISSIVE mode too when the proof is bad", async () => {
+    const request = await proven();
+    const forged = new Request("https://payments/refund", request);
+    const { outcome, counted } = await arrive(forged, { mode: "PERMISSIVE" });
+    expect(outcome).toBe("unidentified proof");
+    expect(counted).toEqual([]);
+  });
+
+  test.each(["signature", "signature-input"])(
+    "is refused in PERMISSIVE mode without its %s",
+    async (name) => {
+      const { headers } = await proven();
+      headers.delete(name);
+      expect(
+        (await arrive(new Request(url, { method: "POST", headers }), { mode: "PERMISSIVE" })).outcome,
+      ).toBe("unidentified missing");
+    },
+  );
+
+  test("is judged by its proof, not by what the binding says", async () => {
+    const props = { bindingProps: { service: "admin", namespace: "default" } };
+    expect((await arrive(await proven(), { evidence: "binding" }, props)).principal).toMatchObject({
+      service: "web",
+      evidence: "signature",
+    });
+    const forged = new Request("https://payments/refund", await proven());
+    expect((await arrive(forged, { evidence: "binding" }, props)).outcome).toBe("unidentified proof");
+  });
+
+  test("waits for the mesh when there is no bundle yet", async () => {
+    expect((await arrive(await proven(), {}, { trust: () => undefined })).outcome).toBe("mesh-not-ready");
+  });
+
+  test("is refused when its name is no workload's", async () => {
+    const wit = await makeWit(world, { sub: "spiffe://example.org/admin" });
+    const headers = new Headers();
+    await signedMessage(
+      { ...world, credential: { ...world.credential, wit } },
+      { method: "GET", url, headers },
+    );
+    expect((await arrive(new Request(url, { headers }))).outcome).toBe("unidentified token");
+  });
+
+  test("is refused a second time, by the same isolate's memory", async () => {
+    const replay = new ReplayWindow();
+    const request = await proven();
+    expect((await arrive(new Request(request), {}, { replay })).outcome).toBe("accepted");
+    expect((await arrive(new Request(request), {}, { replay })).outcome).toBe("unidentified replay");
+  });
+
+  test("is not one with its token in Authorization", async () => {
+    const headers = { authorization: `Bearer ${world.credential.wit}` };
+    expect((await arrive(new Request(url, { headers }))).outcome).toBe("unidentified missing");
+  });
+});
+
+describe("a request without a proof", () => {
+  const props = { service: "web", namespace: "default" };
+
+  test("is refused in STRICT mode", async () => {
+    expect((await arrive(new Request(url))).outcome).toBe("unidentified missing");
+    expect((await arrive(new Request(url), { evidence: "binding" })).outcome).toBe("unidentified missing");
+  });
+
+  test("is let in as nobody in PERMISSIVE mode, and counted", async () => {
+    const { outcome, principal, counted, notes } = await arrive(new Request(url), { mode: "PERMISSIVE" });
+    expect([outcome, principal, notes.peer, notes.evidence]).toEqual(["accepted", undefined, "", ""]);
+    expect(counted).toEqual(["permissive_admitted"]);
+  });
+
+  test("keeps none of the mesh's headers when nobody vouches for them", async () => {
+    const headers = {
+      "tulle-deadline-ms": "9",
+      "tulle-epoch": "99",
+      "tulle-hops": "0",
+      "x-client-cert": "c",
+      "x-app": "1",
+    };
+    const { request } = await arrive(new Request(url, { headers }), { mode: "PERMISSIVE" });
+    expect(Object.fromEntries(request?.headers ?? [])).toEqual({ "x-app": "1" });
+  });
+
+  test("may carry a stranger's signature for a stranger's reasons", async () => {
+    const headers = { signature: "sig=:AAAA:", "signature-input": 'sig=("@authority");tag="web-bot-auth"' };
+    expect((await arrive(new Request(url, { headers }), { mode: "PERMISSIVE" })).outcome).toBe("accepted");
+    expect((await arrive(new Request(url, { headers }))).outcome).toBe("unidentified missing");
+  });
+
+  test("is from who the binding says, where the policy takes that", async () => {
+    const { outcome, principal, notes } = await arrive(
+      new Request(url),
+      { evidence: "binding" },
+      { bindingProps: props },
+    );
+    expect(outcome).toBe("accepted");
+    expect(principal).toEqual({ id: value(parseSpiffeId(caller)), ...props, evidence: "binding" });
+    expect(notes).toMatchObject({ peer: caller, source: "default/web", evidence: "binding" });
+  });
+
+  test("is refused where the policy demands more than the binding's word", async () => {
+    expect((await arrive(new Request(url), {}, { bindingProps: props })).outcome).toBe(
+      "unidentified evidence",
+    );
+    const permissive = await arrive(new Request(url), { mode: "PERMISSIVE" }, { bindingProps: props });
+    expect([permissive.principal, permissive.counted]).toEqual([undefined, ["permissive_admitted"]]);
+  });
+
+  test.each([
+    ["no service", { namespace: "default" }, "malformed"],
+    ["no namespace", { service: "web" }, "malformed"],
+    ["a list", { service: ["web"], namespace: "default" }, "malformed"],
+    ["a path", { service: "../admin", namespace: "default" }, "malformed"],
+    ["an upper-case name", { service: "Web", namespace: "default" }, "malformed"],
+    ["an empty name", { service: "", namespace: "" }, "malformed"],
+    ["nothing", {}, "missing"],
+    ["names on its prototype only", Object.create({ unrelated: true }), "missing"],
+  ])("is refused when the binding's props hold %s", async (_, bindingProps, step) => {
+    expect((await arrive(new Request(url), { evidence: "binding" }, { bindingProps })).outcome).toBe(
+      `unidentified ${step}`,
+    );
+  });
+
+  test("goes on untouched when there is nothing to take away", async () => {
+    const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.close() });
+    const request = new Request(url, { method: "POST", body, headers: { "tulle-hops": "1" } });
+    const arrived = await arrive(request, { evidence: "binding" }, { bindingProps: props });
+    expect(arrived.request).toBe(request);
+    expect(request.bodyUsed).toBe(false);
+  });
+
+  test("keeps signal, upgrade, platform properties and its streaming body when headers are taken away", async () => {
+    const ending = new AbortController();
+    const streaming = new Request(url, {
+      method: "POST",
+      body: new ReadableStream<Uint8Array>({
+        pull(controller) {
+          controller.enqueue(new TextEncoder().encode("streamed"));
+          controller.close();
+        },
+      }),
+      headers: { "x-spiffe-id": "x" },
+      signal: ending.signal,
+      cf: { colo: "XYZ" } as never,
+    });
+    const { request } = await arrive(streaming, { evidence: "binding" }, { bindingProps: props });
+    expect(request?.headers.has("x-spiffe-id")).toBe(false);
+    expect(request?.cf).toEqual({ colo: "XYZ" });
+    expect(await request?.text()).toBe("streamed");
+    ending.abort();
+    expect(request?.signal.aborted).toBe(true);
+
+    const socket = new Request(url, { headers: { upgrade: "websocket", "x-spiffe-id": "x" } });
+    const upgraded = await arrive(socket, { evidence: "binding" }, { bindingProps: props });
+    expect(upgraded.request?.headers.get("upgrade")).toBe("websocket");
+  });
+});
