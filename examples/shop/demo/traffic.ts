@@ -1,4 +1,4 @@
-/** Steady traffic from outside: looks at the page, the goods and the cart, orders; in turns, `perSecond` requests a second. */
+/** Steady traffic from outside: looks at the page and the goods, and orders every second time, `perSecond` requests a second. */
 export function startTraffic(
   url: string,
   perSecond: number,
@@ -26,8 +26,8 @@ async function answered(url: string, turn: number): Promise<number> {
   const [path, method] = (
     [
       ["/", "GET"],
+      ["/api/orders", "POST"],
       ["/api/goods", "GET"],
-      ["/api/cart", "GET"],
       ["/api/orders", "POST"],
     ] as const
   )[turn] ?? ["/", "GET"];
