@@ -6,14 +6,14 @@ import type { Miniflare } from "miniflare";
 import { parseDuration } from "../foundation/duration.ts";
 import type { EdgeDelta, SpanRecord } from "../telemetry/words.ts";
 import { type Harness, harnessOver, harnessWorker } from "./harness-client.ts";
-import { type ServiceUnderTest, serviceDocuments, serviceWorker } from "./services.ts";
+import { type ServiceUnderTest, serviceDocuments, serviceWorker, type Wrapping } from "./services.ts";
 import type { Fault } from "./worker/fault.ts";
-import { runInWorkerd, type WorkerToRun } from "./workerd.ts";
+import { startWorkerd, type VarsOf, type Workerd, type WorkerToRun } from "./workerd.ts";
 import { readWranglerConfig } from "./wrangler-config.ts";
 
 export type { ServiceUnderTest } from "./services.ts";
 export type { Fault } from "./worker/fault.ts";
-export { runInWorkerd, type WorkerToRun } from "./workerd.ts";
+export { runInWorkerd, type VarsOf, type WorkerToRun } from "./workerd.ts";
 export { readWranglerConfig, type WorkerConfig } from "./wrangler-config.ts";
 
 export interface MeshOptions {
@@ -24,6 +24,10 @@ export interface MeshOptions {
    * document names gets a plain one. @default []
    */
   readonly policies?: readonly string[];
+  /** Variables and secrets of control, over its own. */
+  readonly controlVars?: Readonly<Record<string, unknown>>;
+  /** Folder that keeps KV and Durable Objects, the one that wrangler calls `--persist-to`. @default none: they are gone with the mesh */
+  readonly persist?: string;
   /** Where lines that workers log go, the JSON access log among them. @default nowhere */
   readonly onLog?: (line: string) => void;
 }
@@ -53,15 +57,28 @@ export interface TestMesh extends AsyncDisposable {
   signals(): Promise<Signals>;
   /** The spans of a trace, after everything that is under way has been reported. */
   trace(traceId: string): Promise<readonly SpanRecord[]>;
-  /** Breaks a worker: it answers with a status, or is slow, for a share of its requests. */
+  /**
+   * Breaks a worker: it answers with a status, or is slow, for a share of its requests. `control` is the
+   * control plane: its admin API answers so, and to every workload it throws instead.
+   */
   break(service: string, fault: Fault): Promise<void>;
   mend(service: string): Promise<void>;
+  /**
+   * Ends every isolate and starts them all again, as a deploy does: nobody has joined then and nothing is
+   * broken, while KV, what Durable Objects have stored, and the time that tests moved on stay.
+   * @param vars variables by the worker's name, over those that it had
+   */
+  restart(vars?: VarsOf): Promise<void>;
+  /** Resets every Durable Object of control: what they have in memory is lost, what they have stored stays. */
+  resetObjects(): Promise<void>;
   /** Moves the clock of every isolate on, and lets everything that is due be reported. */
   advance(duration: string | number): Promise<void>;
   /** Lets every isolate report what is due and take in what control answers. */
   settle(): Promise<void>;
   /** Calls the admin API as an operator. */
   api(path: string, init?: RequestInit): Promise<Response>;
+  /** Where control listens on this machine, and its operator token: what the CLI calls TULLE_URL and TULLE_TOKEN. */
+  readonly operator: { readonly url: string; readonly token: string };
   /** What runs the mesh, for tests that need its KV or Durable Objects. */
   readonly runtime: Miniflare;
   dispose(): Promise<void>;
@@ -88,18 +105,25 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
   const workers: WorkerToRun[] = [
     {
       config: control,
-      vars: { TULLE_OPERATOR_TOKEN: token, TULLE_KEY_SECRET: randomBytes(32).toString("base64") },
-      wrap: (main) => wrapped(main, "breakable"),
+      vars: {
+        TULLE_OPERATOR_TOKEN: token,
+        TULLE_KEY_SECRET: randomBytes(32).toString("base64"),
+        ...options.controlVars,
+      },
+      port: 0,
+      wrap: (main) => wrapped(main, "control"),
     },
     serviceWorker(gatewayName, { entry: fileOf("@tulle/gateway-worker"), meshed: false }, names, wrapped),
     ...names.map((name) => serviceWorker(name, options.services[name] ?? {}, names, wrapped)),
   ];
   const harnessed = harnessWorker([controlName, gatewayName, ...names], control.compatibilityDate);
-  const runtime = await runInWorkerd(
-    [harnessed, ...workers],
-    options.onLog === undefined ? {} : { onLog: options.onLog },
-  );
-  const mesh = testMesh(runtime, harnessOver(runtime), [gatewayName, ...names], token);
+  const workerd = await startWorkerd([harnessed, ...workers], {
+    ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
+    ...(options.persist === undefined ? {} : { persist: options.persist }),
+  });
+  const { runtime } = workerd;
+  const url = (await runtime.unsafeGetDirectURL(controlName)).origin;
+  const mesh = testMesh(workerd, harnessOver(runtime), [gatewayName, ...names], { url, token });
   try {
     const texts = sourcesOf(options.policies ?? []);
     const first = await mesh.apply([...texts, ...serviceDocuments([gatewayName, ...names], texts)]);
@@ -112,16 +136,26 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
   }
 }
 
-function testMesh(runtime: Miniflare, harness: Harness, members: readonly string[], token: string): TestMesh {
+function testMesh(
+  { runtime, restart }: Workerd,
+  harness: Harness,
+  members: readonly string[],
+  operator: TestMesh["operator"],
+): TestMesh {
+  let movedOn = 0;
   const api = (at: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
-    headers.set("authorization", `Bearer ${token}`);
+    headers.set("authorization", `Bearer ${operator.token}`);
     return harness.send(controlName, "worker", new Request(`http://control${at}`, { ...init, headers }));
   };
   const json = async <Answer>(at: string): Promise<Answer> => (await api(at)).json() as Promise<Answer>;
   const report = (join: boolean): Promise<number[]> =>
     Promise.all(members.map(async (name) => Number(await harness.call(name, "report", join))));
   const settle = async (): Promise<void> => void (await report(false));
+  const everywhere = (method: string, ...args: readonly unknown[]): Promise<unknown> =>
+    Promise.all([controlName, ...members].map((name) => harness.call(name, method, ...args)));
+  const workerOf = (name: string): string =>
+    name === "control" && !members.includes(name) ? controlName : name;
 
   async function apply(policies: readonly string[]): Promise<Applied> {
     const sources = sourcesOf(policies).map((text, index) => ({ source: `document ${index + 1}`, text }));
@@ -157,15 +191,22 @@ function testMesh(runtime: Miniflare, harness: Harness, members: readonly string
       const response = await api(`/api/traces/${traceId}`);
       return response.ok ? ((await response.json()) as { spans: readonly SpanRecord[] }).spans : [];
     },
-    break: async (service, fault) => void (await harness.call(service, "setFault", fault)),
-    mend: async (service) => void (await harness.call(service, "setFault", null)),
+    break: async (service, fault) => void (await harness.call(workerOf(service), "setFault", fault)),
+    mend: async (service) => void (await harness.call(workerOf(service), "setFault", null)),
+    async restart(vars = {}) {
+      await restart(vars);
+      await everywhere("advance", movedOn);
+    },
+    resetObjects: () => resetObjects(runtime),
     async advance(duration) {
       const ms = typeof duration === "number" ? duration : msOf(duration);
-      await Promise.all([controlName, ...members].map((name) => harness.call(name, "advance", ms)));
+      movedOn += ms;
+      await everywhere("advance", ms);
       await settle();
     },
     settle,
     api,
+    operator,
     runtime,
     dispose: () => runtime.dispose(),
     [Symbol.asyncDispose]: () => runtime.dispose(),
@@ -182,13 +223,24 @@ const driverFile = fileURLToPath(new URL("./worker/driver.ts", import.meta.url))
 const drivenFile = fileURLToPath(new URL("./worker/driven.ts", import.meta.url));
 
 /** The entry of a worker under test: its own exports, and the driver beside them. */
-function wrapped(main: string, how: "driven" | "breakable"): string {
+function wrapped(main: string, how: Wrapping): string {
+  const rpc = how === "control" ? "export const Workload = breakableRpc(all.Workload);" : "";
   return `
-    import app from ${JSON.stringify(main)};
-    import { ${how} } from ${JSON.stringify(drivenFile)};
+    import app, * as all from ${JSON.stringify(main)};
+    import { breakable, breakableRpc, driven } from ${JSON.stringify(drivenFile)};
     export * from ${JSON.stringify(main)};
     export { TulleDriver } from ${JSON.stringify(driverFile)};
-    export default ${how}(app);`;
+    ${rpc}
+    export default ${how === "driven" ? "driven" : "breakable"}(app);`;
+}
+
+const objectClasses = ["PolicyObject", "IssuerObject", "ServiceObject", "TraceObject"] as const;
+
+async function resetObjects(runtime: Miniflare): Promise<void> {
+  for (const className of objectClasses) {
+    const ids = await runtime.listDurableObjectIds(className, controlName);
+    for (const id of ids) await runtime.unsafeEvictDurableObject(controlName, className, { id });
+  }
 }
 
 const fileOf = (specifier: string): string => fileURLToPath(import.meta.resolve(specifier));

@@ -14,6 +14,8 @@ export interface ServiceUnderTest {
   readonly fetch?: (request: Request) => Response | Promise<Response>;
   /** Variables, over those of the file. */
   readonly vars?: Readonly<Record<string, unknown>>;
+  /** KV bindings beside those of the file, each with the id of its namespace; `tulle-policies` is the mesh's own. */
+  readonly kv?: Readonly<Record<string, string>>;
   /** False for a worker that is its own way into the mesh, such as a gateway. @default true */
   readonly meshed?: boolean;
 }
@@ -21,12 +23,15 @@ export interface ServiceUnderTest {
 const inlineFile = fileURLToPath(new URL("./worker/inline.ts", import.meta.url));
 const localDate = "2026-10-01";
 
+/** What is put around a worker's entry: the mesh if it has none yet and the means to break it, or those alone, or those for its RPC too. */
+export type Wrapping = "driven" | "breakable" | "control";
+
 /** The worker of a service, bound to control and to every other service as its name tells. */
 export function serviceWorker(
   name: string,
   service: ServiceUnderTest,
   others: readonly string[],
-  wrapped: (main: string, how: "driven" | "breakable") => string,
+  wrapped: (main: string, how: Wrapping) => string,
 ): WorkerToRun {
   const props = { service: name, namespace: "default" };
   const config = configOf(name, service);
@@ -37,7 +42,7 @@ export function serviceWorker(
   };
   if (service.fetch !== undefined) services.TULLE_INLINE = service.fetch;
   return {
-    config: { ...config, services: {} },
+    config: { ...config, services: {}, kv: { ...config.kv, ...service.kv } },
     services,
     ...(service.vars === undefined ? {} : { vars: service.vars }),
     wrap: (main) => wrapped(main, service.meshed === false ? "breakable" : "driven"),

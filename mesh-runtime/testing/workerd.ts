@@ -1,3 +1,4 @@
+import path from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { bundle } from "./bundle.ts";
 import type { WorkerConfig } from "./wrangler-config.ts";
@@ -13,17 +14,31 @@ export interface WorkerToRun {
   readonly services?: Readonly<Record<string, unknown>>;
   /** Bundle without names and source maps, as for measuring. @default false */
   readonly minify?: boolean;
-  /** A port of its own on 127.0.0.1. */
+  /** A port of its own on 127.0.0.1; 0: any free one. */
   readonly port?: number;
 }
 
 export interface WorkerdOptions {
   /** Port of the first worker; 0: any free one. @default 0 */
   readonly port?: number;
-  /** Folder that keeps KV and Durable Objects; absent: memory only. */
+  /** Folder that keeps KV and Durable Objects, the one that wrangler calls `--persist-to`; absent: memory only. */
   readonly persist?: string;
   /** Where lines that workers log go. */
   readonly onLog?: (line: string) => void;
+}
+
+/** Variables and secrets of workers, by the worker's name. */
+export type VarsOf = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+/** Workers that run, and how to start them anew. */
+export interface Workerd {
+  readonly runtime: Miniflare;
+  /**
+   * Ends every isolate and starts them all again, as a deploy does: memory is lost, what KV and Durable
+   * Objects have stored stays.
+   * @param vars over those that the workers had
+   */
+  restart(vars: VarsOf): Promise<void>;
 }
 
 /** Bundles the workers and runs them all in one workerd process. */
@@ -31,27 +46,51 @@ export async function runInWorkerd(
   workers: readonly WorkerToRun[],
   options: WorkerdOptions = {},
 ): Promise<Miniflare> {
-  const bundled = await Promise.all(workers.map(workerOptions));
-  const runtime = new Miniflare({
-    ...convertV4MiniflareOptions({
-      host: "127.0.0.1",
-      port: options.port ?? 0,
-      cf: false,
-      log: new Log(LogLevel.ERROR),
-      ...(options.persist === undefined ? {} : { defaultPersistRoot: options.persist }),
-      ...(options.onLog === undefined ? {} : { handleRuntimeStdio: lines(options.onLog) }),
-      workers: bundled,
-    }),
-    telemetry: { enabled: false },
-    enableDevRegistry: false,
-  });
+  return (await startWorkerd(workers, options)).runtime;
+}
+
+/** The same, with the means to start it anew. */
+export async function startWorkerd(
+  workers: readonly WorkerToRun[],
+  options: WorkerdOptions = {},
+): Promise<Workerd> {
+  let bundled = await Promise.all(workers.map(workerOptions));
+  const runtime = new Miniflare(runtimeOptions(bundled, options));
   try {
     await runtime.ready;
   } catch (error) {
     await runtime.dispose();
     throw error;
   }
-  return runtime;
+  return {
+    runtime,
+    async restart(vars) {
+      bundled = bundled.map((worker) => ({
+        ...worker,
+        bindings: { ...worker.bindings, ...(vars[worker.name] as Record<string, never> | undefined) },
+      }));
+      await runtime.setOptions(runtimeOptions(bundled, options));
+    },
+  };
+}
+
+function runtimeOptions(workers: Awaited<ReturnType<typeof workerOptions>>[], options: WorkerdOptions) {
+  return {
+    ...convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port: options.port ?? 0,
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+      // The layout of wrangler's own state, so that its local commands read and write the same.
+      ...(options.persist === undefined ? {} : { defaultPersistRoot: path.join(options.persist, "v3") }),
+      ...(options.onLog === undefined
+        ? {}
+        : { handleStructuredLogs: ({ message }: { message: string }) => options.onLog?.(message) }),
+      workers,
+    }),
+    telemetry: { enabled: false },
+    enableDevRegistry: false,
+  };
 }
 
 async function workerOptions(worker: WorkerToRun) {
@@ -70,20 +109,5 @@ async function workerOptions(worker: WorkerToRun) {
     durableObjects: { ...config.durableObjects },
     serviceBindings: { ...config.services, ...worker.services } as Record<string, string>,
     ...(worker.port === undefined ? {} : { unsafeDirectSockets: [{ host: "127.0.0.1", port: worker.port }] }),
-  };
-}
-
-/** Passes complete lines on, whatever the chunks that they come in. */
-function lines(onLine: (line: string) => void) {
-  return (stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream): void => {
-    for (const stream of [stdout, stderr]) {
-      let rest = "";
-      stream.setEncoding("utf8");
-      stream.on("data", (chunk: string) => {
-        const parts = (rest + chunk).split("\n");
-        rest = parts.pop() ?? "";
-        for (const line of parts) onLine(line);
-      });
-    }
   };
 }

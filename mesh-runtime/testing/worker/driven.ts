@@ -32,6 +32,21 @@ export function breakable(app: Handlers | EntrypointClass): Handlers | Entrypoin
   };
 }
 
+/** An entrypoint whose RPC methods break with its worker: they are as slow, and throw where a request would get a status. */
+export function breakableRpc(App: EntrypointClass): EntrypointClass {
+  const Breakable = class extends App {};
+  for (const name of Object.getOwnPropertyNames(App.prototype)) {
+    const method: unknown = Reflect.get(App.prototype, name);
+    if (name === "constructor" || typeof method !== "function") continue;
+    const broken = async function (this: unknown, ...args: readonly unknown[]): Promise<unknown> {
+      if ((await stricken(strike())) !== undefined) throw new Error("broken for a test");
+      return Reflect.apply(method, this, args);
+    };
+    Object.defineProperty(Breakable.prototype, name, { value: broken });
+  }
+  return Breakable;
+}
+
 async function stricken(fault: Fault | undefined): Promise<Response | undefined> {
   if (fault === undefined) return undefined;
   if (fault.latencyMs !== undefined) await scheduler.wait(fault.latencyMs);
