@@ -23,6 +23,7 @@ export interface MeshKnowledge {
  */
 export class Freshness {
   #known: MeshKnowledge | undefined;
+  #lost = 0;
   readonly #circuits = new Map<string, { readonly verdict: Verdict; readonly at: number }>();
 
   /**
@@ -50,6 +51,18 @@ export class Freshness {
     };
     if (this.#known === undefined || this.#known.epoch <= next.epoch) this.#known = next;
     return next;
+  }
+
+  /** Parts of reports that no object took. */
+  lose(parts: number): void {
+    this.#lost += parts;
+  }
+
+  /** How many were lost since this was asked last; to be counted with the next report. */
+  takeLost(): number {
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
   }
 
   /** Remembers circuits that are not closed, for those who join next. */

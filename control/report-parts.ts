@@ -8,6 +8,7 @@ import { serviceObject } from "./objects.ts";
 import type { ServiceReport } from "./services/service-object.ts";
 import { forward } from "./traces/forward.ts";
 import { byShard } from "./traces/shard.ts";
+import { within } from "./within.ts";
 
 /** How soon an isolate reports again when no circuit wants to hear of it sooner, milliseconds. */
 export const defaultReportMs = 5_000;
@@ -25,8 +26,10 @@ export interface PartsAnswer {
  * circuit and each edge to the destination's, spans to the shards of their traces. Each part may fail alone.
  */
 export async function spread(host: Host, mesh: MeshKnowledge, request: ReportRequest): Promise<PartsAnswer> {
-  const { env, waitUntil } = host;
-  const parts = [...partsOf(mesh, request)].map(([service, part]) =>
+  const { env, freshness, waitUntil } = host;
+  const lost = freshness.takeLost();
+  const counters = lost === 0 ? request.counters : { ...request.counters, report_parts_lost: lost };
+  const parts = [...partsOf(mesh, { ...request, counters })].map(([service, part]) =>
     settled(serviceObject(env, service).report(part)),
   );
   const spans = [...byShard(request.spans)].map(([shard, of]) =>
@@ -36,6 +39,7 @@ export async function spread(host: Host, mesh: MeshKnowledge, request: ReportReq
   const sent = endpoint === undefined ? [] : [forwarded(endpoint, request)];
   waitUntil(Promise.all([...parts, ...spans, ...sent]));
   const answers = await Promise.all(parts.map((part) => within(part, partsMs)));
+  freshness.lose(answers.filter((answer) => answer === undefined).length);
   const circuits = answers.flatMap((answer) => answer?.circuits ?? []);
   return {
     circuits,
@@ -45,7 +49,7 @@ export async function spread(host: Host, mesh: MeshKnowledge, request: ReportReq
 
 /** Sends the spans on to the collector that policy names. What it does not take is lost, and the log says so. */
 async function forwarded(endpoint: string, { spans, workload }: ReportRequest): Promise<void> {
-  const { dropped, reason } = await forward({ fetch, endpoint }, spans);
+  const { dropped, reason } = await forward({ fetch: (call) => fetch(call), endpoint }, spans);
   if (dropped > 0) console.warn(`control: ${dropped} spans of ${workload} were not forwarded: ${reason}`);
 }
 
@@ -96,11 +100,4 @@ async function settled<Value>(work: Promise<Value>): Promise<Value | undefined> 
     );
     return undefined;
   }
-}
-
-/** The value if it comes in time. */
-function within<Value>(work: Promise<Value>, ms: number): Promise<Value | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), ms);
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -73,7 +73,7 @@ function unauthorized(title: string, given: boolean, detail?: string): Response 
     "operator-token",
     title,
     detail ??
-      "Send the header Authorization: Bearer <token> with the value of the secret TULLE_OPERATOR_TOKEN (the CLI reads it from the environment variable of that name).",
+      "Send the header Authorization: Bearer <token> with the value of the secret TULLE_OPERATOR_TOKEN (the CLI takes it from TULLE_TOKEN, --token-file or .tulle/token).",
     { "www-authenticate": given ? 'Bearer realm="tulle", error="invalid_token"' : 'Bearer realm="tulle"' },
   );
 }

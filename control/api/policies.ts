@@ -1,12 +1,18 @@
+import type { Env } from "../env.ts";
 import { policyStore } from "../objects.ts";
 import type { ChangeOutcome } from "../policy-store/policy-object.ts";
 import { flag, list, object, optional, text, whole } from "../shape.ts";
+import { within } from "../within.ts";
 import type { ApplyRequest, DocumentRef, UndoRequest } from "./contract.ts";
 import { type ApiContext, bodyOf, type Handlers, wholeInQuery } from "./handler.ts";
 import { missing, problem } from "./problems.ts";
 
 /** UTF-16 units; the body's limit of 2 MB holds besides. */
 const maxSource = 2_097_152;
+/** How long a change waits for its publication before it is answered, milliseconds. Workloads need not wait for it: they ask control. */
+const publishMs = 3_000;
+/** Runs of publication after one change. */
+const publishRuns = 8;
 const revision = whole(0, Number.MAX_SAFE_INTEGER);
 
 const applyShape = object<ApplyRequest>({
@@ -70,7 +76,7 @@ export const policies: Handlers<
   },
 };
 
-/** Publishes what was changed and answers it. A publication that fails is made good by reconcile. */
+/** Publishes what was changed and answers it. A small mesh is published by then, a large one soon after. */
 async function changed(context: ApiContext, outcome: ChangeOutcome): Promise<Response> {
   switch (outcome.kind) {
     case "conflict":
@@ -79,19 +85,30 @@ async function changed(context: ApiContext, outcome: ChangeOutcome): Promise<Res
       return missing(outcome.detail);
     case "answer": {
       const { answer } = outcome;
-      if (answer.applied) await publishQuietly(context);
+      if (answer.applied) {
+        const published = publishAll(context.env);
+        context.executionCtx.waitUntil(published);
+        await within(published, publishMs);
+      }
       const refused = answer.issues.some(({ severity }) => severity === "error");
       return context.json(answer, refused ? 422 : 200);
     }
   }
 }
 
-async function publishQuietly(context: ApiContext): Promise<void> {
+/** Brings KV up to date, in as many runs as that takes. What is left over, reconcile does. */
+async function publishAll(env: Env): Promise<void> {
   try {
-    await policyStore(context.env).publish();
+    for (let run = 0; run < publishRuns; run += 1) {
+      const { failed, due } = await policyStore(env).publish();
+      if (failed > 0 || due === 0) return;
+    }
   } catch (error) {
     // The change is in force; KV is behind until reconcile has caught up, which `tulle check` shows.
-    console.error("Cannot publish to KV yet:", error instanceof Error ? error.message : "unknown reason");
+    console.error(
+      "control: cannot publish to KV yet:",
+      error instanceof Error ? error.message : "unknown reason",
+    );
   }
 }
 

@@ -1,8 +1,9 @@
-import { canonicalJson, digestOf, remember } from "@tulle/mesh-runtime/policy/canonical.ts";
+import { canonicalJson, digestOf } from "@tulle/mesh-runtime/policy/canonical.ts";
 import { compile } from "@tulle/mesh-runtime/policy/compile.ts";
 import { crossCheck } from "@tulle/mesh-runtime/policy/cross-check.ts";
 import { defaultCircuit } from "@tulle/mesh-runtime/policy/defaults.ts";
 import { nameOf, type Written } from "@tulle/mesh-runtime/policy/documents.ts";
+import { maxSnapshotBytes } from "@tulle/mesh-runtime/policy/load.ts";
 import { parseDocuments } from "@tulle/mesh-runtime/policy/parse.ts";
 import { readDocument } from "@tulle/mesh-runtime/policy/schema.ts";
 import type { Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
@@ -10,7 +11,7 @@ import { issueAt, type Source } from "@tulle/mesh-runtime/policy/source.ts";
 import type { Issue } from "../api/contract.ts";
 import { documentTexts } from "./document-texts.ts";
 import { documentName, documentRef, type Edit, type Texts } from "./revision.ts";
-import type { CompiledService, ServiceView } from "./shelf.ts";
+import type { CompiledService, CompiledSnapshot, ServiceView } from "./shelf.ts";
 
 /** A document that somebody wants in force. */
 export interface Given extends Edit {
@@ -78,32 +79,46 @@ export class Judgement {
     );
     const known = new Map<string, Written>();
     const written: Written[] = [];
+    const issues: Issue[] = [];
     for (const [name, text] of texts) {
       const place = places.get(name);
-      const one =
-        this.#known.get(text) ??
-        (place?.text === text ? settled(place.written, name, text) : reread(name, text));
+      const fresh = place?.text === text ? place.written : undefined;
+      const held = this.#known.get(text);
+      const read = held !== undefined || fresh !== undefined ? undefined : readAgain(name, text);
+      const one = held ?? fresh ?? read?.written;
+      issues.push(...(read?.issues ?? []));
       if (one === undefined) continue;
-      known.set(text, one);
-      written.push(place?.text === text ? place.written : one);
+      known.set(text, held ?? settled(one, name, text));
+      written.push(fresh ?? one);
     }
     this.#known = known;
     const options = { meshTrustDomain: this.#trustDomain };
-    const issues = crossCheck(written, options);
     const digest = await digestOfText(canonicalJson(Object.fromEntries(texts)));
-    if (issues.some(({ severity }) => severity === "error")) return { issues, digest, services: [] };
-    return { issues, digest, services: await servicesOf(written, options) };
+    // Half a set is not looked at together: what is missing would be blamed on what refers to it.
+    if (!hasErrors(issues)) issues.push(...crossCheck(written, options));
+    if (hasErrors(issues)) return { issues, digest, services: [] };
+    const services = await servicesOf(written, options);
+    return { issues: [...issues, ...services.flatMap(tooLarge)], digest, services };
   }
 }
 
 /** Lower-case hex SHA-256 of a text. */
 export const digestOfText = (text: string): Promise<string> => digestOf(text);
 
-/** Reads a text that is in force again. It was valid when it was written; what a newer version refuses is left out, closed. */
-function reread(name: string, text: string): Written | undefined {
-  const [parsed] = parseDocuments([{ source: name, text }]).parsed;
-  const [written] = parsed === undefined ? [] : readDocument(parsed).written;
-  return written && settled(written, name, text);
+const hasErrors = (issues: readonly Issue[]): boolean => issues.some(({ severity }) => severity === "error");
+
+/**
+ * Reads a text that is in force again. It was valid when it was written; one that this version of Tulle refuses is
+ * an error of the whole set, so that nothing changes until it is mended: leaving it out could open what it closes.
+ */
+function readAgain(
+  name: string,
+  text: string,
+): { readonly written: Written | undefined; readonly issues: readonly Issue[] } {
+  const { parsed, issues } = parseDocuments([{ source: name, text }]);
+  const reads = parsed.map(readDocument);
+  const found = [...issues, ...reads.flatMap((read) => read.issues)];
+  return { written: reads.flatMap((read) => read.written)[0], issues: found };
 }
 
 /** The document without its syntax tree, which is many times its size: a place in it is looked for when one is asked for. */
@@ -125,15 +140,13 @@ async function servicesOf(
 ): Promise<readonly CompiledService[]> {
   const documents = written.map(({ document }) => document);
   const snapshots = compile(documents, options);
-  const memo = new WeakMap<object, string>();
+  const shared = new Map<object, CompiledSnapshot["shared"]>();
   const real: CompiledService[] = [];
   for (const [service, snapshot] of snapshots) {
-    remember(memo, snapshot.destinations);
-    const text = canonicalJson(snapshot, memo);
-    real.push({
-      view: viewOf(service, snapshot),
-      compiled: { digest: await digestOf(text), snapshot: text },
-    });
+    const { destinations } = snapshot;
+    const known = shared.get(destinations) ?? (await sharedPart(destinations));
+    shared.set(destinations, known);
+    real.push({ view: viewOf(service, snapshot), compiled: await inParts(snapshot, known) });
   }
   const [anyone] = snapshots.values();
   const virtual = Object.values(anyone?.destinations ?? {})
@@ -142,6 +155,23 @@ async function servicesOf(
       view: { service: key, spiffeId, virtual: true, circuit: traffic.circuit },
     }));
   return [...real, ...virtual];
+}
+
+/** How every snapshot's canonical JSON begins: its members stand in the order of their names. */
+const beginning = '{"destinations":';
+
+async function sharedPart(destinations: Snapshot["destinations"]): Promise<CompiledSnapshot["shared"]> {
+  const text = beginning + canonicalJson(destinations);
+  return { text, digest: await digestOf(text) };
+}
+
+async function inParts(snapshot: Snapshot, shared: CompiledSnapshot["shared"]): Promise<CompiledSnapshot> {
+  const outside = canonicalJson({ ...snapshot, destinations: 0 });
+  if (!outside.startsWith(`${beginning}0,`))
+    throw new TypeError("Cannot cut a snapshot: destinations must come first");
+  const own = outside.slice(beginning.length + 1);
+  // The whole text lives only while it is digested.
+  return { shared, own, digest: await digestOf(shared.text + own) };
 }
 
 function viewOf(
@@ -156,6 +186,25 @@ function viewOf(
     virtual: false,
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
   };
+}
+
+/** Isolates refuse a larger snapshot, so it must not come into force. */
+function tooLarge({ view: { service }, compiled }: CompiledService): Issue[] {
+  if (compiled === undefined) return [];
+  const texts = [compiled.shared.text, compiled.own];
+  // A UTF-16 unit takes at most three bytes; only what could be too large is measured.
+  if (texts.reduce((sum, text) => sum + text.length * 3, 0) <= maxSnapshotBytes) return [];
+  const bytes = texts.reduce((sum, text) => sum + new TextEncoder().encode(text).length, 0);
+  if (bytes <= maxSnapshotBytes) return [];
+  const document = `Service/${service}`;
+  return [
+    {
+      ...{ severity: "error", source: document, line: 1, column: 1, document, path: "" },
+      expected: `a snapshot of at most ${maxSnapshotBytes} bytes`,
+      found: `${bytes} bytes`,
+      message: `What ${service} would have to know takes ${bytes} bytes, at most ${maxSnapshotBytes} are allowed; use fewer services or routes in one mesh.`,
+    },
+  ];
 }
 
 function twice({ origin }: Written, name: string): Issue {

@@ -28,13 +28,20 @@ export const policyTables: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX changes_by_name ON changes (name, revision);
 
-  -- Compiled policy, cut into parts because a row holds 2 MB at most.
+  -- Compiled policy: what many snapshots begin with is kept once.
   CREATE TABLE snapshots (
+    digest TEXT PRIMARY KEY,
+    shared TEXT NOT NULL,            -- digest in shared_parts
+    own TEXT NOT NULL
+  ) WITHOUT ROWID;
+
+  -- Cut into parts because a row holds 2 MB at most.
+  CREATE TABLE shared_parts (
     digest TEXT NOT NULL,
     part INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     PRIMARY KEY (digest, part)
-  ) WITHOUT ROWID;
+  );
 
   -- Every service of the mesh, those included that only route to others.
   CREATE TABLE services (

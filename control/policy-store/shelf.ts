@@ -17,11 +17,20 @@ export interface ServiceView {
 export interface CompiledService {
   readonly view: ServiceView;
   /** Absent for a virtual service: nobody runs a snapshot there. */
-  readonly compiled?: {
-    readonly digest: string;
-    /** Canonical JSON. */
-    readonly snapshot: string;
-  };
+  readonly compiled?: CompiledSnapshot;
+}
+
+/**
+ * A snapshot's canonical JSON in two parts. What a workload knows of others is the larger one by far, and all of a
+ * namespace know the same: it is kept once, or a mesh of 500 services would keep a quarter of a gigabyte.
+ */
+export interface CompiledSnapshot {
+  /** Of the whole text. */
+  readonly digest: string;
+  /** Its beginning, shared with others, and the digest of that. */
+  readonly shared: { readonly digest: string; readonly text: string };
+  /** The rest of it. */
+  readonly own: string;
 }
 
 /** Where a service that has a worker stands. */
@@ -37,7 +46,7 @@ export interface HeadRow {
   readonly publishedDigest: string;
 }
 
-/** Bytes of a snapshot in one row: below the 2 MB that a row may hold. */
+/** Bytes of a text in one row: below the 2 MB that a row may hold. */
 const partBytes = 1_500_000;
 
 /** What the newest revision compiles to, in SQLite, with the state of its publication. */
@@ -60,7 +69,7 @@ export class Shelf {
       );
       if (compiled === undefined) continue;
       kept.add(view.service);
-      this.#keep(compiled.digest, compiled.snapshot);
+      this.#keep(compiled);
       this.#sql.exec(
         `INSERT INTO heads (service, spiffe_id, epoch, digest) VALUES (?, ?, ?, ?)
          ON CONFLICT (service) DO UPDATE SET spiffe_id = excluded.spiffe_id, epoch = excluded.epoch,
@@ -82,14 +91,21 @@ export class Shelf {
       this.#sql.exec("DELETE FROM snapshots WHERE digest = ?", digest);
       this.#leave(snapshotKey(digest), now);
     }
+    this.#sql.exec("DELETE FROM shared_parts WHERE digest NOT IN (SELECT shared FROM snapshots)");
   }
 
-  #keep(digest: string, snapshot: string): void {
-    const bytes = new TextEncoder().encode(snapshot);
+  #keep({ digest, shared, own }: CompiledSnapshot): void {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO snapshots (digest, shared, own) VALUES (?, ?, ?)",
+      ...[digest, shared.digest, own],
+    );
+    const [held] = this.#sql.exec("SELECT 1 FROM shared_parts WHERE digest = ? LIMIT 1", shared.digest);
+    if (held !== undefined) return;
+    const bytes = new TextEncoder().encode(shared.text);
     for (let part = 0; part * partBytes < bytes.length; part += 1) {
       this.#sql.exec(
-        "INSERT OR IGNORE INTO snapshots (digest, part, bytes) VALUES (?, ?, ?)",
-        ...[digest, part, bytes.slice(part * partBytes, (part + 1) * partBytes).buffer],
+        "INSERT INTO shared_parts (digest, part, bytes) VALUES (?, ?, ?)",
+        ...[shared.digest, part, bytes.slice(part * partBytes, (part + 1) * partBytes).buffer],
       );
     }
   }
@@ -106,12 +122,19 @@ export class Shelf {
 
   /** The text of a snapshot in force. */
   snapshot(digest: string): string | undefined {
-    const rows = this.#sql
-      .exec<{ bytes: ArrayBuffer }>("SELECT bytes FROM snapshots WHERE digest = ? ORDER BY part", digest)
-      .toArray();
+    const [row] = this.#sql.exec<{ shared: string; own: string }>(
+      "SELECT shared, own FROM snapshots WHERE digest = ?",
+      digest,
+    );
+    if (row === undefined) return undefined;
+    const parts = this.#sql.exec<{ bytes: ArrayBuffer }>(
+      "SELECT bytes FROM shared_parts WHERE digest = ? ORDER BY part",
+      row.shared,
+    );
     const decoder = new TextDecoder();
-    const text = rows.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join("");
-    return rows.length === 0 ? undefined : text + decoder.decode();
+    let text = "";
+    for (const { bytes } of parts) text += decoder.decode(bytes, { stream: true });
+    return text + decoder.decode() + row.own;
   }
 
   heads(): HeadRow[] {

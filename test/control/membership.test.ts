@@ -9,7 +9,7 @@ import { load } from "@tulle/mesh-runtime/policy/load.ts";
 import type { Head } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import { emptyHistogram } from "@tulle/mesh-runtime/telemetry/histogram.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ServicesAnswer, StatusAnswer, TraceAnswer } from "../../control/api/contract.ts";
 import { Freshness } from "../../control/freshness.ts";
 import { type Attested, join, report } from "../../control/membership.ts";
@@ -254,6 +254,37 @@ describe("reporting", () => {
     expect((await api("GET", "/api/traces/nonsense")).status).toBe(400);
   });
 
+  test("spans go on to the collector that policy names", async () => {
+    const endpoint = "https://collector.example.com";
+    const telemetry = `apiVersion: mesh.tulle.dev/v1\nkind: Telemetry\nmetadata:\n  name: t\nspec:\n  otlpEndpoint: ${endpoint}\n`;
+    expect((await apply(telemetry)).body.applied).toBe(true);
+    const calls: string[] = [];
+    vi.stubGlobal("fetch", async (request: Request) => {
+      calls.push(request.url);
+      return new Response(null);
+    });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const work: Promise<unknown>[] = [];
+    const host = {
+      env,
+      freshness: new Freshness(),
+      now: Date.now(),
+      waitUntil: (each: Promise<unknown>) => work.push(each),
+    };
+    const span = {
+      traceId: "a".repeat(32),
+      spanId: "b".repeat(16),
+      name: "GET /",
+      kind: 2,
+      startMs: 1,
+      endMs: 2,
+    } as const;
+    const spans = [{ ...span, attributes: {}, status: 0, workload: "default/web" } as const];
+    await report(host, reportRequest("default/web", { spans }), "default/web");
+    await Promise.all(work);
+    expect(calls).toEqual([`${endpoint}/v1/traces`]);
+  });
+
   test("a report that is too large is declined and counts nothing", async () => {
     const { report } = verbs();
     const answer = await report({ edges: new Array(2_001).fill(edge) });
@@ -271,6 +302,9 @@ describe("reporting", () => {
     };
     const request = reportRequest("default/web", { edges: [edge] });
     expect(await report(host, request, "default/web")).toMatchObject({ ok: true, epoch: 1, circuits: [] });
+    await report({ ...host, env }, reportRequest("default/web"), "default/web");
+    const { body } = await api<string>("GET", "/metrics");
+    expect(body).toContain('tulle_workload_events_total{event="report_parts_lost"} 2\n');
   });
 
   test("losing the store costs freshness, never the answer", async () => {

@@ -1,0 +1,66 @@
+import { canonicalJson, digestOf } from "@tulle/mesh-runtime/policy/canonical.ts";
+import { describe, expect, test } from "vitest";
+import { Judgement } from "../../../control/policy-store/judgement.ts";
+import { route, service } from "../support.ts";
+
+const texts = (documents: Record<string, string>) => new Map(Object.entries(documents));
+const web = { "Service/default/web": service("web") };
+
+describe("Judgement", () => {
+  test("compiles a valid set, the same whatever the order and whoever compiled before", async () => {
+    const both = { ...web, "Service/default/payments": service("payments") };
+    const used = new Judgement("mesh.local");
+    await used.judge(texts(web));
+    const one = await used.judge(texts(both));
+    const other = await new Judgement("mesh.local").judge(new Map([...texts(both)].reverse()));
+    const digests = (judged: typeof one) =>
+      judged.services.map(({ view, compiled }) => [view.service, compiled?.digest]).sort();
+    expect(digests(one)).toEqual(digests(other));
+    expect(one.digest).toBe(other.digest);
+    for (const { compiled } of one.services) {
+      const text = `${compiled?.shared.text}${compiled?.own}`;
+      expect(await digestOf(text)).toBe(compiled?.digest);
+      expect(canonicalJson(JSON.parse(text))).toBe(text);
+    }
+  });
+
+  test("a virtual service has no snapshot, and its circuit is known all the same", async () => {
+    const judged = await new Judgement("mesh.local").judge(
+      texts({
+        ...web,
+        "Service/default/shop": service("shop", "  virtual: true\n"),
+        "HTTPRoute/default/r": route("r", "shop", "web"),
+      }),
+    );
+    const shop = judged.services.find(({ view }) => view.service === "default/shop");
+    expect(shop).toEqual({ view: expect.objectContaining({ virtual: true, circuit: expect.any(Object) }) });
+  });
+
+  test("a text in force that this version refuses stops every change instead of vanishing", async () => {
+    const old = { "AuthorizationPolicy/default/old": "kind: AuthorizationPolicy\nformerly: valid\n" };
+    const judged = await new Judgement("mesh.local").judge(texts({ ...web, ...old }));
+    expect(judged.services).toEqual([]);
+    expect(judged.issues).toContainEqual(
+      expect.objectContaining({ severity: "error", source: "AuthorizationPolicy/default/old" }),
+    );
+  });
+
+  test("an issue about a document that was given names its place there, one about another its name", async () => {
+    const judgement = new Judgement("mesh.local");
+    const bad = route("r", "nobody", "web");
+    const { edits } = judgement.read([{ source: "file.yaml", text: `# above\n${bad}` }]);
+    const given = await judgement.judge(
+      texts({ ...web, "HTTPRoute/default/r": edits[0]?.text ?? "" }),
+      edits,
+    );
+    expect(given.issues.find(({ severity }) => severity === "error")).toMatchObject({
+      source: "file.yaml",
+      line: 10,
+    });
+    const stored = await judgement.judge(texts({ "HTTPRoute/default/r": edits[0]?.text ?? "" }));
+    expect(stored.issues.find(({ severity }) => severity === "error")).toMatchObject({
+      source: "HTTPRoute/default/r",
+      line: 10,
+    });
+  });
+});
