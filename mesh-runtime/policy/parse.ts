@@ -1,6 +1,7 @@
 import {
   type Alias,
   Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
@@ -21,7 +22,8 @@ import {
   type Source,
   shown,
 } from "./source.ts";
-import { maxDocuments, tokensWithin } from "./yaml-limits.ts";
+import { composed, type YamlError } from "./yaml-compose.ts";
+import { maxDocuments, maxErrors, tokensWithin } from "./yaml-limits.ts";
 
 /** Documents as far as they could be read, and what kept the others from being read. */
 export interface ParsedSources {
@@ -31,8 +33,6 @@ export interface ParsedSources {
 
 /** An anchor may stand for so many values, all uses counted; more is a bomb (a "billion laughs"). */
 const maxAliasCount = 100;
-/** After so many a text is not read further; it is no YAML. */
-const maxFormIssues = 100;
 /** Names that mean something to JavaScript objects themselves; libraries skip them in silence, so they end here. */
 const unsafeNames = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -46,8 +46,7 @@ export function parseDocuments(sources: readonly Source[]): ParsedSources {
   const parsed: Parsed[] = [];
   const issues: Issue[] = [];
   for (const source of sources) {
-    const room = maxDocuments - parsed.length;
-    const found = parseSource(source, room);
+    const found = parseSource(source, maxDocuments - parsed.length);
     parsed.push(...found.parsed);
     issues.push(...found.issues);
   }
@@ -74,15 +73,14 @@ function parseSource({ source, text }: Source, room: number): ParsedSources {
   const parsed: Parsed[] = [];
   const issues: Issue[] = [];
   let seen = 0;
-  // Whether keys are unique is looked at below: the package compares each with each.
-  for (const document of new Composer({ uniqueKeys: false }).compose(tokens.value)) {
+  for (const { document, errors } of composed(tokens.value)) {
     const origin = originOf(source, document, place);
     seen += 1;
-    const wrong = formIssues(document, origin, place);
+    const wrong = formIssues(document, errors, origin, place);
     issues.push(...wrong);
-    if (wrong.length === 0 && document.contents !== null) {
+    if (wrong.length === 0 && document !== undefined && document.contents !== null) {
       const value = plainValue(document);
-      if (value.ok) parsed.push(...unpacked({ value: value.value, origin }));
+      if (value.ok) for (const one of unpacked({ value: value.value, origin })) parsed.push(one);
       else issues.push(issueAt(origin, "", value.finding));
     }
     if (Math.max(seen, parsed.length) > room) {
@@ -90,29 +88,32 @@ function parseSource({ source, text }: Source, room: number): ParsedSources {
       const message = `There are too many documents; apply at most ${maxDocuments} at once.`;
       return refused(origin.locate([]), { expected, found: `${maxDocuments + 1} or more`, message });
     }
-    if (issues.length >= maxFormIssues) break;
+    if (issues.length >= maxErrors) break;
   }
   return issues.length > 0 ? { parsed: [], issues } : { parsed, issues };
 }
 
 /** What the YAML parser says, and what it lets pass: members written twice, and names that are not texts. */
 function formIssues(
-  document: Document.Parsed,
+  document: Document.Parsed | undefined,
+  errors: readonly YamlError[],
   origin: Origin,
   place: (offset: number) => Position,
 ): readonly Issue[] {
-  const issues = [...document.errors, ...document.warnings].map(({ message, pos }) =>
-    issueAt({ ...origin, locate: () => place(pos[0]) }, "", {
+  const issues = errors.map(({ message, offset }) =>
+    issueAt({ ...origin, locate: () => place(offset) }, "", {
       path: [],
       expected: "YAML 1.2 or JSON",
       found: "text that is neither",
       message: `This is not valid YAML: ${firstLine(message)}.`,
     }),
   );
+  if (document === undefined) return issues;
   visit(document, {
     Map(_key, map) {
       const names = new Set<string>();
       for (const { key } of map.items) {
+        if (issues.length >= maxErrors) return;
         const at = { ...origin, locate: () => place((key as Node).range?.[0] ?? 0) };
         const name = isScalar(key) && key.value !== null ? String(key.value) : undefined;
         if (name === undefined) issues.push(issueAt(at, "", nameless));
@@ -183,7 +184,11 @@ function unpacked(parsed: Parsed): readonly Parsed[] {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function originOf(source: string, document: Document.Parsed, place: (offset: number) => Position): Origin {
+function originOf(
+  source: string,
+  document: Document.Parsed | undefined,
+  place: (offset: number) => Position,
+): Origin {
   return {
     source,
     within: [],
@@ -192,11 +197,11 @@ function originOf(source: string, document: Document.Parsed, place: (offset: num
 }
 
 /** The offset of a member, or of what it would stand in. */
-function offsetOf(document: Document.Parsed, path: Path, at: "key" | "value"): number {
-  let node: unknown = document.contents;
+function offsetOf(document: Document.Parsed | undefined, path: Path, at: "key" | "value"): number {
+  let node: unknown = document?.contents;
   let offset = startOf(node) ?? 0;
   for (const part of path) {
-    if (isAlias(node)) node = (node as Alias).resolve(document);
+    if (document !== undefined && isAlias(node)) node = (node as Alias).resolve(document);
     if (isMap(node)) {
       const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === part);
       if (pair === undefined) return offset;

@@ -6,6 +6,8 @@ import { shown } from "./source.ts";
 export const maxTextBytes = 1_000_000;
 /** Most documents in one text, and in one change. */
 export const maxDocuments = 10_000;
+/** Most errors that are told of one text; one that has more is no YAML. */
+export const maxErrors = 100;
 /** Deepest nesting of brackets. An HTTPRoute needs 9. */
 const maxFlowDepth = 64;
 /** Widest indentation of a line, which bounds how deep blocks can nest. */

@@ -54,3 +54,10 @@ export function* collisions<Item>(
     else yield found(item, earlier, name);
   }
 }
+
+/** Members of a way through the mesh that a message names. */
+const maxShownMembers = 8;
+
+/** A way through the mesh, short enough for a message. */
+export const shortened = (way: readonly string[]): readonly string[] =>
+  way.length <= maxShownMembers ? way : [...way.slice(0, maxShownMembers - 2), "…", way.at(-1) ?? ""];

@@ -3,7 +3,7 @@ import { canonicalJson } from "../canonical.ts";
 import { type DocumentOf, nameOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
 import { notAttached, parentKey } from "../references.ts";
-import type { CheckedMesh } from "./checked-mesh.ts";
+import { type CheckedMesh, shortened } from "./checked-mesh.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
 type Match = HTTPRoute["spec"]["rules"][number]["matches"][number];
@@ -100,42 +100,47 @@ export function* routeCycles({ catalog, issue }: CheckedMesh): Generator<Issue> 
       edges.set(from, edge);
     }
   }
-  const told = new Set<string>();
-  for (const [start, { route }] of edges) {
-    const circle = circleFrom(start, (key) => edges.get(key)?.to ?? []);
-    const members = [...circle].sort().join(" ");
-    if (circle.length === 0 || told.has(members)) continue;
-    told.add(members);
+  for (const circle of circlesIn(edges)) {
+    const [start = ""] = circle;
+    const route = edges.get(start)?.route;
+    if (route === undefined) continue;
+    const way = shortened([...circle, start]).join(" → ");
     yield issue(route, {
       severity: "warning",
       path: ["spec", "parentRefs"],
       expected: "routes that do not lead back to where they began",
-      found: [...circle, start].join(" → "),
-      message: `Routes lead in a circle, ${[...circle, start].join(" → ")}; a request follows one of them and stops, so name the last backend in each.`,
+      found: way,
+      message: `Routes lead in a circle, ${way}; a request follows one of them and stops, so name the last backend in each.`,
     });
   }
 }
 
-/** The shortest way from a Service back to itself; empty if there is none. */
-function circleFrom(start: string, next: (key: string) => Iterable<string>): readonly string[] {
-  const cameFrom = new Map<string, string>();
-  const queue = [start];
-  for (const key of queue) {
-    for (const to of next(key)) {
-      if (to === start) return wayTo(key, start, cameFrom);
-      if (cameFrom.has(to)) continue;
-      cameFrom.set(to, key);
-      queue.push(to);
+/** Circles that are told; more of them are one mistake. */
+const maxCircles = 20;
+/** Circles of a graph, each found once where a walk in depth comes back to its own way; every edge is followed once. */
+function* circlesIn(
+  edges: ReadonlyMap<string, { readonly to: ReadonlySet<string> }>,
+): Generator<readonly string[]> {
+  const done = new Set<string>();
+  let found = 0;
+  for (const root of edges.keys()) {
+    const way: { readonly key: string; readonly next: Iterator<string> }[] = [];
+    const onWay = new Set<string>();
+    const enter = (key: string): void => {
+      onWay.add(key);
+      way.push({ key, next: (edges.get(key)?.to ?? new Set<string>()).values() });
+    };
+    if (!done.has(root)) enter(root);
+    for (let top = way.at(-1); top !== undefined; top = way.at(-1)) {
+      const step = top.next.next();
+      if (step.done === true) {
+        onWay.delete(top.key);
+        done.add(top.key);
+        way.pop();
+      } else if (onWay.has(step.value)) {
+        if (found++ === maxCircles) return;
+        yield way.slice(way.findIndex(({ key }) => key === step.value)).map(({ key }) => key);
+      } else if (!done.has(step.value)) enter(step.value);
     }
   }
-  return [];
-}
-
-function wayTo(end: string, start: string, cameFrom: ReadonlyMap<string, string>): readonly string[] {
-  const way = [end];
-  for (let key = end; key !== start; ) {
-    key = cameFrom.get(key) ?? start;
-    way.unshift(key);
-  }
-  return way;
 }

@@ -3,7 +3,7 @@ import { accessRules } from "../compile-access.ts";
 import { trafficOf } from "../compile-settings.ts";
 import type { DocumentOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
-import type { CheckedMesh } from "./checked-mesh.ts";
+import { type CheckedMesh, shortened } from "./checked-mesh.ts";
 
 /** Attempts at the last hop for one request at the first, beyond which a chain is worth a word: four hops with one retry each. */
 const maxAttempts = 16;
@@ -63,7 +63,7 @@ export function* retryMultiplication({ catalog, issue }: CheckedMesh): Generator
       path: ["metadata", "name"],
       expected: `at most ${maxAttempts} attempts along a chain of calls`,
       found: `${attempts}`,
-      message: `One request can become ${attempts} attempts along ${path.join(" → ")}; retry at one hop, and write retry: { attempts: 0 } in TrafficPolicies for the others.`,
+      message: `One request can become ${attempts} attempts along ${shortened(path).join(" → ")}; retry at one hop, and write retry: { attempts: 0 } in TrafficPolicies for the others.`,
     });
   }
 }
