@@ -1,6 +1,6 @@
 import path from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
-import { bundle } from "./bundle.ts";
+import { type BundleOptions, bundleAll } from "./bundle.ts";
 import type { WorkerConfig } from "./wrangler-config.ts";
 
 /** A worker to run: its configuration, and what this run changes about it. */
@@ -12,7 +12,7 @@ export interface WorkerToRun {
   readonly wrap?: (main: string) => string;
   /** Further service bindings; a function runs here, in Node. */
   readonly services?: Readonly<Record<string, unknown>>;
-  /** Bundle without names and source maps, as for measuring. @default false */
+  /** Bundle without names, as for measuring. @default false */
   readonly minify?: boolean;
   /** A port of its own on 127.0.0.1; 0: any free one. */
   readonly port?: number;
@@ -54,7 +54,8 @@ export async function startWorkerd(
   workers: readonly WorkerToRun[],
   options: WorkerdOptions = {},
 ): Promise<Workerd> {
-  let bundled = await Promise.all(workers.map(workerOptions));
+  const bundles = await bundleAll(workers.map(bundleOptions));
+  let bundled = largestLast(workers.map((worker, index) => workerOptions(worker, bundles[index] ?? "")));
   const runtime = new Miniflare(runtimeOptions(bundled, options));
   try {
     await runtime.ready;
@@ -74,7 +75,7 @@ export async function startWorkerd(
   };
 }
 
-function runtimeOptions(workers: Awaited<ReturnType<typeof workerOptions>>[], options: WorkerdOptions) {
+function runtimeOptions(workers: ReturnType<typeof workerOptions>[], options: WorkerdOptions) {
   return {
     ...convertV4MiniflareOptions({
       host: "127.0.0.1",
@@ -93,12 +94,27 @@ function runtimeOptions(workers: Awaited<ReturnType<typeof workerOptions>>[], op
   };
 }
 
-async function workerOptions(worker: WorkerToRun) {
-  const { config } = worker;
-  const folder = config.main.slice(0, config.main.lastIndexOf("/"));
+/**
+ * The first stays first, because it answers at the port. Miniflare copies what it has written of workerd's
+ * configuration for every few kilobytes that it adds, so the small comes before the large.
+ */
+function largestLast<Worker extends { readonly modules: readonly { readonly contents: string }[] }>(
+  workers: readonly Worker[],
+): Worker[] {
+  const size = ({ modules }: Worker): number => modules[0]?.contents.length ?? 0;
+  return [...workers.slice(0, 1), ...workers.slice(1).sort((a, b) => size(a) - size(b))];
+}
+
+function bundleOptions({ config, wrap, minify = false }: WorkerToRun): BundleOptions {
   const entry =
-    worker.wrap === undefined ? { file: config.main } : { text: worker.wrap(config.main), folder };
-  const contents = await bundle({ entry, alias: config.alias, minify: worker.minify ?? false });
+    wrap === undefined
+      ? { file: config.main }
+      : { text: wrap(config.main), folder: path.dirname(config.main) };
+  return { entry, alias: config.alias, minify };
+}
+
+function workerOptions(worker: WorkerToRun, contents: string) {
+  const { config } = worker;
   return {
     name: config.name,
     modules: [{ type: "ESModule" as const, path: "index.js", contents }],
