@@ -19,7 +19,7 @@ export { contentDigest } from "./identity/content-digest.ts";
 export { signMessage } from "./identity/proof.ts";
 export { workloadId } from "./identity/spiffe-id.ts";
 export type { Credential, Evidence, Mode, Principal, PublicJwk, SpiffeId } from "./identity/words.ts";
-export type { ColdStart } from "./membership.ts";
+export type { ColdStart } from "./member.ts";
 export { type Call, createMesh, type Mesh, type MeshPorts } from "./mesh.ts";
 export type { Loaded, LoadedDestination } from "./policy/loaded.ts";
 export { type Ids, randomIds } from "./telemetry/ids.ts";

@@ -2,12 +2,9 @@ import type { Background, Clock, Random } from "./foundation/ports.ts";
 import type { Refusal } from "./foundation/refusal.ts";
 import { no, ok, type Result } from "./foundation/result.ts";
 import { credentialFrom, generateKeys, provePossession, renewalDue } from "./identity/credential.ts";
-import { openDocument } from "./identity/signed-document.ts";
-import { loadBundle, type TrustBundle } from "./identity/trust-bundle.ts";
+import { loadBundle } from "./identity/trust-bundle.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
-import { load } from "./policy/load.ts";
-import type { Loaded } from "./policy/loaded.ts";
-import type { Head } from "./policy/snapshot.ts";
+import { type ColdStart, follow, type Member, newer, open } from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
 import type { CircuitAnswer } from "./resilience/words.ts";
 import type { Instruments } from "./telemetry/instruments.ts";
@@ -17,15 +14,8 @@ import {
   type Declined,
   type JoinAnswer,
   type ReportAnswer,
+  type ReportRequest,
 } from "./workload-contract.ts";
-
-/** What an isolate can start from when control does not answer: signed documents from KV under a pinned root. */
-export interface ColdStart {
-  readonly rootJwk: PublicJwk;
-  readonly bundle: string;
-  readonly head: string;
-  readonly snapshot: string;
-}
 
 export interface MembershipPorts {
   /** Undefined when the worker has no binding to control; `missingControl` then says what to add. */
@@ -50,20 +40,15 @@ export interface MembershipPorts {
   readonly workload: string;
 }
 
-/** What this isolate holds once it belongs to the mesh. Replaced whole, never changed in place. */
-export interface Member {
-  readonly loaded: Loaded;
-  readonly trust: TrustBundle;
-  readonly rootKey: CryptoKey;
-  readonly rootJwk: PublicJwk;
-  /** Undefined after a start without control: verifying works, signing has to wait. */
-  readonly credential: Credential | undefined;
-}
-
 export interface Membership {
   /** The present member state, joining first if there is none. No request waits for another's join: each makes its own, the first wins. */
   ready(): Promise<Result<Member, Refusal>>;
   current(): Member | undefined;
+  /**
+   * What to sign with. Whoever finds that it has expired fetches a new one itself: an isolate may have slept
+   * through its renewal, or have started without control. Undefined when control does not answer.
+   */
+  credential(): Credential | undefined | Promise<Credential | undefined>;
   /** After an exchange: sees to it that a report leaves soon, and that renewal is not forgotten. */
   touch(): void;
   /** Somebody knows epoch `epoch`: fetch it in the background if it is newer than ours. */
@@ -92,11 +77,14 @@ export function membership(ports: MembershipPorts): Membership {
   let nextReportAt = 0;
   let lastReportAt = 0;
   let checkedEpoch = 0;
+  let unanswered: ReportRequest | undefined;
   // Leases, not promises: whoever finds one expired goes ahead.
   let reportingUntil = 0;
   let pumpingUntil = 0;
   let renewingUntil = 0;
+  let unrenewedUntil = 0;
 
+  const held = () => ({ member, workload: ports.workload, now: clock.now() });
   const identity = (): string => {
     if (isolate === "") isolate = ports.uuid();
     return isolate;
@@ -172,55 +160,17 @@ export function membership(ports: MembershipPorts): Membership {
     if (!sameKey(root, answer.rootJwk)) return no("the root key that control told is not the pinned one");
     const text = answer.snapshot;
     if (text === undefined && member === undefined) return no("control sent no snapshot");
-    return open({ rootJwk: root, bundle: answer.bundle, head: answer.head, snapshot: text });
+    const { bundle, head } = answer;
+    return open({ rootJwk: root, bundle, head, snapshot: text }, held());
   }
 
   async function startCold(): Promise<Member | undefined> {
     const cold = await ports.coldStart();
     if (cold === undefined) return undefined;
-    const opened = await open(cold);
+    const opened = await open(cold, held());
     if (opened.ok) return { ...opened.value, credential: undefined };
     instruments.count("snapshot_refused");
     return undefined;
-  }
-
-  async function open(parts: {
-    rootJwk: PublicJwk;
-    bundle: string;
-    head: string;
-    snapshot: string | undefined;
-  }): Promise<Result<Omit<Member, "credential">, string>> {
-    const rootKey = member?.rootKey ?? (await importRoot(parts.rootJwk));
-    const trust = await loadBundle(parts.bundle, rootKey, member?.trust, clock.now());
-    if (!trust.ok) return trust;
-    const loaded = await follow(parts.head, parts.snapshot, rootKey, trust.value.trustDomain);
-    return loaded.ok
-      ? ok({ loaded: loaded.value, trust: trust.value, rootKey, rootJwk: parts.rootJwk })
-      : loaded;
-  }
-
-  /** From a signed head and the snapshot that it names to tables; the last good ones where the digest is theirs. */
-  async function follow(
-    signedHead: string,
-    snapshot: string | undefined,
-    rootKey: CryptoKey,
-    trustDomain: string,
-  ): Promise<Result<Loaded, string>> {
-    const head = await openDocument<Head>(signedHead, "tulle-head+jwt", rootKey);
-    if (!head.ok) return no(`the signed head cannot be verified: ${head.reason}`);
-    const { workload, epoch, digest } = head.value;
-    const held = member?.loaded;
-    if (held !== undefined && workload !== held.snapshot.workload) return no(`the head is for ${workload}`);
-    if (held !== undefined && epoch < held.epoch)
-      return no(`epoch ${epoch} is older than ${held.epoch}, the one in force`);
-    if (ports.workload !== "" && workload !== ports.workload) return no(`the head is for ${workload}`);
-    if (held !== undefined && held.digest === digest) return ok({ ...held, epoch });
-    if (snapshot === undefined) return no(`the snapshot of epoch ${epoch} is missing`);
-    const loaded = await load(snapshot, { epoch, digest }, workload);
-    if (loaded.ok && loaded.value.snapshot.trustDomain !== trustDomain) {
-      return no("the snapshot and the trust bundle are of different trust domains");
-    }
-    return loaded;
   }
 
   async function report(): Promise<void> {
@@ -229,38 +179,42 @@ export function membership(ports: MembershipPorts): Membership {
     if (control === undefined || member === undefined || reportingUntil > now) return;
     reportingUntil = now + reportLeaseMs;
     lastReportAt = now;
-    const circuits = book.drain();
-    const batch = instruments.drain();
+    const request = unanswered ?? gathered(member);
     try {
-      const { loaded, trust } = member;
-      const answer = await answered(
-        control.report({
-          version: contractVersion,
-          isolate: identity(),
-          workload: loaded.snapshot.workload,
-          id: ports.uuid(),
-          epoch: loaded.epoch,
-          digest: loaded.digest,
-          bundleSequence: trust.sequence,
-          circuits,
-          edges: batch.edges,
-          spans: batch.spans,
-          counters: batch.counters,
-        }),
-      );
-      if (answer?.ok) await learn(answer);
-      else {
-        // Silence may be a passing fault, so it is tried again; what control has read and declined would be declined for ever.
-        if (answer === undefined) {
-          book.restore(circuits);
-          instruments.restore(batch);
-        }
-        instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");
-        nextReportAt = clock.now() + rejoinAfterMs;
-      }
+      const answer = await answered(control.report(request));
+      // Silence may hide that control has counted it: so it goes again under the same id, and counts once.
+      // What control has read and declined, it would decline for ever.
+      unanswered = answer === undefined ? request : undefined;
+      if (answer?.ok) return await learn(answer);
+      instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");
+      nextReportAt = clock.now() + rejoinAfterMs;
     } finally {
       reportingUntil = 0;
     }
+  }
+
+  /** Everything since the last report, taken out of where it was counted. */
+  function gathered(from: Member): ReportRequest {
+    const malformed = book.takeMalformed();
+    if (malformed > 0) instruments.count("gossip_malformed", malformed);
+    return { ...emptyReport(from), circuits: book.drain(), ...instruments.drain() };
+  }
+
+  /** A report that says no more than who speaks and what runs here. */
+  function emptyReport({ loaded, trust }: Member): ReportRequest {
+    return {
+      version: contractVersion,
+      isolate: identity(),
+      workload: loaded.snapshot.workload,
+      id: ports.uuid(),
+      epoch: loaded.epoch,
+      digest: loaded.digest,
+      bundleSequence: trust.sequence,
+      circuits: [],
+      edges: [],
+      spans: [],
+      counters: {},
+    };
   }
 
   /** Takes in an answer. What cannot be verified changes nothing and is counted. */
@@ -271,7 +225,7 @@ export function membership(ports: MembershipPorts): Membership {
     if (member === undefined) return;
     if (answer.bundle !== undefined) {
       const trust = await loadBundle(answer.bundle, member.rootKey, member.trust, now);
-      if (trust.ok) member = { ...member, trust: trust.value };
+      if (trust.ok) member = newer(member, { ...member, trust: trust.value });
       else instruments.count("bundle_refused");
     }
     if (answer.head === undefined) {
@@ -279,9 +233,9 @@ export function membership(ports: MembershipPorts): Membership {
       return;
     }
     const { rootKey, trust } = member;
-    const loaded = await follow(answer.head, answer.snapshot, rootKey, trust.trustDomain);
+    const loaded = await follow(answer.head, answer.snapshot, rootKey, trust.trustDomain, held());
     if (loaded.ok) {
-      member = { ...member, loaded: loaded.value };
+      member = newer(member, { ...member, loaded: loaded.value });
       checkedEpoch = Math.max(checkedEpoch, answer.epoch);
     } else instruments.count("snapshot_refused");
   }
@@ -299,28 +253,49 @@ export function membership(ports: MembershipPorts): Membership {
   async function pump(): Promise<void> {
     try {
       for (let round = 0; round < trailingReports; round++) {
-        const delay = Math.min(reportLeaseMs / 2, Math.max(0, nextReportAt - clock.now()));
+        const delay = delayMs(clock.now());
         pumpingUntil = clock.now() + delay + reportLeaseMs;
         if (delay > 0) await ports.wait(delay);
         await report();
-        if (instruments.empty() && book.quiet()) return;
+        if (unanswered === undefined && instruments.empty() && book.quiet()) return;
       }
     } finally {
       pumpingUntil = 0;
     }
   }
 
+  /** Until the next report: when control wants it, or sooner where a circuit has something urgent to say. */
+  function delayMs(now: number): number {
+    const due = Math.max(0, nextReportAt - now);
+    return Math.min(reportLeaseMs / 2, due, book.dueInMs(now) ?? due);
+  }
+
   function renew(now: number): void {
     if (renewingUntil > now) return;
     renewingUntil = now + joinTimeoutMs + rejoinAfterMs;
     const renewal = async (): Promise<void> => {
-      const joined = await join();
-      if (joined.ok) {
-        member = newer(member, joined.value);
-        renewingUntil = 0;
-      } else instruments.count("renewals_failed");
+      if ((await renewed()) !== undefined) renewingUntil = 0;
     };
     ports.background.run(renewal());
+  }
+
+  /** A new credential, and whatever else a join brings. */
+  async function renewed(): Promise<Credential | undefined> {
+    const joined = await join();
+    if (joined.ok) {
+      member = newer(member, joined.value);
+      return member.credential;
+    }
+    instruments.count("renewals_failed");
+    unrenewedUntil = clock.now() + rejoinAfterMs;
+    return undefined;
+  }
+
+  function credential(): Credential | undefined | Promise<Credential | undefined> {
+    const now = clock.now();
+    const present = member?.credential;
+    if (present !== undefined && present.expiresAt > now) return present;
+    return unrenewedUntil > now ? undefined : renewed();
   }
 
   function hearEpoch(epoch: number): void {
@@ -333,7 +308,6 @@ export function membership(ports: MembershipPorts): Membership {
   async function askPermit(circuit: string): Promise<CircuitAnswer | undefined> {
     const { control } = ports;
     if (control === undefined || member === undefined) return undefined;
-    const { loaded, trust } = member;
     const ask = {
       circuit,
       success: 0,
@@ -344,21 +318,7 @@ export function membership(ports: MembershipPorts): Membership {
       epoch: 0,
       ask: true,
     };
-    const answer = await answered(
-      control.report({
-        version: contractVersion,
-        isolate: identity(),
-        workload: loaded.snapshot.workload,
-        id: ports.uuid(),
-        epoch: loaded.epoch,
-        digest: loaded.digest,
-        bundleSequence: trust.sequence,
-        circuits: [ask],
-        edges: [],
-        spans: [],
-        counters: {},
-      }),
-    );
+    const answer = await answered(control.report({ ...emptyReport(member), circuits: [ask] }));
     return answer?.ok ? answer.circuits.find((each) => each.verdict.circuit === circuit) : undefined;
   }
 
@@ -379,13 +339,7 @@ export function membership(ports: MembershipPorts): Membership {
     }
   }
 
-  return { ready, current: () => member, touch, hearEpoch, report, askPermit };
-}
-
-/** Of two states the one with the newer policy; its credential is the one that was fetched last. */
-function newer(held: Member | undefined, come: Member): Member {
-  if (held === undefined || come.loaded.epoch >= held.loaded.epoch) return come;
-  return { ...held, credential: come.credential ?? held.credential };
+  return { ready, current: () => member, credential, touch, hearEpoch, report, askPermit };
 }
 
 /** Told once for each join that failed, not once for each request that it fails. */
@@ -406,10 +360,3 @@ function declined(answer: Declined): Refusal {
 }
 
 const sameKey = (a: PublicJwk, b: PublicJwk): boolean => a.x === b.x && a.y === b.y;
-
-function importRoot(jwk: PublicJwk): Promise<CryptoKey> {
-  const { kty, crv, x, y } = jwk;
-  return crypto.subtle.importKey("jwk", { kty, crv, x, y }, { name: "ECDSA", namedCurve: "P-256" }, false, [
-    "verify",
-  ]);
-}

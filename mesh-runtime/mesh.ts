@@ -8,7 +8,8 @@ import { ReplayWindow } from "./identity/replay.ts";
 import { WitCache } from "./identity/svid.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
 import { type Arriving, inbound } from "./inbound.ts";
-import { type ColdStart, type Member, type Membership, membership } from "./membership.ts";
+import type { ColdStart, Member } from "./member.ts";
+import { type Membership, membership } from "./membership.ts";
 import { type Leaving, outbound } from "./outbound.ts";
 import { meshTraffic } from "./policy/defaults.ts";
 import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
@@ -183,7 +184,7 @@ function journeyMaker(
         budgets,
         book,
         askPermit: members.askPermit,
-        credential: () => usable(members.current(), clock.now()),
+        credential: members.credential,
         nonce: () => {
           nonces ??= nonceSource(ports.uuid);
           return nonces();

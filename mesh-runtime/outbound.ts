@@ -2,8 +2,7 @@ import type { Departure } from "./foundation/exchange.ts";
 import { journey, type Step } from "./foundation/layer.ts";
 import type { Clock, Random, Transport } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
-import { signed } from "./identity/signed.ts";
-import type { Credential } from "./identity/words.ts";
+import { type SignedPorts, signed } from "./identity/signed.ts";
 import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
 import { boundedDeparture } from "./resilience/bounded.ts";
@@ -35,7 +34,7 @@ export interface OutboundPorts {
   readonly budgets: RetryBudgets;
   readonly book: CircuitBook;
   readonly askPermit: AskPermit;
-  readonly credential: () => Credential | undefined;
+  readonly credential: SignedPorts["credential"];
   readonly nonce: () => string;
   readonly transport: Transport;
   readonly hear: Hear;

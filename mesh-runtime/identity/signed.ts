@@ -10,8 +10,8 @@ import { signMessage } from "./proof.ts";
 import type { Credential, Evidence, SpiffeId } from "./words.ts";
 
 export interface SignedPorts {
-  /** The credential in force; undefined while there is none that has not expired. */
-  readonly credential: () => Credential | undefined;
+  /** The credential in force, or the promise of one that this request fetches itself; undefined where there is none to be had. */
+  readonly credential: () => Credential | undefined | Promise<Credential | undefined>;
   readonly clock: Clock;
   /** A text that this key has not signed yet: 1 to 64 characters of printable ASCII without quotes and backslashes. */
   readonly nonce: () => string;
@@ -48,7 +48,8 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) =>
       const { evidence, endpoint } = recipient.settings;
       if (evidence === "binding" && endpoint?.kind === "binding") return next(exchange);
 
-      const held = credential();
+      const present = credential();
+      const held = present instanceof Promise ? await present : present;
       const now = clock.now();
       if (held === undefined || held.expiresAt <= now) {
         return no({
