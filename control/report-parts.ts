@@ -25,7 +25,8 @@ export interface PartsAnswer {
  * Spreads a report over the objects that it concerns: what the isolate runs to its own service's object, each
  * circuit and each edge to the destination's, spans to the shards of their traces. Each part may fail alone.
  */
-export async function spread(host: Host, mesh: MeshKnowledge, request: ReportRequest): Promise<PartsAnswer> {
+export async function spread(host: Host, mesh: MeshKnowledge, given: ReportRequest): Promise<PartsAnswer> {
+  const request = attributed(given);
   const { env, freshness, waitUntil } = host;
   const lost = freshness.takeLost();
   const counters = lost === 0 ? request.counters : { ...request.counters, report_parts_lost: lost };
@@ -51,6 +52,21 @@ export async function spread(host: Host, mesh: MeshKnowledge, request: ReportReq
 async function forwarded(endpoint: string, { spans, workload }: ReportRequest): Promise<void> {
   const { dropped, reason } = await forward({ fetch: (call) => fetch(call), endpoint }, spans);
   if (dropped > 0) console.warn(`control: ${dropped} spans of ${workload} were not forwarded: ${reason}`);
+}
+
+/**
+ * The report with its own side named by what control knows, not by what it says: a workload that has been
+ * taken over can tell lies about its own calls, and about nobody else's.
+ */
+export function attributed(request: ReportRequest): ReportRequest {
+  const { workload } = request;
+  return {
+    ...request,
+    edges: request.edges.map((edge) =>
+      edge.perspective === "inbound" ? { ...edge, destination: workload } : { ...edge, source: workload },
+    ),
+    spans: request.spans.map((span) => ({ ...span, workload })),
+  };
 }
 
 /** The parts of a report by the service whose object they go to. What names no service of the mesh stays with the reporter. */
