@@ -69,6 +69,8 @@ export interface Mesh {
   loaded(): Loaded | undefined;
   /** Sends what is due to control and takes in what comes back. */
   report(): Promise<void>;
+  /** For runtimes that live on while nothing arrives: sees to it that credential and policy do not grow old. */
+  tend(): void;
 }
 
 interface Journeys {
@@ -125,6 +127,7 @@ export function createMesh(ports: MeshPorts): Mesh {
     enter: (call, loaded, listener) => leave(call, loaded, listener, meshTraffic),
     loaded: () => members.current()?.loaded,
     report: () => members.report(),
+    tend: () => members.touch(),
   };
 }
 

@@ -10,6 +10,9 @@ export type { Principal } from "../../index.ts";
 export { caller } from "../fetch/context.ts";
 export type { ServeOptions } from "./settings.ts";
 
+/** How often a process that nobody calls looks after its credential and its policy, milliseconds: a credential lives for an hour. */
+const tendEveryMs = 60_000;
+
 export interface App {
   fetch(request: Request): Response | Promise<Response>;
 }
@@ -66,7 +69,13 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     },
     (request) => arrive(mesh, app, request),
   );
-  await server.finished;
+  // Its join token works once: a process that lets its credential expire could not join again.
+  const tending = setInterval(() => mesh.tend(), tendEveryMs);
+  try {
+    await server.finished;
+  } finally {
+    clearInterval(tending);
+  }
 }
 
 function arrive(mesh: Mesh, app: App, request: Request): Promise<Response> {
