@@ -28,14 +28,16 @@ export interface ChangeDisplay {
  */
 export function showChanges(session: Session, answer: ChangeAnswer, display: ChangeDisplay = {}): ExitCode {
   const { terminal } = session;
+  const refused = isRefused(answer);
   session.show(answer, () => {
     for (const issue of answer.issues)
       terminal.note(issueText(issue, display.sources ?? [], terminal.paintNote));
-    for (const change of answer.changes)
+    // Of a refused change nothing has become "created" or "changed", so nothing is called that.
+    for (const change of refused ? [] : answer.changes)
       terminal.out(changeText(change, display.dryRun === true, terminal.paint));
-    (isRefused(answer) ? terminal.note : terminal.out)(summary(answer, display.dryRun === true));
+    (refused ? terminal.note : terminal.out)(summary(answer, display.dryRun === true));
   });
-  return isRefused(answer) ? exit.refused : exit.ok;
+  return refused ? exit.refused : exit.ok;
 }
 
 /** One document of a change, with its difference where there was something before or nothing happened yet. */

@@ -28,7 +28,7 @@ const badWeight: Issue = {
   found: '"ten"',
   message: "A weight is a share of the requests; write a number.",
 };
-const refused: ChangeAnswer = { revision: 41, applied: false, changes: [], issues: [badWeight] };
+const refused: ChangeAnswer = { ...changed, revision: 41, applied: false, issues: [badWeight] };
 const badText = "kind: HTTPRoute\nbackend:\n  weight: ten\n";
 
 describe("tulle apply", () => {
