@@ -1,7 +1,5 @@
 import {
   type Alias,
-  Composer,
-  type CST,
   type Document,
   isAlias,
   isMap,
@@ -78,7 +76,7 @@ function parseSource({ source, text }: Source, room: number): ParsedSources {
     seen += 1;
     const wrong = formIssues(document, errors, origin, place);
     issues.push(...wrong);
-    if (wrong.length === 0 && document !== undefined && document.contents !== null) {
+    if (wrong.length === 0 && document !== undefined && !isEmpty(document)) {
       const value = plainValue(document);
       if (value.ok) for (const one of unpacked({ value: value.value, origin })) parsed.push(one);
       else issues.push(issueAt(origin, "", value.finding));
@@ -110,6 +108,11 @@ function formIssues(
   );
   if (document === undefined) return issues;
   visit(document, {
+    Alias(_key, alias, ancestors) {
+      const target = alias.resolve(document);
+      if (target === undefined || !ancestors.includes(target)) return;
+      issues.push(issueAt({ ...origin, locate: () => place(alias.range?.[0] ?? 0) }, "", circular));
+    },
     Map(_key, map) {
       const names = new Set<string>();
       for (const { key } of map.items) {
@@ -125,6 +128,16 @@ function formIssues(
   });
   return issues;
 }
+
+const circular: Finding = {
+  path: [],
+  expected: "an alias of something that is complete",
+  found: "an alias inside its own anchor",
+  message: "An alias (*name) stands inside what it stands for; write the value out.",
+};
+
+const isEmpty = ({ contents }: Document.Parsed): boolean =>
+  contents === null || (isScalar(contents) && contents.value === null);
 
 const nameless: Finding = {
   path: [],

@@ -54,7 +54,7 @@ const headerModifier = checked(
       ...(modifier.remove ?? []).map((name, index) => ({ name, path: ["remove", index] })),
     ];
     for (const {
-      path: [, index],
+      path: [index],
       ...fault
     } of repeated(names, ({ name }) => name.toLowerCase(), "header")) {
       yield { ...fault, path: names[Number(index)]?.path ?? [] };
