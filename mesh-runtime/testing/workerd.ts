@@ -83,7 +83,7 @@ function runtimeOptions(workers: ReturnType<typeof workerOptions>[], options: Wo
       cf: false,
       log: new Log(LogLevel.ERROR),
       // The layout of wrangler's own state, so that its local commands read and write the same.
-      ...(options.persist === undefined ? {} : { defaultPersistRoot: path.join(options.persist, "v3") }),
+      ...(options.persist === undefined ? {} : { resourcePersistencePath: path.join(options.persist, "v3") }),
       ...(options.onLog === undefined
         ? {}
         : { handleStructuredLogs: ({ message }: { message: string }) => options.onLog?.(message) }),
