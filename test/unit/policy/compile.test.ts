@@ -1,0 +1,484 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { canonicalJson } from "../../../mesh-runtime/policy/canonical.ts";
+import { compile } from "../../../mesh-runtime/policy/compile.ts";
+import {
+  defaultCircuit,
+  defaultInbound,
+  defaultRetry,
+  defaultTelemetry,
+  meshTraffic,
+} from "../../../mesh-runtime/policy/defaults.ts";
+import type { PolicyDocument } from "../../../mesh-runtime/policy/documents.ts";
+import type { Destination, Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
+import { anyMesh } from "./meshes.ts";
+import { allowAll, documents, entry, gateway, policy, route, service } from "./writing.ts";
+
+/** The snapshot of one workload. */
+function snapshotOf(key: string, ...texts: readonly string[]): Snapshot {
+  const snapshot = compile(documents(...texts)).get(key);
+  if (snapshot === undefined) throw new Error(`no snapshot of ${key}`);
+  return snapshot;
+}
+
+/** How one workload reaches one service. */
+function destination(key: string, workload: string, ...texts: readonly string[]): Destination {
+  const found = snapshotOf(workload, ...texts).destinations[key];
+  if (found === undefined) throw new Error(`no destination ${key}`);
+  return found;
+}
+
+const names = (found: Destination): readonly string[] | undefined => found.rules?.map(({ name }) => name);
+const shop = [service("web"), service("payments")] as const;
+
+describe("compiling", () => {
+  test("makes a snapshot for each Service that has a worker, in order of keys", () => {
+    const made = compile(
+      documents(service("web"), service("v", "{virtual: true}"), service("cart", "{}", "a")),
+    );
+    expect([...made.keys()]).toEqual(["a/cart", "default/web"]);
+    expect(Object.keys(made.get("default/web")?.destinations ?? {})).toEqual([
+      "a/cart",
+      "default/v",
+      "default/web",
+    ]);
+  });
+
+  test("fills in every default", () => {
+    const snapshot = snapshotOf("default/web", ...shop);
+    expect(snapshot).toMatchObject({
+      version: 1,
+      trustDomain: "mesh.local",
+      workload: "default/web",
+      spiffeId: "spiffe://mesh.local/ns/default/sa/web",
+      inbound: { mode: "STRICT", evidence: "signature", authorization: [], ...defaultInbound },
+      listeners: [],
+      telemetry: defaultTelemetry,
+    });
+    expect(snapshot.destinations["default/payments"]).toEqual({
+      key: "default/payments",
+      spiffeId: "spiffe://mesh.local/ns/default/sa/payments",
+      hosts: ["payments", "payments.default", "payments.default.mesh"],
+      binding: "PAYMENTS",
+      endpoint: { kind: "binding", binding: "PAYMENTS" },
+      evidence: "signature",
+      largeBody: "reject",
+      maxDigestBytes: 1_048_576,
+      traffic: meshTraffic,
+    });
+  });
+
+  test("does not depend on the order of the documents", () => {
+    fc.assert(
+      fc.property(
+        anyMesh.chain((texts) =>
+          fc.tuple(fc.constant(texts), fc.shuffledSubarray([...texts], { minLength: texts.length })),
+        ),
+        ([texts, shuffled]) => {
+          const bytes = (given: readonly string[]) =>
+            [...compile(documents(...given))].map(([key, one]) => key + canonicalJson(one));
+          expect(bytes(shuffled)).toEqual(bytes(texts));
+        },
+      ),
+      { seed: 1, numRuns: 60 },
+    );
+  });
+
+  test("takes the trust domain from MeshConfig, or from the control plane first", () => {
+    const config = policy("MeshConfig", "mesh", "{trustDomain: shop.example}");
+    const given = documents(...shop, config);
+    expect(compile(given).get("default/web")?.spiffeId).toBe("spiffe://shop.example/ns/default/sa/web");
+    expect(compile(given, { meshTrustDomain: "x.example" }).get("default/web")?.trustDomain).toBe(
+      "x.example",
+    );
+  });
+
+  test("takes ten thousand documents in less time than anybody waits", () => {
+    const many: PolicyDocument[] = [];
+    const [one, way] = documents(service("s"), route("s", "name: s", "[{backendRefs: [{name: s}]}]"));
+    for (let index = 0; index < 5_000; index++) {
+      const metadata = { name: `s${index}`, namespace: "default" };
+      if (one !== undefined) many.push({ ...one, metadata } as PolicyDocument);
+      if (way !== undefined) many.push({ ...way, metadata } as PolicyDocument);
+    }
+    const made = compile(many);
+    expect(made.size).toBe(5_000);
+    const [first, second] = [...made.values()];
+    expect(first?.destinations).toBe(second?.destinations);
+  });
+});
+
+describe("a Service", () => {
+  test("is reached by its binding, a URL, or both", () => {
+    const endpoint = (spec: string) =>
+      destination("default/api", "default/web", ...shop, service("api", spec));
+    expect(endpoint("{endpoint: {binding: X}}")).toMatchObject({
+      binding: "X",
+      endpoint: { kind: "binding", binding: "X" },
+    });
+    expect(endpoint("{binding: Y, endpoint: {binding: X}}")).toMatchObject({
+      binding: "Y",
+      endpoint: { binding: "X" },
+    });
+    expect(endpoint("{binding: Y}")).toMatchObject({ binding: "Y", endpoint: { binding: "Y" } });
+    expect(endpoint("{endpoint: {binding: X, url: 'https://a.example/'}}").endpoint).toEqual({
+      kind: "binding",
+      binding: "X",
+      url: "https://a.example",
+    });
+    const url = endpoint("{endpoint: {url: 'https://a.example'}}");
+    expect(url.endpoint).toEqual({ kind: "url", url: "https://a.example" });
+    expect(url).not.toHaveProperty("binding");
+    expect(endpoint("{binding: Z, endpoint: {url: 'https://a.example'}}").binding).toBe("Z");
+    const virtual = endpoint("{virtual: true}");
+    expect(virtual).not.toHaveProperty("endpoint");
+    expect(virtual.binding).toBe("API");
+  });
+
+  test("has its name in capitals as binding", () => {
+    expect(destination("default/payments-v2", "default/web", ...shop, service("payments-v2")).binding).toBe(
+      "PAYMENTS_V2",
+    );
+    expect(destination("default/2fast", "default/web", ...shop, service("2fast")).binding).toBe("_2FAST");
+  });
+
+  test("has its bare name as host within its own namespace alone", () => {
+    const other = [...shop, service("api", "{}", "other")];
+    expect(destination("other/api", "default/web", ...other).hosts).toEqual(["api.other", "api.other.mesh"]);
+    expect(destination("other/api", "other/api", ...other).hosts).toEqual([
+      "api",
+      "api.other",
+      "api.other.mesh",
+    ]);
+  });
+
+  test("says what it demands, and callers learn it", () => {
+    const spec =
+      "{mode: PERMISSIVE, evidence: binding, timeout: 2s, maxInFlight: 5, maxDigestBytes: 10, largeBody: unsigned}";
+    const texts = [service("web", spec), service("cart")];
+    expect(snapshotOf("default/web", ...texts).inbound).toEqual({
+      mode: "PERMISSIVE",
+      evidence: "binding",
+      timeoutMs: 2_000,
+      maxInFlight: 5,
+      maxDigestBytes: 10,
+      largeBody: "unsigned",
+      authorization: [],
+    });
+    expect(destination("default/web", "default/cart", ...texts)).toMatchObject({
+      evidence: "binding",
+      largeBody: "unsigned",
+      maxDigestBytes: 10,
+    });
+  });
+
+  test("takes mode, evidence and telemetry from MeshConfig where it says nothing", () => {
+    const config = policy(
+      "MeshConfig",
+      "mesh",
+      "{defaults: {mode: PERMISSIVE, evidence: binding, sampleRatio: 1}}",
+    );
+    const { inbound, telemetry } = snapshotOf("default/web", ...shop, config);
+    expect(inbound).toMatchObject({ mode: "PERMISSIVE", evidence: "binding" });
+    expect(telemetry).toEqual({ ...defaultTelemetry, sampleRatio: 1 });
+    expect(snapshotOf("default/web", service("web", "{mode: STRICT}"), config).inbound.mode).toBe("STRICT");
+  });
+
+  test("has the identity that it says", () => {
+    const texts = [service("web", "{identity: spiffe://mesh.local/ns/default/sa/front}"), service("cart")];
+    expect(snapshotOf("default/web", ...texts).spiffeId).toBe("spiffe://mesh.local/ns/default/sa/front");
+    expect(destination("default/web", "default/cart", ...texts).spiffeId).toBe(
+      "spiffe://mesh.local/ns/default/sa/front",
+    );
+  });
+});
+
+describe("routes of a Service", () => {
+  const to = (name: string, path: string, backend = "web") =>
+    `[{name: ${name}, matches: [{path: {value: ${path}}}], backendRefs: [{name: ${backend}}]}]`;
+
+  test("replace its default, and a Service without routes has none", () => {
+    const texts = [...shop, route("r", "name: web", to("a", "/a"))];
+    expect(names(destination("default/web", "default/payments", ...texts))).toEqual([
+      "HTTPRoute/default/r/a",
+    ]);
+    expect(destination("default/payments", "default/payments", ...texts)).not.toHaveProperty("rules");
+  });
+
+  test("of its own namespace hold for callers of every namespace (producer)", () => {
+    const texts = [...shop, service("api", "{}", "other"), route("r", "name: web", to("a", "/a"))];
+    expect(names(destination("default/web", "other/api", ...texts))).toEqual(["HTTPRoute/default/r/a"]);
+  });
+
+  test("of another namespace hold for its callers, and then only those (consumer)", () => {
+    const texts = [
+      ...shop,
+      service("api", "{}", "other"),
+      service("job", "{}", "third"),
+      route("producer", "name: web", to("p", "/p")),
+      route("consumer", "name: web, namespace: default", to("c", "/c"), "other"),
+    ];
+    expect(names(destination("default/web", "other/api", ...texts))).toEqual(["HTTPRoute/other/consumer/c"]);
+    expect(names(destination("default/web", "third/job", ...texts))).toEqual([
+      "HTTPRoute/default/producer/p",
+    ]);
+    expect(names(destination("default/web", "default/payments", ...texts))).toEqual([
+      "HTTPRoute/default/producer/p",
+    ]);
+  });
+
+  test("stand in order: the oldest, then by name, then as written", () => {
+    const aged = (name: string, time: string) =>
+      route(name, "name: web", to(name, "/a")).replace(
+        "metadata: {",
+        `metadata: {creationTimestamp: "${time}", `,
+      );
+    const texts = [
+      ...shop,
+      route("c", "name: web", "[{name: c1, backendRefs: [{name: web}]}, {backendRefs: [{name: web}]}]"),
+      route("b", "name: web", to("b", "/a")),
+      aged("z", "2026-01-01T00:00:00Z"),
+      aged("y", "2026-01-02T00:00:00Z"),
+    ];
+    expect(names(destination("default/web", "default/payments", ...texts))).toEqual([
+      "HTTPRoute/default/z/z",
+      "HTTPRoute/default/y/y",
+      "HTTPRoute/default/b/b",
+      "HTTPRoute/default/c/c1",
+      "HTTPRoute/default/c/1",
+    ]);
+  });
+
+  test("attached twice count once", () => {
+    const twice = route("r", "name: web", to("a", "/a")).replace(
+      "parentRefs: [",
+      "parentRefs: [{kind: Service, name: web}, ",
+    );
+    expect(names(destination("default/web", "default/payments", ...shop, twice))).toHaveLength(1);
+  });
+
+  test("keep the share of a backend that cannot be used, with the reason", () => {
+    const rules =
+      "[{backendRefs: [{name: web, weight: 9}, {name: gone}, {name: v}, {name: web, kind: Pod}]}]";
+    const texts = [...shop, service("v", "{virtual: true}"), route("r", "name: web", rules)];
+    expect(destination("default/web", "default/web", ...texts).rules?.[0]?.backends).toEqual([
+      { service: "default/web", weight: 9, filters: [] },
+      { service: "default/gone", weight: 1, filters: [], unusable: "BackendNotFound" },
+      { service: "default/v", weight: 1, filters: [], unusable: "VirtualBackend" },
+      { service: "default/web", weight: 1, filters: [], unusable: "InvalidKind" },
+    ]);
+  });
+
+  test("are compiled whole: matches, filters, timeouts, retry", () => {
+    const rules = `[{
+      matches: [{path: {type: Exact, value: /a}, method: GET, headers: [{name: X-B, value: B}], queryParams: [{name: Q, value: v}]}, {}],
+      filters: [
+        {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-S, value: s}], add: [{name: X-A, value: a}], remove: [X-R]}},
+        {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [Server]}},
+        {type: URLRewrite, urlRewrite: {hostname: a.example, path: {type: ReplaceFullPath, replaceFullPath: /n}}}],
+      backendRefs: [{name: web, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: V, value: "1"}]}}]}],
+      timeouts: {request: 0s, backendRequest: 250ms},
+      retry: {backoff: 1s}
+    }, {matches: [{path: {value: /r}}], filters: [{type: RequestRedirect, requestRedirect: {scheme: https, port: 8443, statusCode: 308, path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}}}]}]`;
+    expect(destination("default/web", "default/web", ...shop, route("r", "name: web", rules)).rules).toEqual([
+      {
+        name: "HTTPRoute/default/r/0",
+        matches: [
+          {
+            path: { type: "Exact", value: "/a" },
+            method: "GET",
+            headers: [{ name: "x-b", value: "B" }],
+            query: [{ name: "Q", value: "v" }],
+          },
+          { path: { type: "PathPrefix", value: "/" }, headers: [], query: [] },
+        ],
+        filters: [
+          {
+            type: "RequestHeaderModifier",
+            set: [{ name: "x-s", value: "s" }],
+            add: [{ name: "x-a", value: "a" }],
+            remove: ["x-r"],
+          },
+          { type: "ResponseHeaderModifier", set: [], add: [], remove: ["server"] },
+          { type: "URLRewrite", hostname: "a.example", path: { type: "ReplaceFullPath", value: "/n" } },
+        ],
+        backends: [
+          {
+            service: "default/web",
+            weight: 1,
+            filters: [
+              { type: "RequestHeaderModifier", set: [], add: [{ name: "v", value: "1" }], remove: [] },
+            ],
+          },
+        ],
+        requestTimeoutMs: 0,
+        backendTimeoutMs: 250,
+        retry: { codes: [], attempts: 1, backoffMs: 1_000 },
+      },
+      {
+        name: "HTTPRoute/default/r/1",
+        matches: [{ path: { type: "PathPrefix", value: "/r" }, headers: [], query: [] }],
+        filters: [
+          {
+            type: "RequestRedirect",
+            scheme: "https",
+            port: 8443,
+            statusCode: 308,
+            path: { type: "ReplacePrefixMatch", value: "/n" },
+          },
+        ],
+        backends: [],
+      },
+    ]);
+  });
+});
+
+describe("a Gateway", () => {
+  const listeners =
+    'listeners: [{name: all, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}, {name: wild, port: 443, protocol: HTTPS, hostname: "*.a.example"}]';
+  const front = [...shop, service("gateway"), gateway("public", listeners)] as const;
+  const way = (name: string, more: string, parent = "name: public", namespace = "default") =>
+    entry(name, `${more}parentRefs: [{${parent}}], rules: [{backendRefs: [{name: web}]}]`, namespace);
+  const hosts = (...texts: readonly string[]) =>
+    snapshotOf("default/gateway", ...front, ...texts).listeners.map((one) => [
+      one.name,
+      ...one.hosts.map(
+        ({ hostname = "every host", rules }) => `${hostname}: ${rules.map(({ name }) => name).join(" ")}`,
+      ),
+    ]);
+
+  test("gives its listeners to the worker that implements it, and to no other", () => {
+    expect(snapshotOf("default/gateway", ...front).listeners).toEqual([
+      { name: "default/public/all", port: 80, protocol: "HTTP", hosts: [] },
+      { name: "default/public/wild", port: 443, protocol: "HTTPS", hostname: "*.a.example", hosts: [] },
+    ]);
+    expect(snapshotOf("default/web", ...front).listeners).toEqual([]);
+    const annotated = gateway("public", listeners, ", annotations: {mesh.tulle.dev/worker: web}");
+    expect(snapshotOf("default/web", ...shop, annotated).listeners).toHaveLength(2);
+  });
+
+  test("binds routes to the hostnames that they and the listener have in common", () => {
+    expect(
+      hosts(
+        way("every", ""),
+        way("wide", 'hostnames: ["*.example"], '),
+        way("one", "hostnames: [x.a.example, b.example], "),
+      ),
+    ).toEqual([
+      [
+        "default/public/all",
+        "every host: HTTPRoute/default/every/0",
+        "*.example: HTTPRoute/default/wide/0",
+        "b.example: HTTPRoute/default/one/0",
+        "x.a.example: HTTPRoute/default/one/0",
+      ],
+      [
+        "default/public/wild",
+        "*.a.example: HTTPRoute/default/every/0 HTTPRoute/default/wide/0",
+        "x.a.example: HTTPRoute/default/one/0",
+      ],
+    ]);
+  });
+
+  test("takes only routes that it allows, for the section and port that they name", () => {
+    const texts = [
+      way("s", "", "name: public, sectionName: wild"),
+      way("p", "", "name: public, port: 80"),
+      way("f", "", "name: public, namespace: default", "other"),
+    ];
+    expect(hosts(...texts)).toEqual([
+      ["default/public/all", "every host: HTTPRoute/default/p/0 HTTPRoute/other/f/0"],
+      ["default/public/wild", "*.a.example: HTTPRoute/default/s/0"],
+    ]);
+  });
+
+  test("sends nowhere that no grant allows", () => {
+    const far = entry(
+      "far",
+      "parentRefs: [{name: public}], rules: [{backendRefs: [{name: api, namespace: other}]}]",
+    );
+    const backends = (...texts: readonly string[]) =>
+      snapshotOf("default/gateway", ...front, service("api", "{}", "other"), far, ...texts).listeners[0]
+        ?.hosts[0]?.rules[0]?.backends;
+    const grant =
+      '{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: g, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: "", kind: Service}]}}';
+    expect(backends()).toMatchObject([{ service: "other/api", unusable: "RefNotPermitted" }]);
+    expect(backends(grant)).toEqual([{ service: "other/api", weight: 1, filters: [] }]);
+  });
+});
+
+describe("policies", () => {
+  const target = "targetRefs: [{kind: Service, name: web}]";
+
+  test("of access become rules with names, for their targets alone", () => {
+    const spec = `{${target}, action: DENY, rules: [{from: [{source: {principals: [mesh.local/ns/default/sa/x, "*"], notNamespaces: [a*]}}], to: [{operation: {methods: [GET], notPaths: ["*.png", /café]}}]}, {}]}`;
+    const texts = [...shop, policy("AuthorizationPolicy", "p", spec)];
+    expect(snapshotOf("default/web", ...texts).inbound.authorization).toEqual([
+      {
+        name: "AuthorizationPolicy/default/p/0",
+        action: "DENY",
+        from: [
+          {
+            principals: [
+              { type: "exact", value: "spiffe://mesh.local/ns/default/sa/x" },
+              { type: "present" },
+            ],
+            notNamespaces: [{ type: "prefix", value: "a" }],
+          },
+        ],
+        to: [
+          {
+            methods: [{ type: "exact", value: "GET" }],
+            notPaths: [
+              { type: "suffix", value: ".png" },
+              { type: "exact", value: "/caf%C3%A9" },
+            ],
+          },
+        ],
+      },
+      { name: "AuthorizationPolicy/default/p/1", action: "DENY" },
+    ]);
+    expect(snapshotOf("default/payments", ...texts).inbound.authorization).toEqual([]);
+  });
+
+  test("of access without targets are for the whole namespace and no other", () => {
+    const texts = [...shop, service("api", "{}", "other"), allowAll()];
+    expect(snapshotOf("default/web", ...texts).inbound.authorization).toHaveLength(1);
+    expect(snapshotOf("default/payments", ...texts).inbound.authorization).toHaveLength(1);
+    expect(snapshotOf("other/api", ...texts).inbound.authorization).toEqual([]);
+  });
+
+  test("of access that allow nobody do not vanish", () => {
+    const texts = [...shop, policy("AuthorizationPolicy", "nobody", "{}")];
+    expect(snapshotOf("default/web", ...texts).inbound.authorization).toEqual([
+      { name: "AuthorizationPolicy/default/nobody", action: "ALLOW", from: [] },
+    ]);
+  });
+
+  test("of traffic change what they name and leave the defaults elsewhere", () => {
+    const spec = `{${target}, timeout: 3s, maxInFlight: 7, retry: {attempts: 0, backoffMax: 1s}, circuit: {enabled: false, window: 5s}}`;
+    const texts = [...shop, policy("TrafficPolicy", "p", spec)];
+    expect(destination("default/web", "default/payments", ...texts).traffic).toEqual({
+      timeoutMs: 3_000,
+      maxInFlight: 7,
+      retry: { ...defaultRetry, attempts: 0, backoffMaxMs: 1_000 },
+      circuit: { ...defaultCircuit, enabled: false, windowMs: 5_000 },
+    });
+    expect(destination("default/payments", "default/payments", ...texts).traffic).toEqual(meshTraffic);
+  });
+
+  test("of telemetry count by nearness: the Service's, its namespace's, the mesh's", () => {
+    const texts = [
+      ...shop,
+      policy("Telemetry", "all", "{sampleRatio: 0.5, accessLog: true}"),
+      policy("Telemetry", "web", `{${target}, sampleRatio: 1}`),
+      policy("MeshConfig", "mesh", "{defaults: {sampleRatio: 0, otlpEndpoint: 'https://o.example'}}"),
+    ];
+    expect(snapshotOf("default/web", ...texts).telemetry).toEqual({
+      sampleRatio: 1,
+      accessLog: true,
+      otlpEndpoint: "https://o.example",
+    });
+    expect(snapshotOf("default/payments", ...texts).telemetry.sampleRatio).toBe(0.5);
+  });
+});
