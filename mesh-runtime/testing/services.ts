@@ -35,9 +35,11 @@ export function serviceWorker(
 ): WorkerToRun {
   const props = { service: name, namespace: "default" };
   const config = configOf(name, service);
+  // What the worker itself calls so stays what it is.
+  const unnamed = others.filter((other) => !isNamed(config, bindingName(other)));
   const services: Record<string, unknown> = {
     ...localServices(config.services, others),
-    ...Object.fromEntries(others.map((other) => [bindingName(other), { name: other, props }])),
+    ...Object.fromEntries(unnamed.map((other) => [bindingName(other), { name: other, props }])),
     MESH: { name: "tulle-control", entrypoint: "Workload", props },
   };
   if (service.fetch !== undefined) services.TULLE_INLINE = service.fetch;
@@ -74,6 +76,9 @@ function localServices(
 ): Record<string, ServiceConfig> {
   return Object.fromEntries(Object.entries(services).filter(([, service]) => others.includes(service.name)));
 }
+
+const isNamed = ({ vars, kv, durableObjects }: WorkerConfig, binding: string): boolean =>
+  [vars, kv, durableObjects].some((bindings) => Object.hasOwn(bindings, binding));
 
 const bindingName = (service: string): string => service.toUpperCase().replaceAll("-", "_");
 

@@ -38,38 +38,83 @@ export function mesh<Env extends object>(
   return meshed;
 }
 
+/** What the runtime delivers to a worker beside requests. Whatever else an export has is the application's own. */
+const otherEvents = [
+  "connect",
+  "email",
+  "queue",
+  "scheduled",
+  "tail",
+  "tailStream",
+  "test",
+  "trace",
+] as const;
+
 function meshedHandlers<Env extends object>(app: Handlers<Env>): Handlers<Env> {
-  const meshed: Record<string, unknown> = {};
-  for (const [name, handler] of Object.entries(app)) {
-    if (typeof handler !== "function") meshed[name] = handler;
-    else if (name === "fetch") {
-      meshed[name] = (request: Request, env: Env, ctx: ExecutionContext) =>
-        arrive(request, env, ctx, (incoming, view) => handler.call(app, incoming, view, ctx));
-    } else {
-      meshed[name] = (event: unknown, env: Env, ctx: ExecutionContext) =>
-        occur(env, (view) => handler.call(app, event, view, ctx));
-    }
+  // The application's own object stays behind it: an instance of a class inherits its handlers.
+  const meshed = Object.create(app) as Handlers<Env>;
+  const { fetch } = app;
+  if (fetch !== undefined) {
+    put(meshed, "fetch", (request: Request, env: Env, ctx: ExecutionContext) =>
+      arrive(request, env, ctx, (incoming, view) => fetch.call(app, incoming as never, view, ctx)),
+    );
   }
-  return meshed as Handlers<Env>;
+  for (const name of otherEvents) {
+    const handler: unknown = Reflect.get(app, name);
+    if (typeof handler !== "function") continue;
+    put(meshed, name, (event: unknown, env: Env, ctx: ExecutionContext) =>
+      occur(env, (view) => handler.call(app, event, view, ctx)),
+    );
+  }
+  return meshed;
 }
 
 function meshedClass<Env extends object>(App: EntrypointClass<Env>): EntrypointClass<Env> {
-  return class extends App {
+  const Meshed = class extends App {
     readonly #ctx: ExecutionContext;
     readonly #env: Env;
+    /** The application's handler, where it is a field of each instance; it would hide the one below. */
+    readonly #field: unknown;
     constructor(ctx: ExecutionContext, env: Env) {
       super(ctx, viewOf(env, meshOf(env)));
       this.#ctx = ctx;
       this.#env = env;
+      if (Object.hasOwn(this, "fetch")) {
+        this.#field = Reflect.get(this, "fetch");
+        Reflect.deleteProperty(this, "fetch");
+      }
+      meshEvents((name) => (Object.hasOwn(this, name) ? Reflect.get(this, name) : undefined), this);
     }
     override fetch(request: Request): Promise<Response> {
-      return arrive(request, this.#env, this.#ctx, async (incoming) => {
-        if (super.fetch === undefined)
-          return new Response("This entrypoint has no fetch handler", { status: 404 });
-        return super.fetch(incoming);
+      const handler: unknown = this.#field ?? super.fetch;
+      return arrive(request, this.#env, this.#ctx, (incoming) => {
+        if (typeof handler === "function") return Reflect.apply(handler, this, [incoming]);
+        return new Response("This entrypoint has no fetch handler", { status: 404 });
       });
     }
   };
+  meshEvents((name) => Reflect.get(App.prototype, name), Meshed.prototype);
+  return Meshed;
+}
+
+/** Puts the handlers of an entrypoint's other events on it, in meshed form, as far as there are any. */
+function meshEvents(handlerOf: (name: string) => unknown, onto: object): void {
+  for (const name of otherEvents) {
+    const handler = handlerOf(name);
+    if (typeof handler !== "function") continue;
+    put(
+      onto,
+      name,
+      function (this: { readonly env: object }, ...event: readonly unknown[]): Promise<unknown> {
+        return occur(this.env, () => Reflect.apply(handler, this, event));
+      },
+    );
+  }
+}
+
+/** Defines rather than assigns: what the application has frozen stays in force behind it, and hinders nothing. */
+function put(onto: object, name: string, handler: unknown): void {
+  Object.defineProperty(onto, name, { value: handler, configurable: true, enumerable: true, writable: true });
 }
 
 /** Lets a request through the inbound journey to the application. */
@@ -117,7 +162,8 @@ function viewOf<Env extends object>(env: Env, live: Mesh): Env {
   const held = views.get(env);
   if (held !== undefined) return held as Env;
   const view = meshedEnv(env, live);
-  views.set(env, view);
+  // An entrypoint's own environment is a view already, which is its own view.
+  views.set(env, view).set(view, view);
   return view;
 }
 

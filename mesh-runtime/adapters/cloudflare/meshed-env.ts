@@ -1,5 +1,5 @@
 import type { Mesh } from "../../index.ts";
-import { call } from "../fetch/calls.ts";
+import { call, type Way } from "../fetch/calls.ts";
 
 /**
  * The environment as the application sees it: service bindings that the policy knows go through the mesh,
@@ -23,8 +23,9 @@ export function meshedEnv<Env extends object>(env: Env, mesh: Mesh): Env {
 
 /** A service binding whose `fetch` goes through the mesh. RPC methods are the platform's own. */
 function meshedStub(stub: object, binding: string, mesh: Mesh): object {
-  const fetchThroughMesh = (input: RequestInfo, init?: RequestInit): Promise<Response> =>
-    call(mesh, (loaded) => loaded.destinationByBinding(binding), new Request(input, init));
+  const way: Way = { destination: (loaded) => loaded.destinationByBinding(binding) };
+  const fetchThroughMesh = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
+    call(mesh, way, input, init);
   return new Proxy(stub, {
     get: (target, key) => (key === "fetch" ? fetchThroughMesh : Reflect.get(target, key, target)),
   });

@@ -1,46 +1,85 @@
 import type { Loaded, LoadedDestination, Mesh, Message } from "../../index.ts";
-import { type HandlingContext, presentContext } from "./context.ts";
+import { presentContext } from "./context.ts";
+import { nextMessage, redirectTarget } from "./redirect.ts";
 
 /** Redirects that are followed before giving up, as the fetch standard has it. */
 const mostRedirects = 20;
 
-/** Sends what an application asked for to a service of the mesh, with redirects treated as the application asked. */
-export async function call(mesh: Mesh, destination: Destined, request: Request): Promise<Response> {
+/** Where a call goes. */
+export interface Way {
+  /** Finds the destination in whatever policy the call keeps. */
+  readonly destination: (loaded: Loaded, url: URL) => LoadedDestination | undefined;
+  /** Takes a redirect that leads to no service of the mesh. Absent: the destination does not depend on the URL. */
+  readonly outside?: typeof fetch;
+}
+
+/**
+ * Sends what an application asked for to a service of the mesh, and behaves as the platform's `fetch`: a
+ * rejection for what cannot be sent, the signal's reason when the application aborts, redirects as it asked.
+ *
+ * @param input as for `fetch`
+ * @param init as for `fetch`
+ * @returns the service's answer, or the problem with which the mesh refused
+ * @throws TypeError for redirects that cannot be followed, and what `new Request` throws
+ */
+export async function call(
+  mesh: Mesh,
+  way: Way,
+  input: RequestInfo | URL,
+  init?: RequestInit,
+): Promise<Response> {
+  const request = new Request(input, init);
+  const { signal, redirect } = request;
   const context = presentContext();
   const loaded = context?.loaded ?? mesh.loaded();
-  const found = loaded === undefined ? undefined : destination(loaded);
-  if (loaded === undefined || found === undefined)
-    throw new TypeError(`No service of the mesh has the name of ${new URL(request.url).host}`);
-  let current = request;
+  let message = messageOf(request, await bytesOf(request, init?.body));
   for (let followed = 0; ; followed++) {
-    const next = request.redirect === "follow" ? forNextHop(current) : undefined;
-    const response = await mesh.depart(departing(current, context), loaded, found);
-    const location = redirectTarget(response, current);
-    if (location === undefined || request.redirect === "manual") return response;
-    if (request.redirect === "error")
-      throw new TypeError(`Redirected to ${location}, and redirect is "error"`);
+    const found = loaded === undefined ? undefined : way.destination(loaded, message.url);
+    if (loaded === undefined || found === undefined) {
+      if (followed > 0 && way.outside !== undefined) return way.outside(requestOf(message, signal));
+      throw new TypeError(`No service of the mesh has the name of ${message.url.host}`);
+    }
+    // Layers change the headers; a redirect begins with the application's own.
+    const leaving = { ...message, url: new URL(message.url), headers: new Headers(message.headers) };
+    const response = await mesh.depart(
+      { message: leaving, signal, cause: context?.handling?.cause },
+      loaded,
+      found,
+    );
+    // What the mesh answers to a caller that has gone away is for its own books; `fetch` rejects.
+    if (signal.aborted) throw signal.reason;
+    const location = redirectTarget(response, message.url);
+    if (location === undefined || redirect === "manual")
+      return asFetched(response, message.url, followed > 0);
+    if (redirect === "error") throw new TypeError(`Redirected to ${location}, and redirect is "error"`);
     if (followed === mostRedirects) throw new TypeError("Too many redirects");
-    current = redirected(response, next ?? current, location);
+    message = nextMessage(message, response.status, location);
     await response.body?.cancel();
   }
 }
 
-/** Finds the destination in whatever policy the call keeps. */
-export type Destined = (loaded: Loaded) => LoadedDestination | undefined;
-
-const departing = (request: Request, context: HandlingContext | undefined) => ({
-  message: messageOf(request),
-  signal: request.signal,
-  cause: context?.handling?.cause,
-});
+/**
+ * The bytes of a body that the application gave as such: they are in memory already, and as bytes they keep
+ * their length on the way and can be sent again. Undefined for a stream, which is not read ahead of its time.
+ */
+async function bytesOf(request: Request, given: unknown): Promise<Uint8Array | undefined> {
+  const isInMemory =
+    typeof given === "string" ||
+    given instanceof ArrayBuffer ||
+    ArrayBuffer.isView(given) ||
+    given instanceof Blob ||
+    given instanceof FormData ||
+    given instanceof URLSearchParams;
+  return isInMemory ? new Uint8Array(await request.arrayBuffer()) : undefined;
+}
 
 /** A request taken apart, so that filters and signing change it without making a new one each time. */
-export function messageOf(request: Request): Message {
+function messageOf(request: Request, bytes: Uint8Array | undefined): Message {
   return {
     url: new URL(request.url),
     method: request.method,
     headers: new Headers(request.headers),
-    body: request.body,
+    body: bytes ?? request.body,
     ...platformOf(request),
   };
 }
@@ -51,39 +90,14 @@ function platformOf(request: Request): { platform?: unknown } {
   return cf === undefined ? {} : { platform: cf };
 }
 
-/** A copy to be sent on if the answer redirects; a request whose body is a stream has none. */
-const forNextHop = (request: Request): Request | undefined => (request.body === null ? request : undefined);
-
-function redirectTarget(response: Response, request: Request): string | undefined {
-  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
-  const location = response.headers.get("location");
-  return location === null ? undefined : new URL(location, request.url).href;
+function requestOf({ url, method, headers, body }: Message, signal: AbortSignal): Request {
+  return new Request(url, { method, headers, body: body as BodyInit | null, signal });
 }
 
-/** What the fetch standard sends after a redirect (section 4.4, HTTP-redirect fetch). */
-function redirected(response: Response, request: Request, location: string): Request {
-  const { status } = response;
-  const toGet =
-    (status === 303 && request.method !== "GET" && request.method !== "HEAD") ||
-    ((status === 301 || status === 302) && request.method === "POST");
-  if (!toGet) {
-    if (request.bodyUsed) throw new TypeError("A redirect cannot be followed with a body that was a stream");
-    return new Request(location, request);
-  }
-  const headers = new Headers(request.headers);
-  for (const name of [
-    "content-encoding",
-    "content-language",
-    "content-location",
-    "content-type",
-    "content-length",
-  ]) {
-    headers.delete(name);
-  }
-  return new Request(location, {
-    method: "GET",
-    headers,
-    redirect: request.redirect,
-    signal: request.signal,
+/** What `fetch` tells of an answer beside its HTTP message: the address that answered, and whether redirects led there. */
+function asFetched(response: Response, { href, hash }: URL, redirected: boolean): Response {
+  return Object.defineProperties(response, {
+    url: { value: hash === "" ? href : href.slice(0, -hash.length), configurable: true },
+    redirected: { value: redirected, configurable: true },
   });
 }

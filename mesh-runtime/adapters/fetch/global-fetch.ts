@@ -1,5 +1,5 @@
 import type { Mesh } from "../../index.ts";
-import { call } from "./calls.ts";
+import { call, type Way } from "./calls.ts";
 import { presentContext } from "./context.ts";
 
 /** The runtime's own `fetch`, kept before the mesh takes over the global one. */
@@ -11,12 +11,16 @@ let taken = false;
 export function takeOverFetch(mesh: Mesh): void {
   if (taken) return;
   taken = true;
+  const way: Way = {
+    destination: (loaded, { hostname }) => loaded.destinationByHost(hostname),
+    outside: platformFetch,
+  };
   globalThis.fetch = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const host = hostOf(input);
     const loaded = presentContext()?.loaded ?? mesh.loaded();
     if (host === undefined || loaded?.destinationByHost(host) === undefined)
       return platformFetch(input, init);
-    return call(mesh, (policy) => policy.destinationByHost(host), new Request(input, init));
+    return call(mesh, way, input, init);
   };
 }
 

@@ -16,10 +16,9 @@ export function breakable(app: Handlers | EntrypointClass): Handlers | Entrypoin
   if (typeof app !== "function") {
     const { fetch } = app;
     if (fetch === undefined) return app;
-    return {
-      ...app,
-      fetch: async (request, env, ctx) => (await stricken(strike())) ?? fetch.call(app, request, env, ctx),
-    };
+    const broken: Handlers["fetch"] = async (request, env, ctx) =>
+      (await stricken(strike())) ?? fetch.call(app, request, env, ctx);
+    return Object.create(app, { fetch: { value: broken, enumerable: true } }) as Handlers;
   }
   return class extends app {
     override async fetch(request: Request): Promise<Response> {

@@ -17,7 +17,7 @@ export class TulleDriver extends WorkerEntrypoint<object> {
     if (loaded.destinationByHost(host) === undefined) {
       return new Response(`No service of the mesh is called ${host}`, { status: 404 });
     }
-    return call(mesh, (policy) => policy.destinationByHost(host), request);
+    return call(mesh, { destination: (policy) => policy.destinationByHost(host) }, request);
   }
 
   /** Moves this isolate's clock on. */
