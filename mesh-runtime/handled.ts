@@ -34,39 +34,59 @@ type Ready = Identified &
 /**
  * The last step in: gives the request to the application without any mesh header, and tells a known
  * caller the newest epoch, open circuits and the attempt credits that were not spent.
+ *
+ * Refuses with `handler-failed` when the application throws, and when what it answers is no response that
+ * could be sent: another thing altogether, or one whose body somebody has read already.
  */
 export const handled =
   (ports: { readonly tell: Tell; readonly crashed: (error: unknown) => void }): Step<Ready, Answer> =>
   async (exchange) => {
     const { principal, trace, deadlineAt, credits, hops } = exchange;
-    let response: Response;
     try {
-      response = await exchange.handle(withoutMeshHeaders(exchange.request), {
+      const response: unknown = await exchange.handle(withoutMeshHeaders(exchange.request), {
         principal,
         cause: { trace, deadlineAt, credits, hops },
         policy: exchange.policy,
       });
+      if (!(response instanceof Response)) throw new TypeError("The handler did not answer with a Response");
+      if (response.bodyUsed || response.body?.locked)
+        throw new TypeError("The handler answered with a Response whose body is in use already");
+      const news = principal === undefined ? undefined : { ...ports.tell(), creditsLeft: credits.left };
+      return ok(told(response, news));
     } catch (error) {
       ports.crashed(error);
       return no({ kind: "handler-failed", detail: error instanceof Error ? error.name : typeof error });
     }
-    return ok(principal === undefined ? response : told(response, ports.tell(), credits.left));
   };
 
 /** The same request when there is nothing to remove: copying costs microseconds and some platform properties. */
 function withoutMeshHeaders(request: Request): Request {
-  const ours = [...request.headers.keys()].filter((name) => name.startsWith(meshPrefix));
+  const ours = meshHeadersOf(request.headers);
   if (ours.length === 0) return request;
   const headers = new Headers(request.headers);
   for (const name of ours) headers.delete(name);
   return new Request(request, { headers });
 }
 
-function told(response: Response, news: ReturnType<Tell>, creditsLeft: number): Response {
+/**
+ * The application's response with the mesh's own headers, and no others of that name: whatever it answers, or
+ * passes on from somebody else, a caller would take for the mesh's word. `tulle-problem` alone would make it
+ * believe that the application never saw the request, and send a payment again.
+ */
+function told(
+  response: Response,
+  news: (ReturnType<Tell> & { readonly creditsLeft: number }) | undefined,
+): Response {
+  const claimed = meshHeadersOf(response.headers);
+  if (news === undefined && claimed.length === 0) return response;
   const answer = new Response(response.body, response);
+  for (const name of claimed) answer.headers.delete(name);
+  if (news === undefined) return answer;
   answer.headers.set(header.epoch, String(news.epoch));
-  answer.headers.set(header.credits, String(creditsLeft));
-  if (news.circuits === "") answer.headers.delete(header.circuits);
-  else answer.headers.set(header.circuits, news.circuits);
+  answer.headers.set(header.credits, String(news.creditsLeft));
+  if (news.circuits !== "") answer.headers.set(header.circuits, news.circuits);
   return answer;
 }
+
+const meshHeadersOf = (headers: Headers): readonly string[] =>
+  [...headers.keys()].filter((name) => name.startsWith(meshPrefix));

@@ -4,6 +4,7 @@ import { journey, type Step } from "./foundation/layer.ts";
 import type { Clock } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
 import { type Handle, handled, type Tell } from "./handled.ts";
+import { heard } from "./heard.ts";
 import { type IdentifiedPorts, identified } from "./identity/identified.ts";
 import type { Loaded } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
@@ -23,6 +24,8 @@ export interface InboundPorts {
   readonly tracing: TracedPorts;
   readonly crashed: (error: unknown) => void;
   readonly identity: IdentifiedPorts;
+  /** Takes the policy epoch that an identified caller knows, as its header has it. */
+  readonly hear: (epoch: string | null) => void;
   readonly inFlight: InFlight;
   readonly tell: Tell;
 }
@@ -41,9 +44,14 @@ export function inbound(ports: InboundPorts): Step<Arriving, Response> {
       .through(rescued(ports.crashed))
       // who calls, verified; 400 unidentified
       .through(identified(ports.identity))
+      // a policy epoch that the caller knows and we do not is fetched in the background; never refuses
+      .through(heard(ports.hear))
       // a place among the requests under way in this isolate; 503 overloaded
       .through(
-        admitted<Arriving>(ports, (arriving) => ({ key: "inbound", limit: arriving.policy.inbound.maxInFlight })),
+        admitted<Arriving>(ports, (arriving) => ({
+          key: "inbound",
+          limit: arriving.policy.inbound.maxInFlight,
+        })),
       )
       // a rule allows it and none denies it; 403 denied
       .through(authorized())

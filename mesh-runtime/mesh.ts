@@ -118,7 +118,6 @@ export function createMesh(ports: MeshPorts): Mesh {
     async arrive(arrival, handle) {
       const loaded = await ready();
       if (loaded instanceof Response) return loaded;
-      hearEpoch(members, arrival.request.headers.get(header.epoch));
       const response = await journeysOf(loaded).inbound({ ...arrival, policy: loaded, handle });
       members.touch();
       return response;
@@ -173,6 +172,7 @@ function journeyMaker(
           clock,
           count: (counter) => instruments.count(counter),
         },
+        hear: (epoch) => hearEpoch(members, epoch),
         inFlight: arriving,
         tell: () => ({
           epoch: members.current()?.loaded.epoch ?? loaded.epoch,

@@ -1,0 +1,130 @@
+import { describe, expect, test } from "vitest";
+import type { Answer } from "../../../mesh-runtime/foundation/exchange.ts";
+import { type Handle, handled } from "../../../mesh-runtime/handled.ts";
+import { parseSpiffeId } from "../../../mesh-runtime/identity/spiffe-id.ts";
+import type { Principal } from "../../../mesh-runtime/identity/words.ts";
+
+type Ready = Parameters<ReturnType<typeof handled>>[0];
+
+const id = parseSpiffeId("spiffe://mesh.local/ns/default/sa/web");
+if (!id.ok) throw new Error(id.reason);
+const web: Principal = { id: id.value, namespace: "default", service: "web", evidence: "signature" };
+
+/** Lets one request through the step; tells what came out, and what was said to have crashed. */
+async function answer(
+  handle: (request: Request) => unknown,
+  { principal = web, circuits = "", headers = {} }: Given = {},
+): Promise<{ readonly answer: Answer; readonly crashes: readonly unknown[] }> {
+  const crashes: unknown[] = [];
+  const step = handled({
+    tell: () => ({ epoch: 41, circuits }),
+    crashed: (error) => crashes.push(error),
+  });
+  const exchange = {
+    principal: principal ?? undefined,
+    request: new Request("http://payments/charge", { headers }),
+    trace: {},
+    deadlineAt: undefined,
+    credits: { left: 2 },
+    hops: 1,
+    policy: {},
+    handle: handle as unknown as Handle,
+  };
+  return { answer: await step(exchange as unknown as Ready), crashes };
+}
+
+interface Given {
+  readonly principal?: Principal | null;
+  readonly circuits?: string;
+  readonly headers?: Record<string, string>;
+}
+
+async function headersOf(...given: Parameters<typeof answer>): Promise<Record<string, string>> {
+  const { answer: answered } = await answer(...given);
+  if (!answered.ok) throw new Error(answered.reason.kind);
+  return Object.fromEntries(answered.value.headers);
+}
+
+describe("the application's answer", () => {
+  test("tells a known caller the epoch, the credits that are left, and circuits that are not closed", async () => {
+    expect(await headersOf(() => new Response(null))).toEqual({
+      "tulle-epoch": "41",
+      "tulle-attempt-credits": "2",
+    });
+    expect(await headersOf(() => new Response(null), { circuits: "default/ledger;open" })).toMatchObject({
+      "tulle-circuits": "default/ledger;open",
+    });
+  });
+
+  test("tells a caller without identity nothing, and is the application's own object", async () => {
+    const own = new Response("ok");
+    const { answer: answered } = await answer(() => own, { principal: null });
+    expect(answered).toEqual({ ok: true, value: own });
+  });
+
+  test.each([web, null])("carries no header of the mesh that the application made up", async (principal) => {
+    const forged = {
+      "tulle-problem": "mesh-not-ready",
+      "tulle-circuits": "default/ledger;open",
+      "tulle-epoch": "999",
+      "tulle-anything": "1",
+      "x-app": "1",
+    };
+    const headers = await headersOf(() => new Response(null, { headers: forged }), { principal });
+    expect(headers).toEqual({
+      "x-app": "1",
+      ...(principal === null ? {} : { "tulle-epoch": "41", "tulle-attempt-credits": "2" }),
+    });
+  });
+
+  test("keeps two cookies apart", async () => {
+    const cookies: [string, string][] = [
+      ["set-cookie", "a=1"],
+      ["set-cookie", "b=2"],
+    ];
+    const { answer: answered } = await answer(() => new Response(null, { headers: cookies }));
+    expect(answered.ok && answered.value.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+  });
+});
+
+describe("handler-failed", () => {
+  const inUse = (): Response => {
+    const response = new Response("read by somebody");
+    void response.body?.getReader();
+    return response;
+  };
+  const used = async (): Promise<Response> => {
+    const response = new Response("read by somebody");
+    await response.text();
+    return response;
+  };
+  test.each([
+    ["throws", () => Promise.reject(new RangeError("secret")), "RangeError"],
+    ["throws what is no error", () => Promise.reject("secret"), "string"],
+    ["answers nothing", () => undefined, "TypeError"],
+    ["answers something else", () => ({ status: 200 }), "TypeError"],
+    ["answers a response whose body has been read", used, "TypeError"],
+    ["answers a response whose body somebody else is reading", inUse, "TypeError"],
+  ])("is what an application gets that %s", async (_what, handle, detail) => {
+    const { answer: answered, crashes } = await answer(handle);
+    expect(answered).toEqual({ ok: false, reason: { kind: "handler-failed", detail } });
+    expect(crashes).toHaveLength(1);
+  });
+
+  test("is also what it gets when its caller has no identity", async () => {
+    const { answer: answered } = await answer(() => undefined, { principal: null });
+    expect(answered).toMatchObject({ ok: false, reason: { kind: "handler-failed" } });
+  });
+});
+
+test("the application sees no header of the mesh, and everything else", async () => {
+  let seen: Record<string, string> = {};
+  await answer(
+    (request) => {
+      seen = Object.fromEntries(request.headers);
+      return new Response(null);
+    },
+    { headers: { "tulle-deadline-ms": "100", "tulle-hops": "1", traceparent: "00", "x-app": "1" } },
+  );
+  expect(seen).toEqual({ traceparent: "00", "x-app": "1" });
+});
