@@ -78,13 +78,15 @@ async function withDigest(message: Message, { settings }: Recipient): Promise<Re
 
   let bytes: Uint8Array | undefined;
   let rest = body;
+  // Where a stream is refused, whether its source takes note that we stop reading changes nothing.
   if (body instanceof Uint8Array) {
     if (body.byteLength <= limitBytes) bytes = body;
+  } else if (isLarge(headers, settings)) {
+    if (largeBody === "reject") body.cancel().catch(() => undefined);
   } else {
     const head = await readUpTo(body, limitBytes);
     if (head.whole) bytes = head.bytes;
     else if (largeBody === "unsigned") rest = resumed(head.read, head.rest);
-    // Whether its source takes note that we stop reading changes nothing for the refusal.
     else head.rest.cancel().catch(() => undefined);
   }
   if (bytes !== undefined) {
@@ -94,3 +96,11 @@ async function withDigest(message: Message, { settings }: Recipient): Promise<Re
   if (largeBody === "reject") return no({ kind: "body-too-large", limitBytes });
   return ok(rest === body ? message : { ...message, body: rest });
 }
+
+/**
+ * Whether a stream need not be read to know that it gets no digest: it says itself that it is too long, or nothing
+ * is short enough. It then goes on as it is, and keeps a length that the runtime knows of.
+ */
+const isLarge = (headers: Headers, { maxDigestBytes, largeBody }: Recipient["settings"]): boolean =>
+  Number(headers.get("content-length") ?? 0) > maxDigestBytes ||
+  (maxDigestBytes === 0 && largeBody === "unsigned");

@@ -128,6 +128,32 @@ describe("signed", () => {
     }
   });
 
+  test("does not read a stream that says itself that it is above the limit", async () => {
+    const body = streamOf("a".repeat(2_000));
+    const sent = await left(
+      message(body, { "content-length": "2000" }),
+      recipient({ largeBody: "unsigned" }),
+    );
+    expect(sent.body).toBe(body);
+    expect(body.locked).toBe(false);
+    expect(await verified(sent)).toBe("accepted");
+    expect(await leave(message(streamOf("a".repeat(2_000)), { "content-length": "2000" }))).toBe(
+      "body-too-large",
+    );
+  });
+
+  test("waits for no byte of a stream where none is digested", async () => {
+    const never = new ReadableStream<Uint8Array>();
+    const sent = await left(message(never), recipient({ largeBody: "unsigned", maxDigestBytes: 0 }));
+    expect(sent.body).toBe(never);
+    expect(await verified(sent)).toBe("accepted");
+  });
+
+  test("believes no stream that says it is within the limit", async () => {
+    const lying = message(streamOf("a".repeat(2_000)), { "content-length": "5" });
+    expect(await leave(lying)).toBe("body-too-large");
+  });
+
   test("does nothing for a binding whose owner takes the platform's word, but take away claimed identities", async () => {
     const to = recipient({ evidence: "binding", endpoint: { kind: "binding", binding: "PAYMENTS" } });
     const body = streamOf("hello");
