@@ -67,7 +67,7 @@ function destinationsByNamespace(catalog: Catalog): (namespace: string) => Snaps
         const rules = routes(key, namespace);
         const [itsNamespace = "", name = ""] = key.split("/");
         const hosts = itsNamespace === namespace ? [name, ...destination.hosts] : destination.hosts;
-        return [key, { ...destination, hosts, ...(rules === undefined ? {} : { rules }) }];
+        return [key, { ...destination, hosts, ...rules }];
       }),
     );
     made.set(namespace, destinations);
@@ -110,26 +110,57 @@ function endpointOf({ metadata, spec }: Service): Endpoint | undefined {
   return origin === undefined ? undefined : { kind: "url", url: origin };
 }
 
+/** Rules of one route at a Service, for one port or all. */
+interface Attached {
+  readonly port: number | undefined;
+  readonly rules: readonly Rule[];
+}
+
+type DestinationRules = Pick<Destination, "rules" | "portRules">;
+
 /**
  * The rules that callers of a namespace fall under at a Service (GAMMA, GEP-1294): those of routes in
  * their own namespace if there are any (consumer routes), and then only those; otherwise those of routes
  * in the Service's namespace (producer routes). None: the Service is its own backend.
  */
-function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => readonly Rule[] | undefined {
-  const byParent = new Map<string, Rule[]>();
+function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => DestinationRules {
+  const byParent = new Map<string, Attached[]>();
   for (const route of catalog.routes) {
     const parents = route.spec.parentRefs.filter(({ kind }) => kind === "Service");
     if (parents.length === 0) continue;
     const rules = rulesOf(catalog, route, "Service");
-    for (const key of new Set(parents.map((ref) => parentKey(route, ref)))) {
+    const ports = new Map<ServiceKey, Set<number | undefined>>();
+    for (const ref of parents) {
+      const key = parentKey(route, ref);
+      ports.set(key, (ports.get(key) ?? new Set()).add(ref.port));
+    }
+    for (const [key, named] of ports) {
       const place = `${route.metadata.namespace} ${key}`;
-      const own = byParent.get(place) ?? [];
-      own.push(...rules);
-      byParent.set(place, own);
+      const attached = byParent.get(place) ?? [];
+      // One parentRef without port is for all ports, whatever others name.
+      for (const port of named.has(undefined) ? [undefined] : named) attached.push({ port, rules });
+      byParent.set(place, attached);
     }
   }
-  return (key, caller) =>
-    byParent.get(`${caller} ${key}`) ?? byParent.get(`${key.slice(0, key.indexOf("/"))} ${key}`);
+  const none: DestinationRules = {};
+  return (key, caller) => {
+    const attached =
+      byParent.get(`${caller} ${key}`) ?? byParent.get(`${key.slice(0, key.indexOf("/"))} ${key}`);
+    return attached === undefined ? none : byPort(attached);
+  };
+}
+
+/** Rules for every port that a route names, and for all others. */
+function byPort(attached: readonly Attached[]): DestinationRules {
+  const on = (port: number | undefined): readonly Rule[] =>
+    attached.filter((one) => one.port === undefined || one.port === port).flatMap(({ rules }) => rules);
+  const ports = [...new Set(attached.flatMap(({ port }) => (port === undefined ? [] : [port])))];
+  return {
+    ...(attached.some(({ port }) => port === undefined) ? { rules: on(undefined) } : {}),
+    ...(ports.length === 0
+      ? {}
+      : { portRules: Object.fromEntries(ports.map((port) => [String(port), on(port)])) }),
+  };
 }
 
 /** Whether a written identity is one that this mesh can give. */

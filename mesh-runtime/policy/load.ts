@@ -3,9 +3,9 @@ import { no, ok, type Result } from "../foundation/result.ts";
 import { parseSpiffeId } from "../identity/spiffe-id.ts";
 import type { SpiffeId } from "../identity/words.ts";
 import { listenerIndex } from "../routing/listeners.ts";
-import { routeTable } from "../routing/route-table.ts";
 import { digestOf } from "./canonical.ts";
 import type { Loaded, LoadedDestination } from "./loaded.ts";
+import { destinationTable } from "./port-table.ts";
 import type { Destination, Snapshot } from "./snapshot.ts";
 import { readSnapshot } from "./snapshot-shape.ts";
 
@@ -82,12 +82,10 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
   });
 }
 
-const loadedDestination = (settings: Destination, id: SpiffeId): LoadedDestination => ({
-  destination: settings.key,
-  settings,
-  id,
-  ...(settings.rules === undefined ? {} : { table: routeTable(settings.rules) }),
-});
+function loadedDestination(settings: Destination, id: SpiffeId): LoadedDestination {
+  const table = destinationTable(settings);
+  return { destination: settings.key, settings, id, ...(table === undefined ? {} : { table }) };
+}
 
 /** A binding name that two services claim means the one in the workload's own namespace, as a bare host does. */
 function ownsBinding(

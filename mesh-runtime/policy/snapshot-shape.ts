@@ -187,6 +187,7 @@ const destination = open({
   largeBody,
   maxDigestBytes: whole,
   rules: optional(list(rule)),
+  portRules: optional(record(list(rule))),
   traffic,
 });
 

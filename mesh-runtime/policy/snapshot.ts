@@ -58,6 +58,11 @@ export interface Destination {
   readonly maxDigestBytes: number;
   /** Rules of the routes attached to it, in order of precedence; absent when no route is attached (then it is its own backend). */
   readonly rules?: readonly Rule[];
+  /**
+   * By port, where routes name one: all rules that hold for requests to that port, those of `rules` among
+   * them. Requests to other ports fall under `rules`, and to the destination itself where there are none.
+   */
+  readonly portRules?: Readonly<Record<string, readonly Rule[]>>;
   readonly traffic: TrafficSettings;
 }
 

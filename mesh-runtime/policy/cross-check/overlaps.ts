@@ -58,7 +58,7 @@ function placesOf({ catalog }: CheckedMesh, route: HTTPRoute): ReadonlySet<strin
   for (const ref of route.spec.parentRefs) {
     const key = parentKey(route, ref);
     if (ref.kind === "Service") {
-      places.add(`Service ${key} ${route.metadata.namespace}`);
+      places.add(`Service ${key} ${route.metadata.namespace} ${ref.port ?? "*"}`);
       continue;
     }
     const gateway = catalog.gateways.get(key);

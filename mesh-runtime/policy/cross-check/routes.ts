@@ -9,7 +9,7 @@ import {
   type ParentRef,
   parentKey,
 } from "../references.ts";
-import type { Path } from "../source.ts";
+import type { Finding, Path } from "../source.ts";
 import type { CheckedMesh } from "./checked-mesh.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
@@ -42,13 +42,32 @@ function* serviceParent(
   path: Path,
 ): Generator<Issue> {
   const key = parentKey(route, ref);
-  if (catalog.services.has(key)) return;
-  yield issue(route, {
-    path: [...path, "name"],
-    expected: "a Service that exists",
-    found: key,
-    message: missing(`The Service ${key}`, key, catalog.services.keys()),
-  });
+  const service = catalog.services.get(key);
+  if (service === undefined) {
+    yield issue(route, {
+      path: [...path, "name"],
+      expected: "a Service that exists",
+      found: key,
+      message: missing(`The Service ${key}`, key, catalog.services.keys()),
+    });
+    return;
+  }
+  const fault = unnamedPort(service, ref.port);
+  if (fault !== undefined) yield issue(route, { ...fault, path: [...path, "port"] });
+}
+
+/** What is wrong with a port that a Service, which names its ports, does not name. */
+function unnamedPort(
+  service: DocumentOf<"Service">,
+  port: number | undefined,
+): Omit<Finding, "path"> | undefined {
+  const { ports } = service.spec;
+  if (port === undefined || ports === undefined || ports.some((one) => one.port === port)) return undefined;
+  return {
+    expected: `one of ${ports.map((one) => one.port).join(", ")}`,
+    found: `${port}`,
+    message: `The Service ${keyOf(service)} does not name the port ${port}; correct it, or add it to the Service.`,
+  };
 }
 
 function* gatewayParent(
@@ -162,14 +181,9 @@ function* backend(
     case undefined:
       break;
   }
-  const ports = catalog.services.get(key)?.spec.ports;
-  if (ref.port === undefined || ports === undefined || ports.some(({ port }) => port === ref.port)) return;
-  yield issue(route, {
-    path: [...path, "port"],
-    expected: `one of ${ports.map(({ port }) => port).join(", ")}`,
-    found: `${ref.port}`,
-    message: `The Service ${key} does not name the port ${ref.port}; correct it, or add it to the Service.`,
-  });
+  const service = catalog.services.get(key);
+  const fault = service === undefined ? undefined : unnamedPort(service, ref.port);
+  if (fault !== undefined) yield issue(route, { ...fault, path: [...path, "port"] });
 }
 
 /** A Service without worker needs a route, or nothing answers for it. */

@@ -193,11 +193,14 @@ const parentRef = strict({
     optional(subdomain()),
     "One listener of the Gateway; otherwise all that let the route in.",
   ),
-  port: about(optional(port()), "The listeners on this port alone."),
+  port: about(
+    optional(port()),
+    "The listeners on this port alone; of a Service, requests whose URL has this port (80 for http, 443 for https, where it says none).",
+  ),
 });
 
 const parents = checked(list(parentRef, 1, 32), function* (refs): Generator<Fault> {
-  for (const [index, { kind, group: of, sectionName, port: on }] of refs.entries()) {
+  for (const [index, { kind, group: of, sectionName }] of refs.entries()) {
     const right = kind === "Service" ? ["", "mesh.tulle.dev"] : ["gateway.networking.k8s.io"];
     if (of !== undefined && !right.includes(of)) {
       yield {
@@ -207,17 +210,15 @@ const parents = checked(list(parentRef, 1, 32), function* (refs): Generator<Faul
         message: `a ${kind} is not of this group; write ${JSON.stringify(right[0])}`,
       };
     }
-    if (kind !== "Service") continue;
-    if (sectionName !== undefined) yield notOfService(index, "sectionName");
-    if (on !== undefined) yield notOfService(index, "port");
+    if (kind === "Service" && sectionName !== undefined) yield noSection(index);
   }
 });
 
-const notOfService = (index: number, member: string): Fault => ({
-  path: [index, member],
-  expected: `no ${member} for a Service`,
-  found: member,
-  message: `a worker has one way in, so ${member} of a Service is not supported; remove it`,
+const noSection = (index: number): Fault => ({
+  path: [index, "sectionName"],
+  expected: "no sectionName for a Service",
+  found: "sectionName",
+  message: "a Service has no sections; remove it, or name a port",
 });
 
 /** Grammar of Gateway API `Hostname`: a host name that may begin with `*.`; no address, no port. */

@@ -257,6 +257,34 @@ describe("routes of a Service", () => {
     expect(names(destination("default/web", "default/payments", ...shop, twice))).toHaveLength(1);
   });
 
+  test("for one port stand beside those for all, and leave other ports to them", () => {
+    const texts = [
+      ...shop,
+      route("a80", "name: web, port: 80", to("a", "/a")),
+      route("all", "name: web", to("b", "/b")),
+      route("p80", "name: payments, port: 80", to("c", "/c")),
+    ];
+    const web = destination("default/web", "default/web", ...texts);
+    expect(names(web)).toEqual(["HTTPRoute/default/all/b"]);
+    expect(web.portRules?.["80"]?.map(({ name }) => name)).toEqual([
+      "HTTPRoute/default/a80/a",
+      "HTTPRoute/default/all/b",
+    ]);
+    const payments = destination("default/payments", "default/web", ...texts);
+    expect(payments).not.toHaveProperty("rules");
+    expect(Object.keys(payments.portRules ?? {})).toEqual(["80"]);
+  });
+
+  test("attached to a port and to all ports are for all", () => {
+    const both = route("r", "name: web, port: 80", to("a", "/a")).replace(
+      "parentRefs: [",
+      "parentRefs: [{kind: Service, name: web}, ",
+    );
+    const web = destination("default/web", "default/web", ...shop, both);
+    expect(names(web)).toHaveLength(1);
+    expect(web).not.toHaveProperty("portRules");
+  });
+
   test("keep the share of a backend that cannot be used, with the reason", () => {
     const rules =
       "[{backendRefs: [{name: web, weight: 9}, {name: gone}, {name: v}, {name: web, kind: Pod}]}]";

@@ -242,6 +242,17 @@ describe("a route", () => {
     expectOne(to(8080), "error 9 spec.rules[0].backendRefs[0].port", "does not name the port 8080");
   });
 
+  test("is attached to a port that its Service names, if it names any", () => {
+    const on = (port: number) =>
+      together(
+        ...shop,
+        service("api", "{ports: [{port: 80}]}"),
+        route("r", `name: api, port: ${port}`, "[{backendRefs: [{name: web}]}]"),
+      );
+    expect(on(80)).toEqual([]);
+    expectOne(on(443), "error 9 spec.parentRefs[0].port", "does not name the port 443");
+  });
+
   test("is warned about when a rule answers everything with 500", () => {
     expectOne(
       together(...shop, route("r", "name: web", "[{}]")),

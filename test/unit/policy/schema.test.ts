@@ -186,9 +186,9 @@ describe("a wrong HTTPRoute is refused at its line", () => {
     ['group: ""', "group: apps", "7 spec.parentRefs[0].group", "a Service is not of this group"],
     [
       "      name: payments\n",
-      "      name: payments\n      port: 80\n",
-      "10 spec.parentRefs[0].port",
-      "not supported; remove it.",
+      "      name: payments\n      sectionName: a\n",
+      "10 spec.parentRefs[0].sectionName",
+      "a Service has no sections",
     ],
     [
       "value: /charge",

@@ -1,0 +1,28 @@
+import { everyRequest } from "../routing/precedence.ts";
+import { routeTable } from "../routing/route-table.ts";
+import type { RouteTable, Rule } from "../routing/words.ts";
+import type { Destination } from "./snapshot.ts";
+
+/**
+ * The table of a destination; undefined where no route is attached, so that it is its own backend. Where
+ * routes name a port (GEP-1294), the port of the URL says which rules hold: a port that no route is for
+ * falls to the Service itself, under the rule `default`.
+ */
+export function destinationTable({ key, rules, portRules }: Destination): RouteTable | undefined {
+  const common = rules === undefined ? undefined : routeTable(rules);
+  if (portRules === undefined) return common;
+  const otherwise = common ?? routeTable([ownBackend(key)]);
+  const byPort = new Map(Object.entries(portRules).map(([port, its]) => [port, routeTable(its)]));
+  return { find: (message) => (byPort.get(portOf(message.url)) ?? otherwise).find(message) };
+}
+
+/** The port that a URL means, in digits. */
+const portOf = ({ port, protocol }: URL): string =>
+  port === "" ? (protocol === "https:" ? "443" : "80") : port;
+
+const ownBackend = (service: string): Rule => ({
+  name: "default",
+  matches: [everyRequest],
+  filters: [],
+  backends: [{ service, weight: 1, filters: [] }],
+});
