@@ -30,13 +30,14 @@ export async function call(
 ): Promise<Response> {
   const request = new Request(input, init);
   const { signal, redirect } = request;
+  const { outside } = way;
   const context = presentContext();
   const loaded = context?.loaded ?? mesh.loaded();
   let message = messageOf(request, await bytesOf(request, init?.body));
   for (let followed = 0; ; followed++) {
     const found = loaded === undefined ? undefined : way.destination(loaded, message.url);
     if (loaded === undefined || found === undefined) {
-      if (followed > 0 && way.outside !== undefined) return way.outside(requestOf(message, signal));
+      if (followed > 0 && outside !== undefined) return outside(requestOf(message, signal));
       throw new TypeError(`No service of the mesh has the name of ${message.url.host}`);
     }
     // Layers change the headers; a redirect begins with the application's own.
