@@ -6,7 +6,7 @@ import type { Decide } from "./decide.ts";
 import type { Authorized } from "./words.ts";
 
 /** What must be known before access can be judged: who calls, what for, and the rules. */
-export type NeedsAuthorization = Identified &
+export type NeedsAuthorization = Pick<Identified, "principal" | "request"> &
   Noted & {
     readonly request: Request;
     readonly policy: { readonly inbound: { readonly decide: Decide } };

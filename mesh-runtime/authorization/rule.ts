@@ -51,6 +51,7 @@ export function ruleMatches(rule: AuthorizationRule, subject: Subject): boolean 
 export const looksAtPath = (rule: AuthorizationRule): boolean =>
   rule.to?.some(({ paths, notPaths }) => paths !== undefined || notPaths !== undefined) ?? false;
 
+/** A namespace is compared without its trust domain, as Istio does; whoever trusts another domain names principals. */
 function sourceMatches(source: SourceMatch, principal: Principal | undefined): boolean {
   const id = principal?.id.uri ?? "";
   const namespace = principal?.namespace ?? "";

@@ -70,7 +70,8 @@ export function choice<const Word extends string | number>(
   words: readonly Word[],
   unsupported: Readonly<Record<string, string>> = {},
 ): Schema<Word> {
-  const expects = words.length === 1 ? JSON.stringify(words[0]) : `one of ${words.join(", ")}`;
+  const shown = words.map((word) => (word === "" ? '""' : word));
+  const expects = words.length === 1 ? JSON.stringify(words[0]) : `one of ${shown.join(", ")}`;
   return value<Word>(
     expects,
     (input) => words.includes(input as Word),
