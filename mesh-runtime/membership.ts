@@ -53,8 +53,8 @@ export interface Membership {
   touch(): void;
   /** Somebody knows epoch `epoch`: fetch it in the background if it is newer than ours. */
   hearEpoch(epoch: number): void;
-  /** Reports now and takes in what comes back. */
-  report(): Promise<void>;
+  /** Reports now and takes in what comes back. False when another report is under way: nobody waits for it. */
+  report(): Promise<boolean>;
   askPermit(circuit: string): Promise<CircuitAnswer | undefined>;
 }
 
@@ -173,10 +173,11 @@ export function membership(ports: MembershipPorts): Membership {
     return undefined;
   }
 
-  async function report(): Promise<void> {
+  async function report(): Promise<boolean> {
     const { control } = ports;
     const now = clock.now();
-    if (control === undefined || member === undefined || reportingUntil > now) return;
+    if (control === undefined || member === undefined) return true;
+    if (reportingUntil > now) return false;
     reportingUntil = now + reportLeaseMs;
     lastReportAt = now;
     const request = unanswered ?? gathered(member);
@@ -185,9 +186,12 @@ export function membership(ports: MembershipPorts): Membership {
       // Silence may hide that control has counted it: so it goes again under the same id, and counts once.
       // What control has read and declined, it would decline for ever.
       unanswered = answer === undefined ? request : undefined;
-      if (answer?.ok) return await learn(answer);
-      instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");
-      nextReportAt = clock.now() + rejoinAfterMs;
+      if (answer?.ok) await learn(answer);
+      else {
+        instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");
+        nextReportAt = clock.now() + rejoinAfterMs;
+      }
+      return true;
     } finally {
       reportingUntil = 0;
     }
@@ -234,9 +238,9 @@ export function membership(ports: MembershipPorts): Membership {
     }
     const { rootKey, trust } = member;
     const loaded = await follow(answer.head, answer.snapshot, rootKey, trust.trustDomain, held());
-    if (loaded.ok) {
+    // A head behind what control itself says is one that was rolled back.
+    if (loaded.ok && loaded.value.epoch >= answer.epoch) {
       member = newer(member, { ...member, loaded: loaded.value });
-      checkedEpoch = Math.max(checkedEpoch, answer.epoch);
     } else instruments.count("snapshot_refused");
   }
 

@@ -67,8 +67,8 @@ export interface Mesh {
   enter(call: Call, loaded: Loaded, listener: Target): Promise<Response>;
   /** What is in force now; undefined before the first join. */
   loaded(): Loaded | undefined;
-  /** Sends what is due to control and takes in what comes back. */
-  report(): Promise<void>;
+  /** Sends what is due to control and takes in what comes back. False when another report is under way: nobody waits for it. */
+  report(): Promise<boolean>;
   /** For runtimes that live on while nothing arrives: sees to it that credential and policy do not grow old. */
   tend(): void;
 }

@@ -118,6 +118,7 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
   ];
   const harnessed = harnessWorker([controlName, gatewayName, ...names], control.compatibilityDate);
   const workerd = await startWorkerd([harnessed, ...workers], {
+    inspectObjects: true,
     ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
     ...(options.persist === undefined ? {} : { persist: options.persist }),
   });

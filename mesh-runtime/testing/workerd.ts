@@ -23,6 +23,8 @@ export interface WorkerdOptions {
   readonly port?: number;
   /** Folder that keeps KV and Durable Objects, the one that wrangler calls `--persist-to`; absent: memory only. */
   readonly persist?: string;
+  /** Lets `unsafeGetDurableObjectStorage` of the runtime read and change what objects have stored. @default false */
+  readonly inspectObjects?: boolean;
   /** Where lines that workers log go. */
   readonly onLog?: (line: string) => void;
 }
@@ -87,6 +89,7 @@ function runtimeOptions(workers: ReturnType<typeof workerOptions>[], options: Wo
       ...(options.onLog === undefined
         ? {}
         : { handleStructuredLogs: ({ message }: { message: string }) => options.onLog?.(message) }),
+      unsafeInspectDurableObjects: options.inspectObjects ?? false,
       workers,
     }),
     telemetry: { enabled: false },
