@@ -2,15 +2,14 @@
  * What the mesh adds to one hop between two workers. All variants run in one workerd process; requests are
  * interleaved at random, and the unmeshed pair runs twice (A/A), so that the noise is seen beside the result.
  *
- *     node bench/hop.ts [--rounds 400]
+ *     node bench/hop.ts [--rounds 100] [--hops 50]
  */
 import http from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readWranglerConfig, runInWorkerd, type WorkerToRun } from "@tulle/mesh-runtime/testing";
-import { freePort, quantile, shuffled } from "./support.ts";
+import { freePorts, quantile, shuffled } from "./support.ts";
 
-const hopsPerRequest = 10;
 const token = "only-for-this-bench-run-0123456789";
 const runtimeFile = fileURLToPath(import.meta.resolve("@tulle/mesh-runtime/cloudflare"));
 
@@ -28,23 +27,27 @@ const variants: readonly Variant[] = [
   { name: "signature-1000", mesh: { evidence: "signature", rules: 1_000 } },
 ];
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "400" } } });
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "100" }, hops: { type: "string", default: "50" } },
+});
 const rounds = Number(values.rounds);
+const hopsPerRequest = Number(values.hops);
 
-const callerText = (mesh: boolean): string => `
+const calleeText = (mesh: boolean): string => `
   ${mesh ? `import { mesh } from ${JSON.stringify(runtimeFile)};` : "const mesh = (app) => app;"}
   const app = mesh({ async fetch(request, env) { return new Response("called"); } });
   export default {
     fetch: app.fetch,
   };`;
 
-/** The caller loops inside one arriving request, so that the way in from Node is paid once for many hops. */
+/** The caller makes as many hops as the path says, one after the other; a request with none is what the way in from Node costs. */
 const loopText = (mesh: boolean, host: string): string => `
   ${mesh ? `import { mesh } from ${JSON.stringify(runtimeFile)};` : "const mesh = (app) => app;"}
   const app = {
     async fetch(request, env) {
-      for (let hop = 0; hop < ${hopsPerRequest}; hop++) {
-        const response = await env.CALLEE.fetch("http://${host}/orders/17");
+      const hops = Number(new URL(request.url).pathname.slice(1));
+      for (let hop = 0; hop < hops; hop++) {
+        const response = await env.${bindingOf(host)}.fetch("http://${host}/orders/17");
         if (response.status !== 200) return response;
         await response.text();
       }
@@ -83,8 +86,8 @@ function policies(): string {
   const meshed = variants.flatMap(({ name, mesh }) => (mesh === undefined ? [] : [{ name, ...mesh }]));
   return meshed
     .flatMap(({ name, evidence, rules }) => [
-      document("Service", "mesh.tulle.dev/v1", `caller-${name}`, {}),
-      document("Service", "mesh.tulle.dev/v1", `callee-${name}`, { evidence, binding: bindingOf(name) }),
+      document("Service", "mesh.tulle.dev/v1", `caller-${name}`, { mode: "PERMISSIVE" }),
+      document("Service", "mesh.tulle.dev/v1", `callee-${name}`, { evidence }),
       document("AuthorizationPolicy", "mesh.tulle.dev/v1", `callee-${name}`, {
         targetRefs: [{ kind: "Service", name: `callee-${name}` }],
         action: "ALLOW",
@@ -95,7 +98,8 @@ function policies(): string {
     .join("\n---\n");
 }
 
-const bindingOf = (_name: string): string => "CALLEE";
+/** The name that a Service document gives its binding when it says nothing else. */
+const bindingOf = (service: string): string => service.toUpperCase().replaceAll("-", "_");
 
 function routes(name: string, rules: number): string[] {
   const all = Array.from({ length: rules }, (_, index) => ({
@@ -125,21 +129,20 @@ const document = (kind: string, apiVersion: string, name: string, spec: object):
   JSON.stringify({ apiVersion, kind, metadata: { name }, spec });
 
 async function measure(): Promise<void> {
-  const ports = new Map<string, number>();
+  const [controlPort = 0, ...callerPorts] = await freePorts(variants.length + 1);
+  const ports = new Map(variants.map(({ name }, index) => [name, callerPorts[index] ?? 0]));
   const workers: WorkerToRun[] = [];
   for (const { name, mesh } of variants) {
-    const port = await freePort();
-    ports.set(name, port);
+    const port = ports.get(name) ?? 0;
     const props = { service: `caller-${name}`, namespace: "default" };
     workers.push(
       worker(`caller-${name}`, loopText(mesh !== undefined, `callee-${name}`), mesh !== undefined, {
         port,
-        services: { CALLEE: { name: `callee-${name}`, props } },
+        services: { [bindingOf(`callee-${name}`)]: { name: `callee-${name}`, props } },
       }),
-      worker(`callee-${name}`, callerText(mesh !== undefined), mesh !== undefined),
+      worker(`callee-${name}`, calleeText(mesh !== undefined), mesh !== undefined),
     );
   }
-  const controlPort = await freePort();
   const control: WorkerToRun = {
     config: readWranglerConfig(fileURLToPath(import.meta.resolve("@tulle/control/wrangler.toml"))),
     vars: { TULLE_OPERATOR_TOKEN: token, TULLE_KEY_SECRET: "a-key-secret-for-this-bench-run-only" },
@@ -152,10 +155,11 @@ async function measure(): Promise<void> {
       [...ports.keys()].map((name) => [name, new http.Agent({ keepAlive: true, maxSockets: 1 })]),
     );
     const times = new Map<string, number[]>();
-    for (let round = -50; round < rounds; round++) {
+    for (let round = -5; round < rounds; round++) {
       for (const { name } of shuffled(variants)) {
-        const micros = await timed(ports.get(name) ?? 0, agents.get(name));
-        if (round >= 0) times.set(name, [...(times.get(name) ?? []), micros / hopsPerRequest]);
+        const none = await timed(ports.get(name) ?? 0, 0, agents.get(name));
+        const all = await timed(ports.get(name) ?? 0, hopsPerRequest, agents.get(name));
+        if (round >= 0) times.set(name, [...(times.get(name) ?? []), (all - none) / hopsPerRequest]);
       }
     }
     for (const agent of agents.values()) agent.destroy();
@@ -175,11 +179,11 @@ async function apply(port: number): Promise<void> {
     throw new Error(`control refused the policies: ${(await response.text()).slice(0, 2_000)}`);
 }
 
-function timed(port: number, agent: http.Agent | undefined): Promise<number> {
+function timed(port: number, hops: number, agent: http.Agent | undefined): Promise<number> {
   const begun = process.hrtime.bigint();
   return new Promise((resolve, reject) => {
     const request = http.get(
-      { host: "127.0.0.1", port, path: "/", ...(agent === undefined ? {} : { agent }) },
+      { host: "127.0.0.1", port, path: `/${hops}`, ...(agent === undefined ? {} : { agent }) },
       (response) => {
         if (response.statusCode !== 200) reject(new Error(`port ${port} answered ${response.statusCode}`));
         response.resume();

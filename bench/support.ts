@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 
 /** The value below which `share` of all lie. */
 export function quantile(values: readonly number[], share: number): number {
@@ -18,18 +18,22 @@ export function shuffled<Thing>(things: readonly Thing[]): Thing[] {
   return mixed;
 }
 
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
+/** So many different ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, listening));
+  const ports = servers.map((server) => {
+    const address = server.address();
+    if (typeof address !== "object" || address === null) throw new Error("A server that listens has no port");
+    return address.port;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function listening(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null
-          ? resolve(address.port)
-          : reject(new Error("no port")),
-      );
-    });
+    server.listen(0, "127.0.0.1", () => resolve(server));
   });
 }

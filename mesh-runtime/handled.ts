@@ -32,8 +32,8 @@ type Ready = Identified &
   };
 
 /**
- * The last step in: gives the request to the application without any mesh header, and tells a known
- * caller the newest epoch, open circuits and the attempt credits that were not spent.
+ * The last step in: gives the request to the application, from which `identified` has taken every mesh
+ * header, and tells a known caller the newest epoch, open circuits and the attempt credits that were not spent.
  *
  * Refuses with `handler-failed` when the application throws, and when what it answers is no response that
  * could be sent: another thing altogether, or one whose body somebody has read already.
@@ -43,7 +43,7 @@ export const handled =
   async (exchange) => {
     const { principal, trace, deadlineAt, credits, hops } = exchange;
     try {
-      const response: unknown = await exchange.handle(withoutMeshHeaders(exchange.request), {
+      const response: unknown = await exchange.handle(exchange.request, {
         principal,
         cause: { trace, deadlineAt, credits, hops },
         policy: exchange.policy,
@@ -58,15 +58,6 @@ export const handled =
       return no({ kind: "handler-failed", detail: error instanceof Error ? error.name : typeof error });
     }
   };
-
-/** The same request when there is nothing to remove: copying costs microseconds and some platform properties. */
-function withoutMeshHeaders(request: Request): Request {
-  const ours = meshHeadersOf(request.headers);
-  if (ours.length === 0) return request;
-  const headers = new Headers(request.headers);
-  for (const name of ours) headers.delete(name);
-  return new Request(request, { headers });
-}
 
 /**
  * The application's response with the mesh's own headers, and no others of that name: whatever it answers, or

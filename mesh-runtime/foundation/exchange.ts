@@ -48,6 +48,17 @@ export interface Cause {
   readonly hops: number;
 }
 
+/**
+ * What the mesh of an identified caller said on a request, each header as it stood there. Nobody else is
+ * heard: without an identity all of it is null.
+ */
+export interface Said {
+  readonly deadline: string | null;
+  readonly credits: string | null;
+  readonly hops: string | null;
+  readonly epoch: string | null;
+}
+
 /** What is known when a request arrives. */
 export interface Arrival {
   readonly request: Request;

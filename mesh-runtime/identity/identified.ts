@@ -1,4 +1,4 @@
-import type { Answer, Arrival, Noted } from "../foundation/exchange.ts";
+import type { Answer, Arrival, Noted, Said } from "../foundation/exchange.ts";
 import { header, identityHeaders, meshPrefix } from "../foundation/headers.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Clock } from "../foundation/ports.ts";
@@ -46,8 +46,8 @@ type Arriving = Arrival & Noted & { readonly policy: IdentityPolicy };
  * invisible. Without a proof, the platform's word (`bindingProps`) counts where the policy takes evidence
  * `binding`. With neither, STRICT refuses, and PERMISSIVE lets in an undefined principal and counts it.
  *
- * What goes on is a request without any header that could be taken for an identity, and without mesh headers,
- * but for those that carry an identified caller's deadline, credits, hops and epoch further. A body under a
+ * What goes on is a request without any header that could be taken for an identity, and without mesh headers;
+ * what an identified caller's mesh said in those goes on beside it. A body under a
  * digest is read, compared and handed on as bytes before anybody sees it.
  */
 export const identified = (ports: IdentifiedPorts) =>
@@ -63,7 +63,8 @@ export const identified = (ports: IdentifiedPorts) =>
     return next({
       ...exchange,
       principal,
-      request: cleaned(exchange.request, principal !== undefined, body),
+      said: principal === undefined ? nothing : saidIn(exchange.request.headers),
+      request: cleaned(exchange.request, body),
     });
   });
 
@@ -178,16 +179,22 @@ async function verifiedBody(
   return wrong === undefined ? ok(head.bytes) : refused("digest", wrong);
 }
 
-/** Mesh headers that later layers read from an identified caller. */
-const carried: ReadonlySet<string> = new Set([header.deadline, header.credits, header.hops, header.epoch]);
+const nothing: Said = { deadline: null, credits: null, hops: null, epoch: null };
+
+const saidIn = (headers: Headers): Said => ({
+  deadline: headers.get(header.deadline),
+  credits: headers.get(header.credits),
+  hops: headers.get(header.hops),
+  epoch: headers.get(header.epoch),
+});
+
 const claims: ReadonlySet<string> = new Set(identityHeaders);
 
 /** The request without what must not go on; the very same one when there is no such thing. */
-function cleaned(request: Request, isIdentified: boolean, body: Uint8Array | undefined): Request {
+function cleaned(request: Request, body: Uint8Array | undefined): Request {
   const unwanted: string[] = [];
   request.headers.forEach((_value, name) => {
-    if (claims.has(name) || (name.startsWith(meshPrefix) && !(isIdentified && carried.has(name))))
-      unwanted.push(name);
+    if (claims.has(name) || name.startsWith(meshPrefix)) unwanted.push(name);
   });
   if (unwanted.length === 0 && body === undefined) return request;
   const headers = new Headers(request.headers);

@@ -1,3 +1,5 @@
+import type { Said } from "../foundation/exchange.ts";
+
 /** A SPIFFE ID in canonical form. `parseSpiffeId` is the only way to make one. */
 export interface SpiffeId {
   readonly trustDomain: string;
@@ -47,6 +49,8 @@ export interface Credential {
 /** What `identified` adds to what is known. `principal` is undefined only in PERMISSIVE mode. */
 export interface Identified {
   readonly principal: Principal | undefined;
-  /** The request without any header that could be taken for an identity. */
+  /** What the caller's mesh said; nothing where nobody is identified. */
+  readonly said: Said;
+  /** The request without any header that could be taken for an identity, or for the mesh's word. */
   readonly request: Request;
 }

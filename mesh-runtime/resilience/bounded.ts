@@ -1,5 +1,4 @@
-import type { Answer, Arrival, Departure, Noted } from "../foundation/exchange.ts";
-import { header } from "../foundation/headers.ts";
+import type { Answer, Arrival, Departure, Noted, Said } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Clock } from "../foundation/ports.ts";
 import type { Refusal } from "../foundation/refusal.ts";
@@ -41,6 +40,9 @@ export const boundedDeparture = (ports: { readonly clock: Clock }) =>
  * hops behind it. Refuses with `too-many-hops` above {@link mostHops}, with `deadline-exceeded` when
  * the handler has not answered in time, and with `cancelled` when the caller went away.
  *
+ * The caller's deadline arms no timer here: whoever set it answers for it and aborts this request when it
+ * passes. It bounds what this arrival sends, and an arrival after it is refused.
+ *
  * Credits that were granted to this arrival end with its answer, which tells the caller what is left of
  * them: work that goes on in the background does not spend what has been given back.
  */
@@ -48,29 +50,32 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
   layer<
     Arrival &
       Noted & {
+        readonly said: Said;
         readonly request: Request;
         readonly policy: { readonly inbound: { readonly timeoutMs: number } };
       },
     Bounded & { readonly credits: { left: number }; readonly hops: number },
     Answer
   >("bounded", (next) => async (exchange) => {
-    const { request, startedAt, notes } = exchange;
-    const hops = hopsIn(request.headers.get(header.hops));
+    const { request, said, startedAt, notes } = exchange;
+    const hops = hopsIn(said.hops);
     if (hops > mostHops) return no({ kind: "too-many-hops", hops });
 
-    const granted = request.headers.get(header.credits);
-    const credits = { left: creditsIn(granted) };
-    const callerLeftMs = parseRemaining(request.headers.get(header.deadline));
-    const deadlineAt = deadlineOf({
-      startedAt,
-      timeoutsMs: [exchange.policy.inbound.timeoutMs],
-      inherited: callerLeftMs === undefined ? undefined : startedAt + callerLeftMs,
-    });
-    const limits = { now: ports.clock.now(), startedAt, deadlineAt, outer: request.signal };
+    const credits = { left: creditsIn(said.credits) };
+    const callerLeftMs = parseRemaining(said.deadline);
+    const inherited = callerLeftMs === undefined ? undefined : startedAt + callerLeftMs;
+    const timeoutsMs = [exchange.policy.inbound.timeoutMs];
+    const deadlineAt = deadlineOf({ startedAt, timeoutsMs, inherited });
+    const now = ports.clock.now();
+    if (inherited !== undefined && inherited <= now) {
+      return no({ kind: "deadline-exceeded", destination: notes.destination, budgetMs: callerLeftMs ?? 0 });
+    }
+    const own = deadlineOf({ startedAt, timeoutsMs, inherited: undefined });
+    const limits = { now, startedAt, deadlineAt: own, outer: request.signal };
     const answer = await within(limits, notes.destination, (signal) =>
       next({ ...exchange, deadlineAt, signal, credits, hops }),
     );
-    if (granted !== null) credits.left = 0;
+    if (said.credits !== null) credits.left = 0;
     return answer;
   });
 

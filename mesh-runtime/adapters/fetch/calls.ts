@@ -29,34 +29,43 @@ export async function call(
   init?: RequestInit,
 ): Promise<Response> {
   const request = new Request(input, init);
-  const { signal, redirect } = request;
+  const { redirect } = request;
   const { outside } = way;
+  const signal = signalOf(input, init);
   const context = presentContext();
   const loaded = context?.loaded ?? mesh.loaded();
-  let message = messageOf(request, await bytesOf(request, init?.body));
+  const bytes = await bytesOf(request, init?.body);
+  // Layers change the message that leaves; a redirect begins with the application's own.
+  let leaving = messageOf(request, bytes);
+  let own = (): Message => messageOf(request, bytes);
   for (let followed = 0; ; followed++) {
-    const found = loaded === undefined ? undefined : way.destination(loaded, message.url);
+    const { url } = leaving;
+    const found = loaded === undefined ? undefined : way.destination(loaded, url);
     if (loaded === undefined || found === undefined) {
-      if (followed > 0 && outside !== undefined) return outside(requestOf(message, signal));
-      throw new TypeError(`No service of the mesh has the name of ${message.url.host}`);
+      if (followed > 0 && outside !== undefined) return outside(requestOf(leaving, signal));
+      throw new TypeError(`No service of the mesh has the name of ${url.host}`);
     }
-    // Layers change the headers; a redirect begins with the application's own.
-    const leaving = { ...message, url: new URL(message.url), headers: new Headers(message.headers) };
-    const response = await mesh.depart(
-      { message: leaving, signal, cause: context?.handling?.cause },
-      loaded,
-      found,
-    );
+    const cause = context?.handling?.cause;
+    const response = await mesh.depart({ message: leaving, signal, cause }, loaded, found);
     // What the mesh answers to a caller that has gone away is for its own books; `fetch` rejects.
-    if (signal.aborted) throw signal.reason;
-    const location = redirectTarget(response, message.url);
-    if (location === undefined || redirect === "manual")
-      return asFetched(response, message.url, followed > 0);
+    if (signal?.aborted) throw signal.reason;
+    const location = redirectTarget(response, url);
+    if (location === undefined || redirect === "manual") return asFetched(response, url, followed > 0);
     if (redirect === "error") throw new TypeError(`Redirected to ${location}, and redirect is "error"`);
     if (followed === mostRedirects) throw new TypeError("Too many redirects");
-    message = nextMessage(message, response.status, location);
+    const next = nextMessage(own(), response.status, location);
+    own = () => next;
+    leaving = { ...next, headers: new Headers(next.headers) };
     await response.body?.cancel();
   }
+}
+
+/**
+ * The signal that the application gave, if it gave one. Every `Request` has one of its own; to listen to one
+ * that nobody can fire costs tens of microseconds a call.
+ */
+function signalOf(input: RequestInfo | URL, init: RequestInit | undefined): AbortSignal | undefined {
+  return init?.signal ?? (input instanceof Request ? input.signal : undefined);
 }
 
 /**
@@ -91,8 +100,8 @@ function platformOf(request: Request): { platform?: unknown } {
   return cf === undefined ? {} : { platform: cf };
 }
 
-function requestOf({ url, method, headers, body }: Message, signal: AbortSignal): Request {
-  return new Request(url, { method, headers, body: body as BodyInit | null, signal });
+function requestOf({ url, method, headers, body }: Message, signal: AbortSignal | undefined): Request {
+  return new Request(url, { method, headers, body: body as BodyInit | null, signal: signal ?? null });
 }
 
 /** What `fetch` tells of an answer beside its HTTP message: the address that answered, and whether redirects led there. */

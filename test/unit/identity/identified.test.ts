@@ -32,6 +32,7 @@ interface Judged {
   readonly principal: Principal | undefined;
   /** What the rest of the journey got; undefined when it was not reached. */
   readonly request: Request | undefined;
+  readonly said: Identified["said"] | undefined;
   readonly notes: Notes;
   readonly counted: readonly string[];
 }
@@ -78,6 +79,7 @@ async function arrive(
     outcome: answer.ok ? "accepted" : answer.reason.kind + step,
     principal: reached?.principal,
     request: reached?.request,
+    said: reached?.said,
     notes,
     counted,
   };
@@ -117,14 +119,14 @@ describe("a request with a proof", () => {
     expect(notes).toMatchObject({ peer: caller, source: "default/web", evidence: "signature" });
   });
 
-  test("goes on without a trace of any identity, with the four headers that the journey still reads", async () => {
+  test("goes on without a trace of any identity; what its caller's mesh said goes on beside it", async () => {
     const mesh = {
       "tulle-deadline-ms": "5",
       "tulle-attempt-credits": "2",
       "tulle-hops": "1",
       "tulle-epoch": "9",
     };
-    const { request } = await arrive(
+    const { request, said } = await arrive(
       await proven(undefined, {
         ...mesh,
         "tulle-other": "1",
@@ -133,10 +135,10 @@ describe("a request with a proof", () => {
       }),
     );
     expect(Object.fromEntries(request?.headers ?? [])).toEqual({
-      ...mesh,
       "x-app": "1",
       authorization: "Bearer app",
     });
+    expect(said).toEqual({ deadline: "5", credits: "2", hops: "1", epoch: "9" });
   });
 
   test("hands its verified body on", async () => {
@@ -275,8 +277,9 @@ describe("a request without a proof", () => {
       "x-client-cert": "c",
       "x-app": "1",
     };
-    const { request } = await arrive(new Request(url, { headers }), { mode: "PERMISSIVE" });
+    const { request, said } = await arrive(new Request(url, { headers }), { mode: "PERMISSIVE" });
     expect(Object.fromEntries(request?.headers ?? [])).toEqual({ "x-app": "1" });
+    expect(said).toEqual({ deadline: null, credits: null, hops: null, epoch: null });
   });
 
   test("may carry a stranger's signature for a stranger's reasons", async () => {
@@ -321,7 +324,7 @@ describe("a request without a proof", () => {
 
   test("goes on untouched when there is nothing to take away", async () => {
     const body = new ReadableStream<Uint8Array>({ pull: (controller) => controller.close() });
-    const request = new Request(url, { method: "POST", body, headers: { "tulle-hops": "1" } });
+    const request = new Request(url, { method: "POST", body, headers: { "x-app": "1" } });
     const arrived = await arrive(request, { evidence: "binding" }, { bindingProps: props });
     expect(arrived.request).toBe(request);
     expect(request.bodyUsed).toBe(false);

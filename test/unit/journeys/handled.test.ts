@@ -116,15 +116,3 @@ describe("handler-failed", () => {
     expect(answered).toMatchObject({ ok: false, reason: { kind: "handler-failed" } });
   });
 });
-
-test("the application sees no header of the mesh, and everything else", async () => {
-  let seen: Record<string, string> = {};
-  await answer(
-    (request) => {
-      seen = Object.fromEntries(request.headers);
-      return new Response(null);
-    },
-    { headers: { "tulle-deadline-ms": "100", "tulle-hops": "1", traceparent: "00", "x-app": "1" } },
-  );
-  expect(seen).toEqual({ traceparent: "00", "x-app": "1" });
-});

@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Answer, Arrival, Cause, Departure, Noted } from "../../../mesh-runtime/foundation/exchange.ts";
-import { header } from "../../../mesh-runtime/foundation/headers.ts";
+import type {
+  Answer,
+  Arrival,
+  Cause,
+  Departure,
+  Noted,
+  Said,
+} from "../../../mesh-runtime/foundation/exchange.ts";
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { boundedArrival, boundedDeparture, mostHops } from "../../../mesh-runtime/resilience/bounded.ts";
@@ -141,12 +147,13 @@ test("an exception below passes on and leaves no timer behind", async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-type Arriving = Arrival & Noted & { readonly policy: { readonly inbound: { readonly timeoutMs: number } } };
+type Arriving = Arrival &
+  Noted & { readonly said: Said; readonly policy: { readonly inbound: { readonly timeoutMs: number } } };
 type Passed = Bounded & { readonly credits: { left: number }; readonly hops: number };
 
-/** Lets a request with these headers arrive. */
+/** Lets a request arrive on which the caller's mesh said this. */
 function arrive(
-  headers: Record<string, string>,
+  said: Partial<Said>,
   last: (passed: Passed) => Promise<Answer> = async () => responds(200),
   timeoutMs = 30_000,
 ) {
@@ -158,7 +165,8 @@ function arrive(
       return last(exchange);
     });
   const answer = step({
-    request: new Request("http://payments/charge", { headers }),
+    request: new Request("http://payments/charge"),
+    said: { deadline: null, credits: null, hops: null, epoch: null, ...said },
     bindingProps: undefined,
     startedAt: Date.now(),
     background,
@@ -169,7 +177,7 @@ function arrive(
 }
 
 test("an arrival inherits the caller's deadline, credits and hops", async () => {
-  const { answer, seen } = arrive({ [header.deadline]: "250", [header.credits]: "2", [header.hops]: "4" });
+  const { answer, seen } = arrive({ deadline: "250", credits: "2", hops: "4" });
   expect(seen[0]).toMatchObject({ deadlineAt: 1_000_250, credits: { left: 2 }, hops: 4 });
   await answer;
 });
@@ -181,21 +189,32 @@ test("an arrival without headers has its own timeout and the default credits", a
 });
 
 test("headers that cannot be read mint nothing", async () => {
-  const { answer, seen } = arrive({ [header.deadline]: "-1", [header.credits]: "1e9", [header.hops]: "x" });
+  const { answer, seen } = arrive({ deadline: "-1", credits: "1e9", hops: "x" });
   expect(seen[0]).toMatchObject({ deadlineAt: 1_030_000, credits: { left: 0 }, hops: 0 });
   await answer;
 });
 
 test("no time left refuses before the handler runs", async () => {
-  const { answer, seen } = arrive({ [header.deadline]: "0" });
+  const { answer, seen } = arrive({ deadline: "0" });
   expect(faceOf(await answer)).toBe("deadline-exceeded");
   expect(seen).toEqual([]);
 });
 
-test("a handler that is too slow is answered for", async () => {
-  const { answer } = arrive({ [header.deadline]: "250" }, never);
+test("a handler that is slower than its own timeout is answered for", async () => {
+  const { answer } = arrive({ deadline: "9000" }, never, 250);
   await vi.advanceTimersByTimeAsync(250);
   expect(faceOf(await answer)).toBe("deadline-exceeded");
+});
+
+test("the caller's deadline is the caller's to keep: it arms no timer here", async () => {
+  const timers: number[] = [];
+  const last = async (): Promise<Answer> => {
+    timers.push(vi.getTimerCount());
+    return responds(200);
+  };
+  const { answer, seen } = arrive({ deadline: "250" }, last, 0);
+  await answer;
+  expect([timers, seen[0]?.deadlineAt]).toEqual([[0], 1_000_250]);
 });
 
 test.each([
@@ -203,11 +222,11 @@ test.each([
   [String(mostHops + 1), "too-many-hops"],
   ["999999999999999", "too-many-hops"],
 ])("with %s hops behind it the answer is %s", async (hops, face) => {
-  expect(faceOf(await arrive({ [header.hops]: hops }).answer)).toBe(face);
+  expect(faceOf(await arrive({ hops }).answer)).toBe(face);
 });
 
 test("credits that were granted end with the answer, so that background work cannot spend them twice", async () => {
-  const granted = arrive({ [header.credits]: "2" });
+  const granted = arrive({ credits: "2" });
   const own = arrive({});
   await Promise.all([granted.answer, own.answer]);
   expect([granted.seen[0]?.credits.left, own.seen[0]?.credits.left]).toEqual([0, arrivalCredits]);
