@@ -1,4 +1,11 @@
-import { type Mesh, type Message, problemOf, problemResponse, type Refusal } from "@tulle/mesh-runtime";
+import {
+  header,
+  type Mesh,
+  type Message,
+  problemOf,
+  problemResponse,
+  type Refusal,
+} from "@tulle/mesh-runtime";
 import type { Limits } from "./env.ts";
 import { cleanHeaders, countedBody, tooLarge } from "./hygiene.ts";
 
@@ -7,7 +14,7 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
   const refusal = tooLarge(request, limits);
   if (refusal !== undefined) return refused(refusal);
   const loaded = await mesh.ready();
-  if (loaded instanceof Response) return loaded;
+  if (loaded instanceof Response) return outward(loaded);
   const url = new URL(request.url);
   const listener =
     loaded.listenerFor(url.hostname, portOf(url)) ?? loaded.listenerFor(url.hostname, undefined);
@@ -29,4 +36,10 @@ const portOf = (url: URL): number => Number(url.port) || (url.protocol === "http
 
 const declaresLength = (request: Request): boolean => request.headers.has("content-length");
 
-const refused = (refusal: Refusal): Response => problemResponse(problemOf(refusal));
+const refused = (refusal: Refusal): Response => outward(problemResponse(problemOf(refusal)));
+
+/** A problem of the gateway's own, without the header that is for other workers of the mesh. */
+function outward(problem: Response): Response {
+  problem.headers.delete(header.problem);
+  return problem;
+}
