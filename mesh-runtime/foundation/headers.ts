@@ -43,3 +43,16 @@ export const identityHeaders: readonly string[] = [
   "x-client-cert",
   "x-spiffe-id",
 ];
+
+const ours: ReadonlySet<string> = new Set([...Object.values(header), ...identityHeaders]);
+
+/**
+ * Whether a header is the mesh's own affair: it proves who calls, bounds or traces a request. Policy neither
+ * matches by such a header nor changes it, so that no document can forge or strip one.
+ *
+ * @param name in any case
+ */
+export function belongsToMesh(name: string): boolean {
+  const lower = name.toLowerCase();
+  return lower.startsWith(meshPrefix) || ours.has(lower);
+}

@@ -149,7 +149,9 @@ afterAll(async () => {
 async function published(): Promise<ReadonlyMap<string, string | null>> {
   const kv = await mesh.runtime.getKVNamespace("POLICIES", "tulle-control");
   const { keys } = await kv.list();
-  return new Map(await Promise.all(keys.map(async ({ name }) => [name, await kv.get(name, "text")] as const)));
+  return new Map(
+    await Promise.all(keys.map(async ({ name }) => [name, await kv.get(name, "text")] as const)),
+  );
 }
 
 let before: ReadonlyMap<string, string | null>;

@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { belongsToMesh } from "../../foundation/headers.ts";
 import { routeDefaults } from "../defaults.ts";
 import type { Fault } from "./fields.ts";
 import {
@@ -17,14 +18,33 @@ import {
 } from "./fields.ts";
 import { port } from "./metadata.ts";
 
-/** RFC 9110 §5.1 field name; Gateway API bounds it. */
-export const headerName = (): Schema<string> => text("a header name", /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/, 256);
+/** RFC 9110 §5.6.2; Gateway API bounds it. */
+const token = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
+const maxNameLength = 256;
 
-/** RFC 9110 §5.5: visible characters, with blanks between them. */
+/** A header's name (RFC 9110 §5.1) that documents may speak of. */
+export const headerName = (): Schema<string> =>
+  value<string>(
+    "a header name",
+    (input) =>
+      typeof input === "string" &&
+      input.length <= maxNameLength &&
+      token.test(input) &&
+      !belongsToMesh(input),
+    (input) =>
+      typeof input === "string" && belongsToMesh(input)
+        ? "this header belongs to the mesh, and no document may match by it, forge or strip it; leave it out"
+        : "",
+  );
+
+/** The name of a query parameter; Gateway API gives it the form of a header's name. */
+export const parameterName = (): Schema<string> => text("a parameter name", token, maxNameLength);
+
+/** RFC 9110 §5.5, without the obsolete octets beyond ASCII: what they mean on the wire differs from runtime to runtime. */
 export const headerValue = (): Schema<string> =>
   text(
-    "a header value without control characters, of 1 to 4096 characters",
-    /^[\x21-\x7e\u0080-\uffff](?:[\t\x20-\x7e\u0080-\uffff]*[\x21-\x7e\u0080-\uffff])?$/,
+    "a header value of 1 to 4096 visible ASCII characters, with blanks between them at most",
+    /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/,
     4096,
   );
 
@@ -62,9 +82,13 @@ const headerModifier = checked(
   },
 );
 
-/** A path that replaces another: absolute, nothing hidden in it. */
+/** A path that replaces another, in the characters of RFC 3986 §3.3: no query, no fragment, nothing that is read in two ways. */
 const replacement = (): Schema<string> =>
-  text("a path of at most 1024 characters without query", /^[^?#\s\\]*$/, 1024);
+  text(
+    "a path of at most 1024 characters without query, percent-encoded",
+    /^[A-Za-z0-9/\-._~!$&'()*+,;=:@%]*$/,
+    1024,
+  );
 
 const pathModifier = checked(
   strict({

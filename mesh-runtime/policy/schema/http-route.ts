@@ -18,7 +18,14 @@ import {
   unsupported,
   value,
 } from "./fields.ts";
-import { filter, filterFaults, headerName, headerValue, replacesPrefix } from "./http-filters.ts";
+import {
+  filter,
+  filterFaults,
+  headerName,
+  headerValue,
+  parameterName,
+  replacesPrefix,
+} from "./http-filters.ts";
 import { documentOf, gatewayVersions, group, kindName, label, port, subdomain } from "./metadata.ts";
 
 const noRegex = { RegularExpression: "not supported yet; write one match for each value" };
@@ -60,7 +67,7 @@ const headerMatch = strict({
 
 const queryMatch = strict({
   type: about(defaulted(choice(["Exact"], noRegex), "Exact"), "How the value is compared."),
-  name: about(headerName(), "Parameter name; case counts."),
+  name: about(parameterName(), "Parameter name; case counts."),
   value: about(text("a value of 1 to 1024 characters", /^[\s\S]+$/, 1024), "The whole value."),
 });
 

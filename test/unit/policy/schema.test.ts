@@ -223,7 +223,15 @@ describe("a wrong HTTPRoute is refused at its line", () => {
       "15 spec.rules[0].matches[0].headers[0].name",
       "a header name",
     ],
+    [
+      "name: X-Canary",
+      "name: Tulle-Hops",
+      "15 spec.rules[0].matches[0].headers[0].name",
+      "this header belongs to the mesh",
+    ],
     ['value: "1"', 'value: ""', "15 spec.rules[0].matches[0].headers[0].value", "a header value"],
+    ['value: "1"', 'value: "1\\r\\n2"', "15 spec.rules[0].matches[0].headers[0].value", "a header value"],
+    ['value: "1"', 'value: "€"', "15 spec.rules[0].matches[0].headers[0].value", "visible ASCII"],
     [
       'headers: [{ name: X-Canary, value: "1" }]',
       'headers: [{ name: A, value: "1" }, { name: a, value: "2" }]',
@@ -260,6 +268,26 @@ describe("a wrong HTTPRoute is refused at its line", () => {
       "19 spec.rules[0].filters[0].requestHeaderModifier.remove[0]",
       'the header "x-a" stands here twice',
     ],
+    ...[
+      "Signature",
+      "workload-identity-token",
+      "tulle-attempt-credits",
+      "traceparent",
+      "Content-Digest",
+    ].flatMap((name): [string, string, string, string][] => [
+      [
+        "{ name: X-A, value: a }",
+        `{ name: ${name}, value: a }`,
+        "19 spec.rules[0].filters[0].requestHeaderModifier.set[0].name",
+        "this header belongs to the mesh",
+      ],
+      [
+        "set: [{ name: X-A, value: a }]",
+        `remove: [${name}]`,
+        "19 spec.rules[0].filters[0].requestHeaderModifier.remove[0]",
+        "no document may match by it, forge or strip it",
+      ],
+    ]),
     ["request: 2s", "request: 1.5s", "25 spec.rules[0].timeouts.request", 'a duration such as "250ms"'],
     ["request: 2s", "request: 0", "25 spec.rules[0].timeouts.request", "found 0."],
     [
