@@ -1,3 +1,4 @@
+import type { Issue } from "@tulle/mesh-runtime/policy/issue.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 
 /**
@@ -6,23 +7,7 @@ import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.
  */
 
 /** Something that is wrong with a document, or with several together. */
-export interface Issue {
-  /** `error` refuses the change, `warning` does not. */
-  readonly severity: "error" | "warning";
-  /** Where the document came from (file name or KV key), if the client said so. */
-  readonly source: string;
-  /** 1-based, in the text as it was given. */
-  readonly line: number;
-  readonly column: number;
-  /** `HTTPRoute/default/payments`, as far as it could be read. */
-  readonly document: string;
-  /** Such as `spec.rules[0].backendRefs[1].weight`. */
-  readonly path: string;
-  readonly expected: string;
-  readonly found: string;
-  /** One sentence that says what is wrong and what to do. */
-  readonly message: string;
-}
+export type { Issue } from "@tulle/mesh-runtime/policy/issue.ts";
 
 export interface DocumentRef {
   readonly kind: string;

@@ -99,6 +99,19 @@ export interface Notes {
   readonly tries: Try[];
 }
 
+/** Notes on an exchange of which nothing is known yet. */
+export const blankNotes = (): Notes => ({
+  destination: "",
+  route: "",
+  backend: "",
+  peer: "",
+  source: "",
+  evidence: "",
+  rule: "",
+  refusal: undefined,
+  tries: [],
+});
+
 export interface Noted {
   readonly notes: Notes;
 }

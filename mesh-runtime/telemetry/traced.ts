@@ -1,5 +1,5 @@
 import { trace as active, type Span } from "@opentelemetry/api";
-import type { Arrival, Cause, Departure, Noted, Notes } from "../foundation/exchange.ts";
+import { type Arrival, blankNotes, type Cause, type Departure, type Noted } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
 import { accessLine, accessRecord } from "./access-log.ts";
 import { alwaysRecorded, type EndedExchange, edgesOf, spanOf } from "./ended-exchange.ts";
@@ -140,15 +140,3 @@ function parentOf(cause: Cause | undefined): TraceParent | undefined {
     baggage: cause?.trace.baggage ?? "",
   };
 }
-
-const blankNotes = (): Notes => ({
-  destination: "",
-  route: "",
-  backend: "",
-  peer: "",
-  source: "",
-  evidence: "",
-  rule: "",
-  refusal: undefined,
-  tries: [],
-});

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { authorized } from "../../../mesh-runtime/authorization/authorized.ts";
 import { decider } from "../../../mesh-runtime/authorization/decide.ts";
 import type { AccessRequest, AuthorizationRule } from "../../../mesh-runtime/authorization/words.ts";
-import type { Answer, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import { type Answer, blankNotes, type Notes } from "../../../mesh-runtime/foundation/exchange.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { principal, web } from "./subjects.ts";
 
@@ -12,17 +12,7 @@ const rule: AuthorizationRule = {
   from: [{ principals: [{ type: "exact", value: web.id.uri }] }],
 };
 
-const notes = (): Notes => ({
-  destination: "",
-  route: "",
-  backend: "",
-  peer: "",
-  source: "",
-  evidence: "",
-  rule: "",
-  refusal: undefined,
-  tries: [],
-});
+const notes = (): Notes => blankNotes();
 
 const arriving = (caller: typeof web | undefined, url = "https://payments/charge?x=1") => ({
   principal: caller,

@@ -1,22 +1,17 @@
 import { expect, test } from "vitest";
-import type { Answer, Noted, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import {
+  type Answer,
+  blankNotes,
+  type Noted,
+  type Notes,
+} from "../../../mesh-runtime/foundation/exchange.ts";
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { problemBase } from "../../../mesh-runtime/foundation/problem.ts";
 import type { Refusal } from "../../../mesh-runtime/foundation/refusal.ts";
 import { rescued } from "../../../mesh-runtime/foundation/rescued.ts";
 import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
 
-const emptyNotes = (): Notes => ({
-  destination: "",
-  route: "",
-  backend: "",
-  peer: "",
-  source: "",
-  evidence: "",
-  rule: "",
-  refusal: undefined,
-  tries: [],
-});
+const emptyNotes = (): Notes => blankNotes();
 
 /** Runs `rescued` around one step and tells what came out, what was noted and which crashes were reported. */
 async function run(last: () => Promise<Answer>) {

@@ -1,5 +1,11 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Answer, Arrival, Noted, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import {
+  type Answer,
+  type Arrival,
+  blankNotes,
+  type Noted,
+  type Notes,
+} from "../../../mesh-runtime/foundation/exchange.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { contentDigest } from "../../../mesh-runtime/identity/content-digest.ts";
 import {
@@ -43,17 +49,7 @@ async function arrive(
   { bindingProps, ...ports }: Partial<IdentifiedPorts> & Pick<Partial<Arrival>, "bindingProps"> = {},
 ): Promise<Judged> {
   const counted: string[] = [];
-  const notes: Notes = {
-    destination: "",
-    route: "",
-    backend: "",
-    peer: "",
-    source: "",
-    evidence: "",
-    rule: "",
-    refusal: undefined,
-    tries: [],
-  };
+  const notes: Notes = blankNotes();
   let reached: Identified | undefined;
   const judge = identified({
     trust: () => world.bundle,

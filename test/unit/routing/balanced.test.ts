@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Answer, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import { type Answer, blankNotes, type Notes } from "../../../mesh-runtime/foundation/exchange.ts";
 import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
 import { type Balancing, balanced } from "../../../mesh-runtime/routing/balanced.ts";
 import type { Backend, Filter } from "../../../mesh-runtime/routing/words.ts";
@@ -19,17 +19,7 @@ async function through(
     known = (key: string): Recipient | undefined => ({ at: key }),
   } = {},
 ) {
-  const notes: Notes = {
-    destination: "",
-    route: "",
-    backend: "",
-    peer: "",
-    source: "",
-    evidence: "",
-    rule: "",
-    refusal: undefined,
-    tries: [],
-  };
+  const notes: Notes = blankNotes();
   const exchange: Balancing<Recipient> = {
     message: message("/cart/1"),
     target: { destination: "shop/cart", listenerPort: 8080 },

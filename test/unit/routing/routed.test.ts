@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import type { Answer, Message, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import {
+  type Answer,
+  blankNotes,
+  type Message,
+  type Notes,
+} from "../../../mesh-runtime/foundation/exchange.ts";
 import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";
 import { routed } from "../../../mesh-runtime/routing/routed.ts";
@@ -18,17 +23,7 @@ async function through(
   sent: Message = message("/cart/1"),
   answering: Answer = ok(new Response("hi")),
 ) {
-  const notes: Notes = {
-    destination: "",
-    route: "",
-    backend: "",
-    peer: "",
-    source: "",
-    evidence: "",
-    rule: "",
-    refusal: undefined,
-    tries: [],
-  };
+  const notes: Notes = blankNotes();
   let reached: (Routed & { message: Message }) | undefined;
   const step = routed().wrap(async (exchange) => {
     reached = exchange;

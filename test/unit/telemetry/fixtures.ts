@@ -1,4 +1,9 @@
-import type { Arrival, Departure, Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import {
+  type Arrival,
+  blankNotes,
+  type Departure,
+  type Notes,
+} from "../../../mesh-runtime/foundation/exchange.ts";
 import type { Ids } from "../../../mesh-runtime/telemetry/ids.ts";
 import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
 import type { TracedPorts } from "../../../mesh-runtime/telemetry/traced.ts";
@@ -56,17 +61,7 @@ export const departureOf = (url: string, headers: HeadersInit = {}): Departure =
   background: { run: () => {} },
 });
 
-export const emptyNotes = (): Notes => ({
-  destination: "",
-  route: "",
-  backend: "",
-  peer: "",
-  source: "",
-  evidence: "",
-  rule: "",
-  refusal: undefined,
-  tries: [],
-});
+export const emptyNotes = (): Notes => blankNotes();
 
 export const someSpan: SpanRecord = {
   traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
