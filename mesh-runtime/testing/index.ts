@@ -17,7 +17,7 @@ export { runInWorkerd, type VarsOf, type WorkerToRun } from "./workerd.ts";
 export { readWranglerConfig, type WorkerConfig } from "./wrangler-config.ts";
 
 export interface MeshOptions {
-  /** The services of the mesh, by name (namespace `default`). */
+  /** The services of the mesh, by name. */
   readonly services: Readonly<Record<string, ServiceUnderTest>>;
   /**
    * Policy documents: files, folders, or texts (a text has a line break). A service that no Service
@@ -26,6 +26,8 @@ export interface MeshOptions {
   readonly policies?: readonly string[];
   /** Variables and secrets of control, over its own. */
   readonly controlVars?: Readonly<Record<string, unknown>>;
+  /** Variables of the gateway worker, such as its limits. */
+  readonly gatewayVars?: Readonly<Record<string, unknown>>;
   /** Folder that keeps KV and Durable Objects, the one that wrangler calls `--persist-to`. @default none: they are gone with the mesh */
   readonly persist?: string;
   /** Where lines that workers log go, the JSON access log among them. @default nowhere */
@@ -102,6 +104,11 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
   const token = randomBytes(24).toString("base64url");
   const control = readWranglerConfig(fileOf("@tulle/control/wrangler.toml"));
   const names = Object.keys(options.services);
+  const gateway: ServiceUnderTest = {
+    entry: fileOf("@tulle/gateway-worker"),
+    meshed: false,
+    ...(options.gatewayVars === undefined ? {} : { vars: options.gatewayVars }),
+  };
   const workers: WorkerToRun[] = [
     {
       config: control,
@@ -113,7 +120,7 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
       port: 0,
       wrap: (main) => wrapped(main, "control"),
     },
-    serviceWorker(gatewayName, { entry: fileOf("@tulle/gateway-worker"), meshed: false }, names, wrapped),
+    serviceWorker(gatewayName, gateway, names, wrapped),
     ...names.map((name) => serviceWorker(name, options.services[name] ?? {}, names, wrapped)),
   ];
   const harnessed = harnessWorker([controlName, gatewayName, ...names], control.compatibilityDate);
@@ -127,7 +134,8 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
   const mesh = testMesh(workerd, harnessOver(runtime), [gatewayName, ...names], { url, token });
   try {
     const texts = sourcesOf(options.policies ?? []);
-    const first = await mesh.apply([...texts, ...serviceDocuments([gatewayName, ...names], texts)]);
+    const documents = serviceDocuments({ [gatewayName]: gateway, ...options.services }, texts);
+    const first = await mesh.apply([...texts, ...documents]);
     if (!first.applied)
       throw new Error(`The policies are refused:\n${first.issues.map((issue) => issue.message).join("\n")}`);
     return mesh;

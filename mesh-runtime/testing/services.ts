@@ -12,6 +12,8 @@ export interface ServiceUnderTest {
   readonly config?: string;
   /** A handler that runs here, in the test's own process. */
   readonly fetch?: (request: Request) => Response | Promise<Response>;
+  /** @default "default" */
+  readonly namespace?: string;
   /** Variables, over those of the file. */
   readonly vars?: Readonly<Record<string, unknown>>;
   /** KV bindings beside those of the file, each with the id of its namespace; `tulle-policies` is the mesh's own. */
@@ -33,7 +35,7 @@ export function serviceWorker(
   others: readonly string[],
   wrapped: (main: string, how: Wrapping) => string,
 ): WorkerToRun {
-  const props = { service: name, namespace: "default" };
+  const props = { service: name, namespace: namespaceOf(service) };
   const config = configOf(name, service);
   // What the worker itself calls so stays what it is.
   const unnamed = others.filter((other) => !isNamed(config, bindingName(other)));
@@ -82,19 +84,31 @@ const isNamed = ({ vars, kv, durableObjects }: WorkerConfig, binding: string): b
 
 const bindingName = (service: string): string => service.toUpperCase().replaceAll("-", "_");
 
+const namespaceOf = ({ namespace = "default" }: ServiceUnderTest): string => namespace;
+
 /** A plain Service document for every service that the given texts do not name. */
-export function serviceDocuments(names: readonly string[], texts: readonly string[]): readonly string[] {
+export function serviceDocuments(
+  services: Readonly<Record<string, ServiceUnderTest>>,
+  texts: readonly string[],
+): readonly string[] {
   const named = new Set(texts.flatMap(servicesNamed));
-  return names
-    .filter((name) => !named.has(name))
-    .map((name) => `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata: { name: ${name} }\nspec: {}\n`);
+  return Object.entries(services)
+    .map(([name, service]) => ({ name, namespace: namespaceOf(service) }))
+    .filter(({ name, namespace }) => !named.has(`${namespace}/${name}`))
+    .map(
+      ({ name, namespace }) =>
+        `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata: { name: ${name}, namespace: ${namespace} }\nspec: {}\n`,
+    );
 }
 
 function servicesNamed(text: string): readonly string[] {
   return parseAllDocuments(text).flatMap((document) => {
     if (!("toJS" in document) || document.errors.length > 0) return [];
     const value: unknown = document.toJS();
-    const { kind, metadata } = (value ?? {}) as { kind?: unknown; metadata?: { name?: unknown } };
-    return kind === "Service" ? [String(metadata?.name)] : [];
+    const { kind, metadata } = (value ?? {}) as {
+      kind?: unknown;
+      metadata?: { name?: unknown; namespace?: unknown };
+    };
+    return kind === "Service" ? [`${metadata?.namespace ?? "default"}/${metadata?.name}`] : [];
   });
 }

@@ -1,0 +1,11 @@
+/** A request as a worker was asked it. */
+export interface Mirrored {
+  /** Who answers. */
+  readonly by: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Length of the body. */
+  readonly bytes: number;
+  readonly caller: string | undefined;
+}
