@@ -7,14 +7,18 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { readWranglerConfig, runInWorkerd, type WorkerToRun } from "@tulle/mesh-runtime/testing";
 import { controlClient } from "./demo/control-client.ts";
+import { greeting } from "./demo/greeting.ts";
 import { type Options, readOptions, usage } from "./demo/options.ts";
+import { endChildrenWithUs, whenNpmIsGone } from "./demo/orphans.ts";
 import { assertFree } from "./demo/ports.ts";
 import { startShipping } from "./demo/shipping.ts";
 import { openState } from "./demo/state.ts";
-import { startTraffic } from "./demo/traffic.ts";
+import { startTraffic, tellEveryMs } from "./demo/traffic.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const shopWorkers = ["storefront", "catalog", "cart", "payments-v1", "payments-v2"];
+
+type Stops = (() => unknown)[];
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
@@ -25,13 +29,17 @@ async function main(): Promise<void> {
     { port: options.shippingPort, option: "--shipping-port" },
     { port: options.catalogPort, option: "--catalog-port" },
   ]);
-  const stops: (() => unknown)[] = [];
-  stopOnSignals(stops);
-  await run(options, stops);
+  const stops: Stops = [];
+  try {
+    await run(options, stops);
+  } catch (error) {
+    await stopAll(stops);
+    throw error;
+  }
 }
 
-async function run(options: Options, stops: (() => unknown)[]): Promise<void> {
-  const state = openState(root, options.fresh);
+async function run(options: Options, stops: Stops): Promise<void> {
+  const state = openState(path.resolve(root, options.state), options.fresh);
   const gatewayUrl = `http://127.0.0.1:${options.port}`;
   const controlUrl = `http://127.0.0.1:${options.controlPort}`;
   const secrets = { TULLE_OPERATOR_TOKEN: state.token, TULLE_KEY_SECRET: state.keySecret };
@@ -49,8 +57,10 @@ async function run(options: Options, stops: (() => unknown)[]): Promise<void> {
   ];
   const runtime = await runInWorkerd(workers, { port: options.port, persist: state.persist });
   stops.push(() => runtime.dispose());
+  stopWhenAsked(stops);
   const control = controlClient(controlUrl, state.token);
   if ((await control.revision()) === 0) await control.applyFolder(path.join(root, "examples/shop/policies"));
+  await control.move({ shipping: options.shippingPort, catalog: options.catalogPort });
   const shipping = startShipping({
     root,
     controlUrl,
@@ -58,45 +68,37 @@ async function run(options: Options, stops: (() => unknown)[]): Promise<void> {
     port: options.shippingPort,
     onLine: (line) => console.log(`[shipping on Deno] ${line}`),
   });
-  stops.unshift(() => shipping?.kill("SIGTERM"));
-  console.log(greeting(gatewayUrl, controlUrl, shipping !== undefined));
+  stops.unshift(() => shipping?.stop());
+  endChildrenWithUs();
+  const listening = (await shipping?.listening) ?? false;
+  console.log(greeting(options, { gatewayUrl, controlUrl, tokenFile: state.tokenFile, shipping: listening }));
   if (options.traffic > 0) stops.unshift(startTraffic(gatewayUrl, options.traffic, tell));
 }
 
-/** Ends everything on the signals that end a process, so that no workerd outlives its parent. */
-function stopOnSignals(stops: readonly (() => unknown)[]): void {
+/** Ends everything on the signals that end a process, and when npm is gone, so that no workerd outlives its parent. */
+function stopWhenAsked(stops: Stops): void {
   let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    stopAll(stops).then(() => process.exit(0));
+  };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      if (stopping) return;
-      stopping = true;
-      Promise.allSettled(stops.map(async (stop) => stop())).then(() => process.exit(0));
-    });
+    // Miniflare's own listener ends this process at once, and Deno would live on.
+    process.removeAllListeners(signal);
+    process.on(signal, stop);
   }
+  whenNpmIsGone(stop);
 }
+
+const stopAll = (stops: Stops): Promise<unknown> => Promise.allSettled(stops.map(async (stop) => stop()));
 
 const tell = (answers: ReadonlyMap<number, number>): void => {
   const counts = [...answers]
     .sort(([a], [b]) => a - b)
     .map(([status, count]) => `${count} × ${status || "no answer"}`);
-  console.log(`traffic, last 10 s: ${counts.join(", ")}`);
+  console.log(`traffic, last ${tellEveryMs / 1_000} s: ${counts.join(", ")}`);
 };
-
-const greeting = (gateway: string, control: string, deno: boolean): string => `
-The mesh is up.
-
-  shop      ${gateway}
-  control   ${control}
-  shipping  ${deno ? "runs on Deno and has joined over HTTP" : "is not there: Deno is not installed"}
-
-Three things to try, each in another terminal:
-
-  npx tulle status
-  curl -X PUT '${gateway}/demo/payments-v2/switch?fail=1' && npx tulle stat payments
-  npx tulle apply -f examples/shop/policies-variants/payments-50-50.yaml
-
-Ctrl-C stops everything. State is kept in .tulle/; npm start -- --fresh forgets it.
-`;
 
 main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);

@@ -7,8 +7,15 @@ export interface ControlClient {
   revision(): Promise<number>;
   /** Applies every document of a folder. @throws Error that tells every issue */
   applyFolder(folder: string): Promise<void>;
+  /** Writes the ports of this run into the Service documents that name others, and changes nothing else in them. */
+  move(services: Readonly<Record<string, number>>): Promise<void>;
   /** A one-time token with which a workload outside of Cloudflare may join. */
   joinToken(service: string): Promise<string>;
+}
+
+interface Source {
+  readonly source: string;
+  readonly text: string;
 }
 
 export function controlClient(url: string, token: string): ControlClient {
@@ -22,6 +29,7 @@ export function controlClient(url: string, token: string): ControlClient {
     if (!response.ok) throw new Error(`control answered ${response.status} to ${at}: ${answer}`);
     return JSON.parse(answer) as Answer;
   }
+  const apply = (sources: readonly Source[], reason: string) => ask("/api/policies", { sources, reason });
   return {
     revision: async () => (await ask<{ revision: number }>("/api/status")).revision,
     async applyFolder(folder) {
@@ -29,7 +37,16 @@ export function controlClient(url: string, token: string): ControlClient {
         .filter((name) => name.endsWith(".yaml"))
         .sort()
         .map((name) => ({ source: name, text: readFileSync(path.join(folder, name), "utf8") }));
-      await ask("/api/policies", { sources, reason: "the policies of the demo" });
+      await apply(sources, "the policies of the demo");
+    },
+    async move(services) {
+      const documents = await ask<readonly { name: string; text: string }[]>("/api/policies?kind=Service");
+      const moved = documents.flatMap(({ name, text }) => {
+        const port = services[name];
+        const next = port === undefined ? text : text.replace(/(http:\/\/127\.0\.0\.1:)[0-9]+/g, `$1${port}`);
+        return next === text ? [] : [{ source: `Service ${name}`, text: next }];
+      });
+      if (moved.length > 0) await apply(moved, "the ports of this run");
     },
     joinToken: async (service) => (await ask<{ token: string }>("/api/identity/tokens", { service })).token,
   };

@@ -6,8 +6,9 @@ export async function assertFree(
 ): Promise<void> {
   for (const { port, option } of ports) {
     if (await taken(port)) {
+      const other = port > 65_000 ? port - 100 : port + 100;
       throw new Error(
-        `Port ${port} is in use. Stop what uses it, or choose another: npm start -- ${option} ${port + 100}`,
+        `Port ${port} is in use. Stop what uses it, or choose another: npm start -- ${option} ${other}`,
       );
     }
   }

@@ -13,42 +13,45 @@ export interface Order {
 
 const mostOfOneGood = 99;
 
-/** One shopper's cart, in SQLite. The mesh leaves Durable Objects alone: they belong to one worker. */
+/**
+ * One shopper's cart. The mesh leaves Durable Objects alone: they belong to one worker. Nothing is stored for a
+ * shopper who only looks.
+ */
 export class CartObject extends DurableObject {
-  constructor(state: DurableObjectState, env: Cloudflare.Env) {
-    super(state, env);
-    state.storage.sql.exec(
-      "CREATE TABLE IF NOT EXISTS items (good TEXT PRIMARY KEY, quantity INTEGER NOT NULL)",
-    );
-    state.storage.sql.exec("CREATE TABLE IF NOT EXISTS begun (id TEXT PRIMARY KEY)");
+  items(): readonly Item[] {
+    return this.ctx.storage.kv.get<readonly Item[]>("items") ?? [];
   }
 
-  items(): Item[] {
-    const rows = this.ctx.storage.sql.exec("SELECT good, quantity FROM items ORDER BY good");
-    return rows.toArray().map((row) => ({ good: String(row.good), quantity: Number(row.quantity) }));
-  }
-
-  add(good: string): Item[] {
-    this.ctx.storage.sql.exec(
-      `INSERT INTO items VALUES (?, 1) ON CONFLICT (good) DO UPDATE SET quantity = min(quantity + 1, ${mostOfOneGood})`,
-      good,
+  add(good: string): readonly Item[] {
+    const { kv } = this.ctx.storage;
+    const items = this.items();
+    const held = items.find((item) => item.good === good)?.quantity ?? 0;
+    const others = items.filter((item) => item.good !== good);
+    const item = { good, quantity: Math.min(held + 1, mostOfOneGood) };
+    kv.put(
+      "items",
+      [...others, item].sort((a, b) => (a.good < b.good ? -1 : 1)),
     );
     // What was charged for must be what is in the cart, so a changed cart is another order.
-    this.ctx.storage.sql.exec("DELETE FROM begun");
+    kv.delete("begun");
     return this.items();
   }
 
   /** The order for what is in the cart. Asked again before {@link settle}, it is the same order, so that a second try charges nothing twice. */
   begin(): Order {
-    const held = this.ctx.storage.sql.exec("SELECT id FROM begun").toArray()[0];
-    const id = held === undefined ? crypto.randomUUID() : String(held.id);
-    if (held === undefined) this.ctx.storage.sql.exec("INSERT INTO begun VALUES (?)", id);
-    return { id, items: this.items() };
+    const { kv } = this.ctx.storage;
+    const items = this.items();
+    const held = kv.get<string>("begun");
+    const id = held ?? crypto.randomUUID();
+    if (held === undefined && items.length > 0) kv.put("begun", id);
+    return { id, items };
   }
 
   /** The order is paid and shipped: the cart is empty again. */
   settle(id: string): void {
-    const { rowsWritten } = this.ctx.storage.sql.exec("DELETE FROM begun WHERE id = ?", id);
-    if (rowsWritten > 0) this.ctx.storage.sql.exec("DELETE FROM items");
+    const { kv } = this.ctx.storage;
+    if (kv.get<string>("begun") !== id) return;
+    kv.delete("begun");
+    kv.delete("items");
   }
 }
