@@ -21,12 +21,28 @@ service = "tulle-control"
 entrypoint = "Workload"
 props = { service = "my-service", namespace = "default" }`;
 
-/** The pinned root key, if one is configured. A value that is no P-256 key is a misconfiguration and throws. */
-export function pinnedRoot(bindings: MeshBindings): PublicJwk | undefined {
-  if (bindings.TULLE_ROOT === undefined || bindings.TULLE_ROOT === "") return undefined;
-  const jwk: unknown = JSON.parse(bindings.TULLE_ROOT);
-  if (isPublicJwk(jwk)) return { kty: "EC", crv: "P-256", alg: "ES256", x: jwk.x, y: jwk.y };
-  throw new TypeError("The variable TULLE_ROOT must hold a public P-256 key as a JWK");
+/** The pinned root key, `undefined` if none is configured; or what is wrong with the value. */
+export function pinnedRoot({ TULLE_ROOT: text }: MeshBindings): Pinned {
+  if (text === undefined || text === "") return { ok: true, value: undefined };
+  const jwk = parsed(text);
+  if (!isPublicJwk(jwk)) return { ok: false, reason: wrongRoot };
+  return { ok: true, value: { kty: "EC", crv: "P-256", alg: "ES256", x: jwk.x, y: jwk.y } };
+}
+
+type Pinned =
+  | { readonly ok: true; readonly value: PublicJwk | undefined }
+  | { readonly ok: false; readonly reason: string };
+
+const wrongRoot =
+  "The variable TULLE_ROOT of this worker is not a public P-256 key as a JWK. Set it to the root key that tulle check -o json prints, or remove it.";
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Not JSON, so not a key: the caller says so; the parser's own message would quote the text.
+    return undefined;
+  }
 }
 
 function isPublicJwk(value: unknown): value is { kty: "EC"; crv: "P-256"; x: string; y: string } {

@@ -1,7 +1,8 @@
 /**
- * The mesh with no line of the application changed. In `wrangler.toml`:
+ * The mesh with no line of the application changed. In `wrangler.toml`, where `main` must be a path:
  *
- *     main = "@tulle/mesh-runtime/entry"
+ *     main = "node_modules/@tulle/mesh-runtime/adapters/cloudflare/entry.ts"
+ *
  *     [alias]
  *     "mesh:app" = "./src/index.ts"
  *

@@ -16,6 +16,7 @@ export const presentMesh = (): Mesh | undefined => present;
 export function meshOf(env: object): Mesh {
   if (present !== undefined) return present;
   const bindings = env as MeshBindings;
+  const root = pinnedRoot(bindings);
   present = createMesh({
     clock: { now: () => Date.now() },
     random: Math.random,
@@ -23,10 +24,11 @@ export function meshOf(env: object): Mesh {
     wait: (ms, signal) => scheduler.wait(ms, signal === undefined ? undefined : { signal }),
     background: { run: (work) => waitUntil(work) },
     transport: transportOver(env, platformFetch),
-    control: () => bindings.MESH,
-    missingControl: missingMesh,
+    // With a root key that cannot be read nobody may be trusted with the first one that is told.
+    control: () => (root.ok ? bindings.MESH : undefined),
+    missingControl: root.ok ? missingMesh : root.reason,
     coldStart: () => coldStart(bindings),
-    pinnedRoot: pinnedRoot(bindings),
+    pinnedRoot: root.ok ? root.value : undefined,
     workload: bindings.TULLE_WORKLOAD ?? "",
     uuid: () => crypto.randomUUID(),
     log: (line) => console.log(line),

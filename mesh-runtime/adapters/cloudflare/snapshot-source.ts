@@ -7,7 +7,8 @@ import { type MeshBindings, pinnedRoot } from "./bindings.ts";
  */
 export async function coldStart(bindings: MeshBindings): Promise<ColdStart | undefined> {
   const { TULLE_KV: kv, TULLE_WORKLOAD: workload } = bindings;
-  const rootJwk = pinnedRoot(bindings);
+  const root = pinnedRoot(bindings);
+  const rootJwk = root.ok ? root.value : undefined;
   if (kv === undefined || rootJwk === undefined || workload === undefined) return undefined;
   const [bundle, head] = await Promise.all([kv.get("bundle"), kv.get(`heads/${workload}`)]);
   if (bundle === null || head === null) return undefined;
