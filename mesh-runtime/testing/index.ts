@@ -65,6 +65,8 @@ export interface TestMesh extends AsyncDisposable {
    */
   break(service: string, fault: Fault): Promise<void>;
   mend(service: string): Promise<void>;
+  /** How many requests have been hit since `break`: what reached a worker that does not run. */
+  hits(service: string): Promise<number>;
   /**
    * Ends every isolate and starts them all again, as a deploy does: nobody has joined then and nothing is
    * broken, while KV, what Durable Objects have stored, and the time that tests moved on stay.
@@ -75,6 +77,8 @@ export interface TestMesh extends AsyncDisposable {
   resetObjects(): Promise<void>;
   /** Moves the clock of every isolate on, and lets everything that is due be reported. */
   advance(duration: string | number): Promise<void>;
+  /** Stops the clock of every isolate, so that only `advance` moves it on, however slow the machine is. Timeouts run on. */
+  stopClock(): Promise<void>;
   /** Lets every isolate report what is due and take in what control answers. */
   settle(): Promise<void>;
   /** Calls the admin API as an operator. */
@@ -152,6 +156,7 @@ function testMesh(
   operator: TestMesh["operator"],
 ): TestMesh {
   let movedOn = 0;
+  let stoppedAt: number | undefined;
   const api = (at: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
     headers.set("authorization", `Bearer ${operator.token}`);
@@ -202,9 +207,11 @@ function testMesh(
     },
     break: async (service, fault) => void (await harness.call(workerOf(service), "setFault", fault)),
     mend: async (service) => void (await harness.call(workerOf(service), "setFault", null)),
+    hits: async (service) => Number(await harness.call(workerOf(service), "hits")),
     async restart(vars = {}) {
       await restart(vars);
       await everywhere("advance", movedOn);
+      if (stoppedAt !== undefined) await everywhere("stopClock", stoppedAt);
     },
     resetObjects: () => resetObjects(runtime),
     async advance(duration) {
@@ -212,6 +219,10 @@ function testMesh(
       movedOn += ms;
       await everywhere("advance", ms);
       await settle();
+    },
+    async stopClock() {
+      stoppedAt = Date.now();
+      await everywhere("stopClock", stoppedAt);
     },
     settle,
     api,

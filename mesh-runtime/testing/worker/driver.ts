@@ -1,14 +1,16 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { meshOf, presentMesh } from "../../adapters/cloudflare/isolate.ts";
 import { call } from "../../adapters/fetch/calls.ts";
-import { type Fault, setFault } from "./fault.ts";
+import { type Fault, hits, setFault } from "./fault.ts";
 
 /** How often and how soon it is asked whether a report that is under way is through. */
 const mostRounds = 1_000;
 const roundMs = 5;
 
 const realNow = Date.now;
+let stoppedAt: number | undefined;
 let offsetMs = 0;
+const movedNow = (): number => (stoppedAt ?? realNow()) + offsetMs;
 
 /** What a test can do inside of a running worker. Exported by every worker of a test mesh, never by a deployed one. */
 export class TulleDriver extends WorkerEntrypoint<object> {
@@ -27,7 +29,13 @@ export class TulleDriver extends WorkerEntrypoint<object> {
   /** Moves this isolate's clock on. */
   advance(ms: number): void {
     offsetMs += ms;
-    Date.now = () => realNow() + offsetMs;
+    Date.now = movedNow;
+  }
+
+  /** Stops this isolate's clock: only `advance` moves it on. */
+  stopClock(at: number): void {
+    stoppedAt = at;
+    Date.now = movedNow;
   }
 
   /** Joins if need be, reports what is due, and tells the epoch in force; 0 where there is no mesh. */
@@ -46,5 +54,10 @@ export class TulleDriver extends WorkerEntrypoint<object> {
   /** Breaks this worker, or mends it. */
   setFault(fault: Fault | null): void {
     setFault(fault ?? undefined);
+  }
+
+  /** How many requests the worker's fault has hit. */
+  hits(): number {
+    return hits();
   }
 }

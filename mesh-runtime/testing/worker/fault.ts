@@ -24,3 +24,6 @@ export function strike(): Fault | undefined {
   counted++;
   return Math.floor(counted * rate) > before ? present : undefined;
 }
+
+/** How many requests the present fault has hit; 0 where there is none. */
+export const hits = (): number => (present === undefined ? 0 : Math.floor(counted * (present.rate ?? 1)));
