@@ -33,6 +33,8 @@ export function mesh<Env extends object>(app: EntrypointClass<Env>): EntrypointC
 export function mesh<Env extends object>(
   app: Handlers<Env> | EntrypointClass<Env>,
 ): Handlers<Env> | EntrypointClass<Env> {
+  // Twice through the inbound journey would be once too often: the first takes the proof away.
+  if (made.has(app)) return app;
   const meshed = typeof app === "function" ? meshedClass(app) : meshedHandlers(app);
   made.add(meshed);
   return meshed;

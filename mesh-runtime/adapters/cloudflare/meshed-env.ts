@@ -27,7 +27,12 @@ function meshedStub(stub: object, binding: string, mesh: Mesh): object {
   const fetchThroughMesh = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
     call(mesh, way, input, init);
   return new Proxy(stub, {
-    get: (target, key) => (key === "fetch" ? fetchThroughMesh : Reflect.get(target, key, target)),
+    get(target, key) {
+      if (key === "fetch") return fetchThroughMesh;
+      const value: unknown = Reflect.get(target, key, target);
+      // The other method of the platform's own looks at whose it is; RPC methods do not.
+      return key === "connect" && typeof value === "function" ? value.bind(target) : value;
+    },
   });
 }
 
