@@ -31,7 +31,7 @@ export const withoutEvidence = (workload: string): Declined =>
   declined(
     "not-attested",
     "A join over HTTP needs a one-time join token, or the signature of a credential that is still valid.",
-    `Make a token with: tulle identity token ${workload}`,
+    `Make a token with: tulle identity token --service ${workload}`,
   );
 
 /** Evidence over HTTP that could not be verified. Which check failed is not told: the answer must be no oracle. */
@@ -39,7 +39,7 @@ export const unverified = (): Declined =>
   declined(
     "not-attested",
     "The signature of this request could not be verified.",
-    "Join again with a one-time join token (tulle identity token <service>); compare this machine's clock.",
+    "Join again with a one-time join token (tulle identity token --service <name>); compare this machine's clock.",
   );
 
 /** No document registers the service. */
@@ -76,7 +76,7 @@ export const badToken = (workload: string): Declined =>
   declined(
     "bad-token",
     `The join token is not valid for ${workload}: a token works once, for one service, for at most ten minutes.`,
-    `Make a new one with: tulle identity token ${workload}`,
+    `Make a new one with: tulle identity token --service ${workload}`,
   );
 
 export const unsupportedVersion = (asked: number, known: number): Declined =>

@@ -18,6 +18,8 @@ export interface ServiceUnderTest {
   readonly vars?: Readonly<Record<string, unknown>>;
   /** KV bindings beside those of the file, each with the id of its namespace; `tulle-policies` is the mesh's own. */
   readonly kv?: Readonly<Record<string, string>>;
+  /** A port of its own on 127.0.0.1, for callers that have no bindings. @default none */
+  readonly port?: number;
   /** False for a worker that is its own way into the mesh, such as a gateway. @default true */
   readonly meshed?: boolean;
 }
@@ -49,6 +51,7 @@ export function serviceWorker(
     config: { ...config, services: {}, kv: { ...config.kv, ...service.kv } },
     services,
     ...(service.vars === undefined ? {} : { vars: service.vars }),
+    ...(service.port === undefined ? {} : { port: service.port }),
     wrap: (main) => wrapped(main, service.meshed === false ? "breakable" : "driven"),
   };
 }

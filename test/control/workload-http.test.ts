@@ -120,7 +120,7 @@ describe("joining over HTTP with a token", () => {
       JSON.stringify(await joinRequest({ workload: "default/web" })),
     );
     expect([status, body.reason]).toEqual([400, "not-attested"]);
-    expect(body.remedy).toContain("tulle identity token default/web");
+    expect(body.remedy).toContain("tulle identity token --service default/web");
   });
 
   test("a token is stored as a hash and shown once", async () => {

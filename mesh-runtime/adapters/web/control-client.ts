@@ -23,7 +23,7 @@ export interface HttpControlOptions {
 
 /** Control's two verbs over HTTP, for runtimes without service bindings. Signed as soon as there is a credential. */
 export function httpControl(options: HttpControlOptions): ControlPort {
-  async function ask<Answer>(verb: string, request: object): Promise<Answer> {
+  async function ask<Answer>(verb: string, request: object): Promise<Answer | Declined> {
     const url = new URL(`/workload/${verb}`, options.url);
     const body = new TextEncoder().encode(JSON.stringify(request));
     const headers = new Headers({ "content-type": "application/json" });
@@ -41,12 +41,35 @@ export function httpControl(options: HttpControlOptions): ControlPort {
       );
       if (!signed.ok) throw new Error(signed.reason);
     }
-    const response = await options.fetch(url, { method: "POST", headers, body, redirect: "error" });
+    const response = await options.fetch(url, { method: "POST", headers, body, redirect: "manual" });
     if (response.ok) return (await response.json()) as Answer;
+    const said = await declinedIn(response);
+    if (said !== undefined) return said;
     throw new Error(`control answered ${response.status} to ${verb}`);
   }
   return {
-    join: (request: JoinRequest) => ask<JoinAnswer | Declined>("join", request),
-    report: (request: ReportRequest) => ask<ReportAnswer | Declined>("report", request),
+    join: (request: JoinRequest) => ask<JoinAnswer>("join", request),
+    report: (request: ReportRequest) => ask<ReportAnswer>("report", request),
   };
+}
+
+const reasons: Readonly<Record<Declined["reason"], true>> = {
+  unregistered: true,
+  "not-attested": true,
+  "bad-possession": true,
+  "bad-token": true,
+  "unsupported-version": true,
+  malformed: true,
+  "not-ready": true,
+};
+
+/** What control has declined, which stands in its problem (RFC 9457); undefined for what somebody else says, such as a proxy on the way. */
+async function declinedIn(response: Response): Promise<Declined | undefined> {
+  if (!response.headers.get("content-type")?.startsWith("application/problem+json")) {
+    await response.body?.cancel();
+    return undefined;
+  }
+  const { ok, reason, detail, remedy } = ((await response.json()) ?? {}) as Partial<Record<string, unknown>>;
+  if (ok !== false || typeof reason !== "string" || !Object.hasOwn(reasons, reason)) return undefined;
+  return { ok, reason: reason as Declined["reason"], detail: String(detail), remedy: String(remedy) };
 }

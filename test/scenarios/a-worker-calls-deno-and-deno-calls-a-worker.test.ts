@@ -1,0 +1,176 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { startMesh, type TestMesh } from "@tulle/mesh-runtime/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePorts } from "../../bench/support.ts";
+import { type DenoProcess, startDeno } from "../support/deno.ts";
+import { root } from "../support/imports.ts";
+import type { Hop } from "./hop.ts";
+
+const run = promisify(execFile);
+const entry = fileURLToPath(new URL("workers/relay.ts", import.meta.url));
+const main = fileURLToPath(new URL("deno/relay.ts", import.meta.url));
+const id = (service: string): string => `spiffe://mesh.local/ns/default/sa/${service}`;
+const [outerPort = 0, storePort = 0, secondPort = 0] = await freePorts(3);
+
+const allow = (callee: string, ...callers: readonly string[]): string => `
+apiVersion: mesh.tulle.dev/v1
+kind: AuthorizationPolicy
+metadata: { name: ${callee} }
+spec:
+  targetRefs: [{ kind: Service, name: ${callee} }]
+  rules: [{ from: [{ source: { principals: [${callers.map((name) => `mesh.local/ns/default/sa/${name}`).join(", ")}] } }] }]
+`;
+
+/** `outer` runs on Deno; `web` calls it, and it calls `store`, which has an address beside the binding. */
+const services = `
+apiVersion: mesh.tulle.dev/v1
+kind: Service
+metadata: { name: outer }
+spec: { endpoint: { url: "http://127.0.0.1:${outerPort}" } }
+---
+apiVersion: mesh.tulle.dev/v1
+kind: Service
+metadata: { name: store }
+spec: { endpoint: { binding: STORE, url: "http://127.0.0.1:${storePort}" } }
+---
+apiVersion: mesh.tulle.dev/v1
+kind: Telemetry
+metadata: { name: everything }
+spec: { sampleRatio: 1, accessLog: true }
+`;
+
+let mesh: TestMesh;
+let deno: DenoProcess;
+let usedToken: string;
+
+/** A one-time token, as an operator makes it. */
+async function joinToken(): Promise<string> {
+  const words = ["tulle", "identity", "token", "--service", "outer"];
+  const { url, token } = mesh.operator;
+  const env = { ...process.env, TULLE_URL: url, TULLE_TOKEN: token };
+  return (await run("npx", words, { cwd: root, env })).stdout.trim();
+}
+
+beforeAll(async () => {
+  mesh = await startMesh({
+    services: { web: { entry }, store: { entry, port: storePort } },
+    policies: [services, allow("outer", "web"), allow("store", "outer")],
+    onLog: () => undefined,
+  });
+  usedToken = await joinToken();
+  const joining = { main, controlUrl: mesh.operator.url, service: "outer", port: outerPort };
+  deno = await startDeno({ ...joining, joinToken: usedToken });
+});
+afterAll(async () => {
+  await deno?.[Symbol.asyncDispose]();
+  await mesh?.dispose();
+});
+
+const call = (path = ""): Promise<Response> => mesh.from("web").fetch(`http://outer/${path}`);
+
+test("each side knows the other by its signature, and the application sees none of it", async () => {
+  const response = await call("store");
+  expect(response.status).toBe(200);
+  const outer = (await response.json()) as Hop;
+  expect(outer).toMatchObject({
+    caller: id("web"),
+    evidence: "signature",
+    next: { caller: id("outer"), evidence: "signature" },
+  });
+  const seen = [...outer.headers, ...(outer.next?.headers ?? [])];
+  expect(
+    seen.filter((name) => /^(?:workload-identity-token|signature|signature-input|tulle-.*)$/.test(name)),
+  ).toEqual([]);
+});
+
+test("whoever no rule names is refused, by Deno as by a worker", async () => {
+  const response = await mesh.from("store").fetch("http://outer/");
+  expect(response.status).toBe(403);
+  const refused = await deno.log.record(({ status }) => status === 403);
+  expect(refused).toMatchObject({ direction: "inbound", peer: id("store"), refusal: "denied" });
+});
+
+test.each([
+  ["without any proof", {}],
+  ["with a proof that is none", { "workload-identity-token": "a.b.c", signature: "wimse=:AAAA:" }],
+])("a request to Deno's port %s is refused", async (_, headers) => {
+  const response = await fetch(deno.url, { headers });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ type: expect.stringMatching(/unidentified$/) });
+});
+
+test("a join token works once: a second process that shows it is told what to do, and serves nothing", async () => {
+  await using second = await startDeno({
+    main,
+    controlUrl: mesh.operator.url,
+    service: "outer",
+    joinToken: usedToken,
+    port: secondPort,
+  });
+  const said = await second.log.line("not ready");
+  expect(said).toContain("tulle identity token --service default/");
+  expect(said).not.toContain(usedToken);
+  const response = await fetch(second.url);
+  expect(response.status).toBe(500);
+  expect(await response.json()).toMatchObject({ type: expect.stringMatching(/misconfigured$/) });
+});
+
+test("a token for another service, or that nobody made, opens nothing", async () => {
+  for (const [service, token] of [
+    ["store", await joinToken()],
+    ["outer", "A".repeat(43)],
+  ] as const) {
+    await using second = await startDeno({
+      main,
+      controlUrl: mesh.operator.url,
+      service,
+      joinToken: token,
+      port: secondPort,
+    });
+    expect(await second.log.line("not ready")).toContain("tulle identity token --service default/");
+    expect((await fetch(second.url)).status).toBe(500);
+  }
+});
+
+test("both hops and both runtimes are in one trace, each span the child of the one before it", async () => {
+  await (await call("store")).body?.cancel();
+  const isLast = (found: { readonly status: number }): boolean => found.status === 200;
+  const { traceId } = await deno.log.record((found) => isLast(found) && found.direction === "outbound");
+  const services = ["web", "outer", "outer", "store"].map((name) => `default/${name}`);
+  let spans = await mesh.trace(traceId);
+  // Deno reports when its next report is due: within seconds, and nothing here can hurry it.
+  for (let look = 0; spans.length < services.length && look < 2_000; look++)
+    spans = await mesh.trace(traceId);
+  expect(spans.map(({ workload }) => workload)).toEqual(services);
+  expect(spans.map(({ parentSpanId }) => parentSpanId)).toEqual([
+    undefined,
+    ...spans.slice(0, -1).map(({ spanId }) => spanId),
+  ]);
+});
+
+test("a change of policy reaches Deno with the next requests", async () => {
+  const change = async (callers: readonly string[], expected: number): Promise<void> => {
+    expect(await mesh.apply([allow("outer", ...callers)])).toMatchObject({ applied: true });
+    let status = 0;
+    for (let asked = 0; status !== expected && asked < 1_000; asked++) {
+      const response = await call();
+      await response.body?.cancel();
+      ({ status } = response);
+    }
+    expect(status).toBe(expected);
+  };
+  await change(["store"], 403);
+  await change(["web"], 200);
+});
+
+test("with control down Deno serves and calls on, with what it has", async () => {
+  await mesh.break("control", { status: 503 });
+  for (let asked = 0; asked < 20; asked++) {
+    const response = await call("store");
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ caller: id("web"), next: { caller: id("outer") } });
+  }
+  await mesh.mend("control");
+});

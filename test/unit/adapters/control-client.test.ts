@@ -1,0 +1,72 @@
+import { expect, test } from "vitest";
+import { httpControl } from "../../../mesh-runtime/adapters/web/control-client.ts";
+import type { ReportRequest } from "../../../mesh-runtime/workload-contract.ts";
+
+const request: ReportRequest = {
+  version: 1,
+  isolate: "isolate",
+  workload: "default/outer",
+  id: "report",
+  epoch: 1,
+  digest: "d",
+  bundleSequence: 1,
+  circuits: [],
+  edges: [],
+  spans: [],
+  counters: {},
+};
+
+const declined = { ok: false, reason: "bad-token", detail: "It was used.", remedy: "Make a new one." };
+const problem = "application/problem+json";
+
+/** Control as it would be if it answered so. */
+const answering = (response: Response, seen: Request[] = []) =>
+  httpControl({
+    url: "https://control.example.com",
+    credential: () => undefined,
+    fetch: async (input, init) => {
+      seen.push(new Request(input, init));
+      return response;
+    },
+    now: () => 0,
+    nonce: () => "nonce",
+  });
+
+const answered = (status: number, body: unknown, type: string): Response =>
+  new Response(typeof body === "string" ? body : JSON.stringify(body), {
+    status,
+    headers: { "content-type": type },
+  });
+
+test("a verb is a POST of its request to control, without a signature while there is no credential", async () => {
+  const seen: Request[] = [];
+  const answer = { ok: true, epoch: 1, circuits: [], nextReportMs: 5_000 };
+  const control = answering(answered(200, answer, "application/json"), seen);
+  expect(await control.report(request)).toEqual(answer);
+  const [sent] = seen;
+  expect([sent?.method, sent?.url]).toEqual(["POST", "https://control.example.com/workload/report"]);
+  expect(sent?.headers.has("signature")).toBe(false);
+  expect(await sent?.json()).toEqual(request);
+});
+
+test("what control declines is read as it is over RPC, whatever the status", async () => {
+  const body = { type: "https://tulle.dev/problems/declined", title: "…", status: 400, ...declined };
+  for (const status of [400, 403, 503]) {
+    const control = answering(answered(status, body, `${problem}; charset=utf-8`));
+    expect(await control.report(request)).toEqual(declined);
+  }
+});
+
+test.each([
+  ["a redirect", new Response(null, { status: 302, headers: { location: "https://elsewhere.example/" } })],
+  ["a proxy's page", answered(502, "<h1>Bad gateway</h1>", "text/html")],
+  ["somebody else's JSON", answered(400, declined, "application/json")],
+  ["another problem", answered(413, { type: "about:blank", status: 413 }, problem)],
+  ["a reason that the contract does not have", answered(400, { ...declined, reason: "toString" }, problem)],
+  ["a problem that agrees", answered(400, { ...declined, ok: true }, problem)],
+  ["a problem that is no object", answered(400, "null", problem)],
+])("%s is silence, and not control's word", async (_, response) => {
+  await expect(answering(response).report(request)).rejects.toThrow(
+    `control answered ${response.status} to report`,
+  );
+});
