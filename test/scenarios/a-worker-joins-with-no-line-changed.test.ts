@@ -120,6 +120,7 @@ test("wrangler deploys it in the form that the README documents", async () => {
 const quiet = {
   CI: "1",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  WRANGLER_LOG_PATH: path.join(project, "wrangler-logs"),
   WRANGLER_SEND_ERROR_REPORTS: "false",
   WRANGLER_SEND_METRICS: "false",
 };
