@@ -19,7 +19,10 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
   const listener =
     loaded.listenerFor(url.hostname, portOf(url)) ?? loaded.listenerFor(url.hostname, undefined);
   if (listener === undefined) return refused({ kind: "no-route", destination: url.hostname });
-  const counted = declaresLength(request) ? undefined : countedBody(request.body, limits.bodyBytes);
+  const counted =
+    request.body === null || declaresLength(request)
+      ? undefined
+      : countedBody(request.body, limits.bodyBytes);
   const message: Message = {
     url,
     method: request.method,

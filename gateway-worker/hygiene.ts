@@ -1,4 +1,4 @@
-import { identityHeaders, meshPrefix, type Refusal } from "@tulle/mesh-runtime";
+import { BreakingStream, identityHeaders, meshPrefix, type Refusal } from "@tulle/mesh-runtime";
 import type { Limits } from "./env.ts";
 
 /** What outsiders may not say: identities, mesh headers, and where they claim to have come through. */
@@ -48,22 +48,23 @@ export function tooLarge(request: Request, limits: Limits): Refusal | undefined 
 
 /** A body that is counted while it passes, for requests that do not declare a length. */
 export interface CountedBody {
-  readonly body: ReadableStream<Uint8Array> | null;
-  /** Whether the limit was passed; the stream has then failed. */
+  readonly body: BreakingStream;
+  /** Whether the limit was passed; the stream has then broken. */
   readonly exceeded: () => boolean;
 }
 
-/** Ends a body with an error as soon as it is larger than allowed. */
-export function countedBody(body: ReadableStream<Uint8Array> | null, limitBytes: number): CountedBody {
-  if (body === null) return { body, exceeded: () => false };
+/** Breaks a body off as soon as it is larger than allowed. */
+export function countedBody(body: ReadableStream<Uint8Array>, limitBytes: number): CountedBody {
+  const source = body.getReader();
   let seen = 0;
-  const counter = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      seen += chunk.byteLength;
-      if (seen > limitBytes)
-        controller.error(new RangeError("The request body is larger than the gateway lets in"));
-      else controller.enqueue(chunk);
-    },
-  });
-  return { body: body.pipeThrough(counter), exceeded: () => seen > limitBytes };
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const { value } = await source.read();
+    seen += value?.byteLength ?? 0;
+    if (seen > limitBytes) throw new RangeError("The request body is larger than the gateway lets in");
+    return value;
+  };
+  return {
+    body: new BreakingStream(next, (reason) => source.cancel(reason)),
+    exceeded: () => seen > limitBytes,
+  };
 }

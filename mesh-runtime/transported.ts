@@ -1,3 +1,4 @@
+import { callingOff } from "./foundation/breaking-stream.ts";
 import type { Answer, Message } from "./foundation/exchange.ts";
 import { header } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
@@ -27,12 +28,14 @@ export const transported =
         detail: `${key} has no endpoint: it only routes to others`,
       });
     }
+    const calledOff = callingOff(message.body, signal);
+    if (calledOff?.aborted) return no({ kind: "cancelled" });
     try {
-      const response = await ports.transport.send(endpoint, requestOf(message, signal));
+      const response = await ports.transport.send(endpoint, requestOf(message, calledOff));
       ports.hear(response.headers.get(header.epoch), response.headers.get(header.circuits));
       return ok(response);
     } catch (error) {
-      if (signal?.aborted) return no({ kind: "cancelled" });
+      if (calledOff?.aborted) return no({ kind: "cancelled" });
       const detail = error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
       return no({
         kind: "unreachable",

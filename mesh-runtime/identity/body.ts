@@ -1,3 +1,5 @@
+import { BreakingStream } from "../foundation/breaking-stream.ts";
+
 /** Bytes of a stream as far as a limit: all of them, or the first part with the rest still to come. */
 export type Head =
   | { readonly whole: true; readonly bytes: Uint8Array }
@@ -38,16 +40,11 @@ export async function readUpTo(stream: ReadableStream<Uint8Array>, limit: number
 export function resumed(
   read: readonly Uint8Array[],
   rest: ReadableStreamDefaultReader<Uint8Array>,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      for (const chunk of read) controller.enqueue(chunk);
-    },
-    async pull(controller) {
-      const next = await rest.read();
-      if (next.done) controller.close();
-      else controller.enqueue(next.value);
-    },
-    cancel: (reason) => rest.cancel(reason),
-  });
+): BreakingStream {
+  let position = 0;
+  const next = async (): Promise<Uint8Array | undefined> => {
+    const chunk = read[position++];
+    return chunk ?? (await rest.read()).value;
+  };
+  return new BreakingStream(next, (reason) => rest.cancel(reason));
 }

@@ -84,7 +84,13 @@ async function withDigest(message: Message, { settings }: Recipient): Promise<Re
   } else if (isLarge(headers, settings)) {
     if (largeBody === "reject") body.cancel().catch(() => undefined);
   } else {
-    const head = await readUpTo(body, limitBytes);
+    let head: Awaited<ReturnType<typeof readUpTo>>;
+    try {
+      head = await readUpTo(body, limitBytes);
+    } catch {
+      // The body's own source failed, and no destination is to blame: whoever sends it has broken it off.
+      return no({ kind: "cancelled" });
+    }
     if (head.whole) bytes = head.bytes;
     else if (largeBody === "unsigned") rest = resumed(head.read, head.rest);
     else head.rest.cancel().catch(() => undefined);

@@ -1,3 +1,5 @@
+import { BreakingStream } from "../foundation/breaking-stream.ts";
+
 /** What a message can have as its body. */
 export type Body = Uint8Array | ReadableStream<Uint8Array> | null;
 
@@ -88,26 +90,22 @@ class Recording implements ReplayBody {
     return this.#stream(this.#attempt);
   }
 
-  #stream(attempt: number): ReadableStream<Uint8Array> {
+  #stream(attempt: number): BreakingStream {
     let position = 0;
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          const superseded = () => attempt !== this.#attempt;
-          if (position >= this.#first + this.#chunks.length && !this.#ended) await this.#read();
-          if (superseded()) return controller.error(new Error("A later attempt has taken this body over"));
-          const chunk = this.#chunks[position - this.#first];
-          if (chunk !== undefined) {
-            position += 1;
-            if (!this.#keeping) this.#drop(position);
-            controller.enqueue(chunk);
-          } else if (this.#failure !== undefined) controller.error(this.#failure.error);
-          else controller.close();
-        },
-        cancel: (reason) =>
-          attempt === this.#attempt && !this.#keeping ? this.#source.cancel(reason) : undefined,
-      },
-      { highWaterMark: 0 },
+    const next = async (): Promise<Uint8Array | undefined> => {
+      if (position >= this.#first + this.#chunks.length && !this.#ended) await this.#read();
+      if (attempt !== this.#attempt) throw new Error("A later attempt has taken this body over");
+      const chunk = this.#chunks[position - this.#first];
+      if (chunk !== undefined) {
+        position += 1;
+        if (!this.#keeping) this.#drop(position);
+        return chunk;
+      }
+      if (this.#failure !== undefined) throw this.#failure.error;
+      return undefined;
+    };
+    return new BreakingStream(next, (reason) =>
+      attempt === this.#attempt && !this.#keeping ? this.#source.cancel(reason) : undefined,
     );
   }
 

@@ -47,6 +47,8 @@ export interface Applied {
 }
 
 export interface TestMesh extends AsyncDisposable {
+  /** Where the gateway listens on this machine, for clients of other sorts; the host it hears is theirs to say. */
+  readonly url: string;
   /** Sends a request from outside, through the gateway. */
   fetch(input: string, init?: RequestInit): Promise<Response>;
   /** Sends requests as a workload: through its outbound journey. */
@@ -124,7 +126,7 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
       port: 0,
       wrap: (main) => wrapped(main, "control"),
     },
-    serviceWorker(gatewayName, gateway, names, wrapped),
+    { ...serviceWorker(gatewayName, gateway, names, wrapped), port: 0 },
     ...names.map((name) => serviceWorker(name, options.services[name] ?? {}, names, wrapped)),
   ];
   const harnessed = harnessWorker([controlName, gatewayName, ...names], control.compatibilityDate);
@@ -134,8 +136,14 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
     ...(options.persist === undefined ? {} : { persist: options.persist }),
   });
   const { runtime } = workerd;
-  const url = (await runtime.unsafeGetDirectURL(controlName)).origin;
-  const mesh = testMesh(workerd, harnessOver(runtime), [gatewayName, ...names], { url, token });
+  const [url, controlUrl] = await Promise.all([
+    addressOf(runtime, gatewayName),
+    addressOf(runtime, controlName),
+  ]);
+  const mesh = testMesh(workerd, harnessOver(runtime), [gatewayName, ...names], {
+    url,
+    operator: { url: controlUrl, token },
+  });
   try {
     const texts = sourcesOf(options.policies ?? []);
     const documents = serviceDocuments({ [gatewayName]: gateway, ...options.services }, texts);
@@ -153,7 +161,7 @@ function testMesh(
   { runtime, restart }: Workerd,
   harness: Harness,
   members: readonly string[],
-  operator: TestMesh["operator"],
+  { url, operator }: Pick<TestMesh, "url" | "operator">,
 ): TestMesh {
   let movedOn = 0;
   let stoppedAt: number | undefined;
@@ -226,6 +234,7 @@ function testMesh(
     },
     settle,
     api,
+    url,
     operator,
     runtime,
     dispose: () => runtime.dispose(),
@@ -271,6 +280,9 @@ async function evicted(evicting: Promise<void>): Promise<void> {
     if (!(error instanceof Error && error.message.includes("not currently running"))) throw error;
   }
 }
+
+const addressOf = async (runtime: Miniflare, worker: string): Promise<string> =>
+  (await runtime.unsafeGetDirectURL(worker)).origin;
 
 const fileOf = (specifier: string): string => fileURLToPath(import.meta.resolve(specifier));
 

@@ -8,4 +8,7 @@ export interface Mirrored {
   /** Length of the body. */
   readonly bytes: number;
   readonly caller: string | undefined;
+  /** How many requests this worker has begun with, and how many bodies it has read to their end, this one included. */
+  readonly begun: number;
+  readonly bodies: number;
 }

@@ -1,0 +1,45 @@
+/**
+ * A stream that is made of another one, with a signal that fires when it breaks, before it fails itself.
+ *
+ * workerd ends the body of a request over a service binding as if it were whole when a stream that was made in
+ * JavaScript fails (measured: a callee read 5 KB as a complete body). A client that goes away in the middle of
+ * an upload would so have half of it accepted. Whoever sends such a stream calls the request off by this signal.
+ */
+export class BreakingStream extends ReadableStream<Uint8Array> {
+  readonly broken: AbortSignal;
+
+  /**
+   * @param next the next chunk, undefined at the end; what it throws breaks the stream
+   * @param cancel nobody reads any further
+   */
+  constructor(
+    next: () => Promise<Uint8Array | undefined>,
+    cancel: (reason: unknown) => Promise<void> | undefined,
+  ) {
+    const breaking = new AbortController();
+    super(
+      {
+        async pull(controller) {
+          try {
+            const chunk = await next();
+            if (chunk === undefined) controller.close();
+            else controller.enqueue(chunk);
+          } catch (error) {
+            breaking.abort(error);
+            controller.error(error);
+          }
+        },
+        cancel,
+      },
+      // Nothing is read before somebody asks for it.
+      { highWaterMark: 0 },
+    );
+    this.broken = breaking.signal;
+  }
+}
+
+/** What calls a request with this body off: the given signal, or that its body breaks. */
+export function callingOff(body: unknown, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (!(body instanceof BreakingStream)) return signal;
+  return signal === undefined ? body.broken : AbortSignal.any([signal, body.broken]);
+}

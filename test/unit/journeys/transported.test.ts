@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { BreakingStream } from "../../../mesh-runtime/foundation/breaking-stream.ts";
+import { transported } from "../../../mesh-runtime/transported.ts";
+
+type Ready = Parameters<ReturnType<typeof transported>>[0];
+
+/** A body that gives one chunk and breaks when it is told to. */
+function body() {
+  const failed = Promise.withResolvers<Uint8Array | undefined>();
+  const chunks = [new Uint8Array(1_000)];
+  const stream = new BreakingStream(
+    async () => chunks.shift() ?? failed.promise,
+    () => undefined,
+  );
+  return { stream, breakOff: () => failed.reject(new Error("the client went away")) };
+}
+
+/** Sends a body through the step to a callee that answers when it has read the whole of it. */
+function send(stream: BreakingStream, signal?: AbortSignal) {
+  const requests: Request[] = [];
+  const step = transported({
+    hear: () => undefined,
+    transport: {
+      send: async (_endpoint, request) => {
+        requests.push(request);
+        return new Response(await request.text());
+      },
+    },
+  });
+  const exchange = {
+    message: { url: new URL("http://payments/"), method: "POST", headers: new Headers(), body: stream },
+    recipient: { settings: { key: "default/payments", endpoint: { kind: "binding", binding: "PAYMENTS" } } },
+    signal,
+  };
+  return { answer: step(exchange as unknown as Ready), requests };
+}
+
+describe("transported", () => {
+  test("calls a request off whose body breaks: a runtime could end it as if it were whole", async () => {
+    const { stream, breakOff } = body();
+    const { answer, requests } = send(stream);
+    breakOff();
+    expect(await answer).toEqual({ ok: false, reason: { kind: "cancelled" } });
+    expect(requests[0]?.signal.aborted).toBe(true);
+  });
+
+  test("sends nothing of a body that is broken already", async () => {
+    const { stream, breakOff } = body();
+    breakOff();
+    await new Response(stream).text().catch(() => undefined);
+    const { answer, requests } = send(stream, new AbortController().signal);
+    expect(await answer).toEqual({ ok: false, reason: { kind: "cancelled" } });
+    expect(requests).toEqual([]);
+  });
+});
