@@ -130,6 +130,7 @@ export function membership(ports: MembershipPorts): Membership {
       now: clock.now(),
       jti: ports.uuid(),
     });
+    let why = "control did not answer the join in time";
     const answer = await answered(
       control.join({
         version: contractVersion,
@@ -140,8 +141,11 @@ export function membership(ports: MembershipPorts): Membership {
         ...(member === undefined ? {} : { digest: member.loaded.digest }),
         ...evidence,
       }),
+      (error) => {
+        why = `control did not answer the join: ${error instanceof Error ? error.message : typeof error}`;
+      },
     );
-    if (answer === undefined) return no(notReady("control did not answer the join"));
+    if (answer === undefined) return no(notReady(why));
     if (!answer.ok) return no(declined(answer));
     const taken = await admit(answer);
     if (!taken.ok) {
@@ -327,7 +331,10 @@ export function membership(ports: MembershipPorts): Membership {
   }
 
   /** An answer within the time limit, or undefined: an unreachable control plane costs freshness, never a request. */
-  async function answered<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
+  async function answered<Answer>(
+    asked: Promise<Answer>,
+    failed: (error: unknown) => void = () => undefined,
+  ): Promise<Answer | undefined> {
     const end = new AbortController();
     const tooLate = ports.wait(joinTimeoutMs, end.signal).then(
       () => undefined,
@@ -335,8 +342,9 @@ export function membership(ports: MembershipPorts): Membership {
     );
     try {
       return await Promise.race([asked, tooLate]);
-    } catch {
+    } catch (error) {
       // Whatever broke between us and control, the caller treats it as silence and counts it.
+      failed(error);
       return undefined;
     } finally {
       end.abort();

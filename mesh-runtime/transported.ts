@@ -32,7 +32,8 @@ export const transported =
     if (calledOff?.aborted) return no({ kind: "cancelled" });
     try {
       const response = await ports.transport.send(endpoint, requestOf(message, calledOff));
-      ports.hear(response.headers.get(header.epoch), response.headers.get(header.circuits));
+      if (ports.transport.vouchesFor(endpoint))
+        ports.hear(response.headers.get(header.epoch), response.headers.get(header.circuits));
       return ok(response);
     } catch (error) {
       if (calledOff?.aborted) return no({ kind: "cancelled" });

@@ -26,6 +26,12 @@ export interface Transport {
    * @throws what the runtime throws when nothing was answered; {@link TransportFailure} when it is known that nothing was delivered
    */
   send(endpoint: Endpoint, request: Request): Promise<Response>;
+  /**
+   * Whether the runtime itself vouches for who answers at this endpoint, as it does for a service binding.
+   * What an answer says about the mesh is heard from nobody else: an answer carries no signature, and a server
+   * behind an address could open every circuit of its callers.
+   */
+  vouchesFor(endpoint: Endpoint): boolean;
 }
 
 /** An attempt that provably never reached its destination, so that it may be tried again whatever its method. */

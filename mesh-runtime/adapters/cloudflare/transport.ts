@@ -4,8 +4,11 @@ import { atOrigin } from "../web/transport.ts";
 /** Sends over service bindings and over the platform's `fetch`. Cloudflare follows redirects by default; attempts never do. */
 export function transportOver(env: object, platformFetch: typeof fetch): Transport {
   return {
+    vouchesFor: ({ kind }) => kind === "binding",
     send(endpoint: Endpoint, request: Request): Promise<Response> {
-      if (endpoint.kind === "url") return platformFetch(atOrigin(endpoint.url, request));
+      // An answer out of the edge's cache would pass by the callee's authorization.
+      if (endpoint.kind === "url")
+        return platformFetch(atOrigin(endpoint.url, request), { cache: "no-store" });
       const binding: unknown = Reflect.get(env, endpoint.binding);
       if (isFetcher(binding)) return binding.fetch(request);
       throw new TransportFailure(

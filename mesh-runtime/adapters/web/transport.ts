@@ -3,6 +3,7 @@ import { type Endpoint, type Transport, TransportFailure } from "../../index.ts"
 /** Sends over plain HTTP: for runtimes that have no service bindings. A service that is reached by a binding needs an address too. */
 export function httpTransport(platformFetch: typeof fetch): Transport {
   return {
+    vouchesFor: () => false,
     send(endpoint: Endpoint, request: Request): Promise<Response> {
       const { url } = endpoint;
       if (url !== undefined) return platformFetch(atOrigin(url, request));

@@ -21,6 +21,7 @@ function send(stream: BreakingStream, signal?: AbortSignal) {
   const step = transported({
     hear: () => undefined,
     transport: {
+      vouchesFor: () => true,
       send: async (_endpoint, request) => {
         requests.push(request);
         return new Response(await request.text());
@@ -51,5 +52,24 @@ describe("transported", () => {
     const { answer, requests } = send(stream, new AbortController().signal);
     expect(await answer).toEqual({ ok: false, reason: { kind: "cancelled" } });
     expect(requests).toEqual([]);
+  });
+
+  test.each([
+    ["heard where the runtime vouches for who answers", true, ["7", "default/stock=1.1.o"]],
+    ["not heard from a server behind an address", false, []],
+  ])("what an answer says about the mesh is %s", async (_who, vouched, heard) => {
+    const said: (string | null)[] = [];
+    const step = transported({
+      hear: (...news) => said.push(...news),
+      transport: {
+        vouchesFor: () => vouched,
+        send: async () =>
+          new Response(null, { headers: { "tulle-epoch": "7", "tulle-circuits": "default/stock=1.1.o" } }),
+      },
+    });
+    const message = { url: new URL("http://payments/"), method: "GET", headers: new Headers(), body: null };
+    const recipient = { settings: { key: "default/payments", endpoint: { kind: "url", url: "http://x" } } };
+    await step({ message, recipient, signal: undefined } as unknown as Ready);
+    expect(said).toEqual(heard);
   });
 });
