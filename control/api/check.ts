@@ -41,7 +41,22 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
       }
     }),
   );
-  return { time: new Date(now).toISOString(), checks: lines.flat() };
+  const rootKey = await rootKeyOf(env);
+  return {
+    time: new Date(now).toISOString(),
+    checks: lines.flat(),
+    ...(rootKey === undefined ? {} : { rootKey }),
+  };
+}
+
+async function rootKeyOf(env: Env): Promise<CheckAnswer["rootKey"]> {
+  try {
+    const published = await issuer(env).bundle();
+    return published.ok ? published.value.rootJwk : undefined;
+  } catch {
+    // An issuer that does not answer is a failed line already.
+    return undefined;
+  }
 }
 
 const operatorToken: Look = async (env, now) => {

@@ -1,3 +1,4 @@
+import type { PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
 import type { Issue } from "@tulle/mesh-runtime/policy/issue.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 
@@ -119,6 +120,8 @@ export interface CheckAnswer {
   /** ISO 8601. */
   readonly time: string;
   readonly checks: readonly CheckLine[];
+  /** The public key that signs bundles and heads, for workers to pin as TULLE_ROOT; absent while there is none. */
+  readonly rootKey?: PublicJwk;
 }
 
 export interface CheckLine {

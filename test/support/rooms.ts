@@ -203,6 +203,13 @@ export const rooms: readonly Room[] = [
     thirdParties: ["cloudflare:*", "node:*", "hono"],
     rule: seventh,
   },
+  {
+    name: "scripts",
+    paths: ["scripts/"],
+    rooms: ["testing"],
+    thirdParties: ["node:*"],
+    rule: "7. scripts drive wrangler and read its files; nothing imports them but tests",
+  },
   { name: "bench", paths: ["bench/"], rooms: ["*"], thirdParties: ["*"], rule: seventh },
   { name: "test", paths: ["test/", "vitest.config.ts"], rooms: ["*"], thirdParties: ["*"], rule: seventh },
 ];

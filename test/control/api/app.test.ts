@@ -139,6 +139,13 @@ describe("check", () => {
     expect((await lines()).filter(({ result }) => result !== "ok")).toEqual([]);
   });
 
+  test("tells the root key to pin, and only its public half", async () => {
+    const { rootKey } = (await api<CheckAnswer>("GET", "/api/check")).body;
+    const response = await exports.default.fetch("https://control.test/.well-known/tulle/jwks.json");
+    expect(rootKey).toEqual((await response.json<{ tulle_root: object }>()).tulle_root);
+    expect(Object.keys(rootKey ?? {}).sort()).toEqual(["alg", "crv", "kty", "x", "y"]);
+  });
+
   test("names what was put into KV and is not valid", async () => {
     await env.POLICIES.put("policies/Service/default/web", "nonsense: true");
     await api("POST", "/api/sync", {});
