@@ -78,7 +78,10 @@ export function spanOf(exchange: EndedExchange): SpanRecord {
     traceId: trace.traceId,
     spanId: trace.spanId,
     ...(trace.parentSpanId === undefined ? {} : { parentSpanId: trace.parentSpanId }),
-    name: `${knownMethods.has(method) ? method : "HTTP"} ${notes.route || destination}`.slice(0, maxName),
+    name: `${knownMethods.has(method) ? method : "HTTP"} ${isRule(notes.route) ? notes.route : destination}`.slice(
+      0,
+      maxName,
+    ),
     kind: inbound ? 2 : 3,
     startMs: startedAt,
     endMs: Math.max(startedAt, endedAt),
@@ -113,6 +116,9 @@ export const reasonOf = ({ kind: _, ...said }: Refusal): string =>
   Object.entries(said)
     .map(([name, value]) => `${name}=${value}`)
     .join(" ");
+
+/** Routes of documents are called `HTTPRoute/<namespace>/<name>/<index>`; what a Service without any has, `default`, names nothing. */
+const isRule = (route: string): boolean => route.includes("/");
 
 const maxText = 1_024;
 const maxName = 256;

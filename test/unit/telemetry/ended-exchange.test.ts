@@ -144,6 +144,11 @@ describe("spanOf()", () => {
     expect("parentSpanId" in span).toBe(false);
   });
 
+  test("names a departure by its destination where no route is attached to that", () => {
+    const notes = { ...departed.notes, route: "default" };
+    expect(spanOf({ ...departed, notes })).toMatchObject({ name: "GET shop/pay", kind: 3 });
+  });
+
   test("takes no method that a caller has made up into a name", () => {
     const span = spanOf({ ...departed, method: "BREW" });
     expect(span.name).toBe("HTTP HTTPRoute/shop/pay/0");
@@ -192,7 +197,7 @@ describe("spanOf()", () => {
   });
 
   test("cuts what a name in a policy or a URL can make long", () => {
-    const long = { ...notes, route: "r".repeat(3_000), peer: "p".repeat(3_000) };
+    const long = { ...notes, route: "HTTPRoute/".padEnd(3_000, "r"), peer: "p".repeat(3_000) };
     const span = spanOf({ ...departed, notes: long, url: () => new URL(`http://pay/${"x".repeat(3_000)}`) });
     expect(span.name).toHaveLength(256);
     for (const name of ["url.path", "tulle.route", "tulle.peer"]) {
