@@ -51,7 +51,7 @@ async function told(done: string, name: string, words: readonly string[]): Promi
   const { ok, printed, seconds } = await wrangler(words, root);
   if (!ok) throw new Error(`${name} could not be ${done}:\n\n${printed.trim()}`);
   const size = /^Total Upload: (.+)$/m.exec(printed)?.[1] ?? "";
-  const address = /https:\/\/\S+/.exec(printed)?.[0] ?? "";
+  const address = /^ {2}(https:\/\/\S+)$/m.exec(printed)?.[1] ?? "";
   console.log(`${done}  ${name.padEnd(14)} ${seconds.padStart(5)} s  ${`${size}  ${address}`.trim()}`);
 }
 

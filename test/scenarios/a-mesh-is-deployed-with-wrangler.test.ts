@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -60,6 +60,24 @@ describe("the order of deploys", () => {
       "a, b, c are bound to each other in a circle",
     );
   });
+});
+
+test("every file, script and verb that docs/deploy.md names exists", () => {
+  const page = readFileSync(path.join(root, "docs/deploy.md"), "utf8");
+  const named = (pattern: RegExp): string[] => [
+    ...new Set([...page.matchAll(pattern)].map(([, name = ""]) => name)),
+  ];
+  const files = named(/(?<![\w/@.-])((?:control|examples|docs)\/[\w./-]*\w)/g);
+  expect(files.length).toBeGreaterThan(3);
+  expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
+    scripts: object;
+  };
+  expect(named(/npm run (\w+)/g).filter((script) => !Object.hasOwn(scripts, script))).toEqual([]);
+  const verbs = readdirSync(path.join(root, "cli/commands")).map((file) => path.basename(file, ".ts"));
+  expect(named(/npx tulle (\w+)/g).filter((verb) => !verbs.includes(verb))).toEqual([]);
+  const links = named(/\]\(([\w-]+\.md)/g);
+  expect(links.filter((link) => !existsSync(path.join(root, "docs", link)))).toEqual([]);
 });
 
 test("`npm run build` builds every worker with wrangler", async () => {

@@ -31,6 +31,8 @@ interface Answer {
 
 const account = "acc";
 const token = "token-of-the-stand-in";
+/** The id of whatever KV namespace is made. */
+export const namespaceId = "0123456789abcdef0123456789abcdef";
 const notFound: Answer = { status: 404, error: { code: 10_007, message: "This does not exist" } };
 
 /**
@@ -113,6 +115,10 @@ export class CloudflareStandIn implements AsyncDisposable {
       /^workers\/(?:scripts|services|workers)\/([^/]+)\/?(.*)$/.exec(path) ?? [];
     const known = this.#known.has(name);
     switch (`${method} ${path.replace(/^(workers\/[a-z]+)\/[^/]+/, "$1/*")}`) {
+      case "POST storage/kv/namespaces": {
+        const { title } = JSON.parse(body.toString()) as { title: string };
+        return { result: { id: namespaceId, title } };
+      }
       case "GET workers/subdomain":
         return { result: { subdomain: "stand-in" } };
       case "GET workers/services/*":
