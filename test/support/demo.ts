@@ -51,13 +51,16 @@ export interface DemoOptions {
   readonly ports: Ports;
   readonly more?: readonly string[];
   readonly by?: keyof typeof commands;
+  /** Another copy of the repository. @default this one */
   readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
-function spawned({ by = "node", state, ports, more = [], cwd = root }: DemoOptions): ChildProcess {
+function spawned({ by = "node", state, ports, more = [], cwd = root, env }: DemoOptions): ChildProcess {
   const [command, ...first] = commands[by];
   return spawn(command, [...first, ...optionsOf(ports), "--state", state, ...more], {
     cwd,
+    ...(env === undefined ? {} : { env }),
     stdio: ["ignore", "pipe", "pipe"],
     // A group of its own, as a shell gives to what it starts.
     detached: true,
