@@ -23,7 +23,7 @@ const policies = readDocuments(textsIn("policies"));
 const services = policies.written.flatMap(({ document }) => (document.kind === "Service" ? [document] : []));
 
 describe.each(workers)("the shop's worker $name", ({ name, config }) => {
-  const { MESH, ...reach } = config.services;
+  const { MESH, PAYMENTS_V2_SWITCH: past, ...reach } = config.services;
 
   test("is bound to control under the name of its Service document", () => {
     expect(config.name).toBe(name);
@@ -33,6 +33,12 @@ describe.each(workers)("the shop's worker $name", ({ name, config }) => {
       entrypoint: "Workload",
       props: { service: name, namespace: "default" },
     });
+  });
+
+  test("goes past the mesh to nothing but the switch of the demo", () => {
+    const isSwitched = name === "storefront";
+    expect(past).toEqual(isSwitched ? { name: "payments-v2", entrypoint: "Switch" } : undefined);
+    expect(Object.values(reach).filter(({ entrypoint }) => entrypoint !== undefined)).toEqual([]);
   });
 
   test("names itself on every binding, and each binding is the endpoint of the service behind it", () => {

@@ -1,3 +1,5 @@
 import { payments } from "../payments.ts";
 
+export { Switch } from "../payments.ts";
+
 export default payments("v2");

@@ -1,10 +1,13 @@
 import { caller, mesh } from "@tulle/mesh-runtime/cloudflare";
+import type { Switch } from "../payments.ts";
 import { page } from "./page.ts";
+import { switchPath, turn } from "./switch.ts";
 import type { Cart, Good, Outcome } from "./words.ts";
 
 interface Env {
   readonly CATALOG: Fetcher;
   readonly CART: Fetcher;
+  readonly PAYMENTS_V2_SWITCH?: Service<Switch>;
 }
 
 export default mesh<Env>({
@@ -46,6 +49,9 @@ async function answer(what: string, request: Request, env: Env, shopper: string)
       const added = await addTo(own, "silk", env);
       return added.ok ? outcomeAsJson(await checkOut(own, env)) : asJson(added);
     }
+    case `PUT ${switchPath}`:
+    case `POST ${switchPath}`:
+      return turn(request, env.PAYMENTS_V2_SWITCH);
     default:
       return new Response("Not found", { status: 404 });
   }
