@@ -11,7 +11,7 @@ import { WitCache } from "@tulle/mesh-runtime/identity/svid.ts";
 import { loadBundle, type TrustBundle } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import type { Declined } from "@tulle/mesh-runtime/workload-contract.ts";
-import { malformed, problem } from "./api/problems.ts";
+import { declinedProblem, malformed, problem } from "./api/problems.ts";
 import * as declined from "./declined.ts";
 import type { Env } from "./env.ts";
 import type { Freshness } from "./freshness.ts";
@@ -124,7 +124,7 @@ function answer(outcome: { readonly ok: true } | Declined | Response): Response 
   // The members of Declined stand beside those of RFC 9457, so that the runtime reads it as it reads RPC's.
   return new Response(
     JSON.stringify({
-      type: `${problemBase}declined`,
+      type: problemBase + declinedProblem,
       title: "Control does not serve this workload",
       status: statusOf(outcome.reason),
       ...outcome,
@@ -171,9 +171,4 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 const tooLarge = (): Response =>
-  problem(
-    413,
-    "body-too-large",
-    "The request body is too large",
-    `The limit is ${reportLimits.bodyBytes} bytes.`,
-  );
+  problem("body-too-large", "The request body is too large", `The limit is ${reportLimits.bodyBytes} bytes.`);

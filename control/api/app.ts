@@ -56,7 +56,6 @@ app.onError((error) => {
   // The message may quote what was sent; operators find it in the log, callers do not.
   console.error("control:", error.stack ?? error.message);
   return problem(
-    500,
     "internal",
     "Control failed to handle this request",
     "The log of the control worker says why.",
@@ -70,7 +69,6 @@ function wanting(role: Role) {
     if (caller instanceof Response) return caller;
     if (!allows(caller.role, role)) {
       return problem(
-        403,
         "role",
         "This token may not do that",
         `The role ${role} is required, the token has ${caller.role}. Use the operator token.`,
@@ -85,6 +83,6 @@ function limited(maxSize: number) {
   return bodyLimit({
     maxSize,
     onError: () =>
-      problem(413, "body-too-large", "The request body is too large", `The limit is ${maxSize} bytes.`),
+      problem("body-too-large", "The request body is too large", `The limit is ${maxSize} bytes.`),
   });
 }

@@ -69,7 +69,6 @@ function expired(at: string | undefined, now: number): Response | undefined {
 
 function unauthorized(title: string, given: boolean, detail?: string): Response {
   return problem(
-    401,
     "operator-token",
     title,
     detail ??
@@ -80,7 +79,6 @@ function unauthorized(title: string, given: boolean, detail?: string): Response 
 
 const unconfigured = (): Response =>
   problem(
-    503,
     "operator-token-missing",
     "This control plane has no operator token yet",
     "Set one with: wrangler secret put TULLE_OPERATOR_TOKEN -c control/wrangler.toml (locally: a line TULLE_OPERATOR_TOKEN=… in control/.dev.vars).",

@@ -26,7 +26,7 @@ export const identity: Handlers<"POST /api/identity/tokens"> = {
       return missing(`No Service ${service} is registered; apply its document first, then make a token.`);
     }
     const made = await issuer(context.env).joinToken(service, body.ttlMs ?? maxTokenTtlMs);
-    if (!made.ok) return problem(503, "too-many-tokens", "No join token can be made now", `${made.reason}.`);
+    if (!made.ok) return problem("too-many-tokens", "No join token can be made now", `${made.reason}.`);
     const answer: TokenAnswer = {
       service,
       token: made.value.token,
@@ -43,7 +43,7 @@ export const identity: Handlers<"POST /api/identity/tokens"> = {
 export const jwks: Handler = async (context) => {
   const published = await issuer(context.env).bundle();
   if (!published.ok) {
-    return problem(503, "not-ready", "The issuer has no keys yet", `${published.reason}. Run tulle check.`);
+    return problem("not-ready", "The issuer has no keys yet", `${published.reason}. Run tulle check.`);
   }
   const { keys, sequence, rootJwk } = published.value;
   const body = { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHintS, tulle_root: rootJwk };

@@ -80,7 +80,7 @@ export const policies: Handlers<
 async function changed(context: ApiContext, outcome: ChangeOutcome): Promise<Response> {
   switch (outcome.kind) {
     case "conflict":
-      return problem(409, "revision-conflict", "Policy was changed by somebody else", outcome.detail);
+      return problem("revision-conflict", "Policy was changed by somebody else", outcome.detail);
     case "missing":
       return missing(outcome.detail);
     case "answer": {

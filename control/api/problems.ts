@@ -1,17 +1,34 @@
 import { type Problem, problemBase } from "@tulle/mesh-runtime/foundation/problem.ts";
 
+/** Every error that control answers, and its status. The page `docs/problems.md` has a section for each. */
+export const problems = {
+  "malformed-request": 400,
+  "operator-token": 401,
+  role: 403,
+  "not-found": 404,
+  "revision-conflict": 409,
+  "body-too-large": 413,
+  internal: 500,
+  "operator-token-missing": 503,
+  "not-ready": 503,
+  "too-many-tokens": 503,
+} as const;
+
+/** What a workload gets over HTTP that control does not serve; its status goes by the reason. */
+export const declinedProblem = "declined";
+
 /**
- * An answer of the admin API that is an error: RFC 9457 problem details.
+ * An answer of control that is an error: RFC 9457 problem details.
  * @param name last part of the `type` URI
  * @param detail what was found and what to do; never a token or a body
  */
 export function problem(
-  status: number,
-  name: string,
+  name: keyof typeof problems,
   title: string,
   detail?: string,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
+  const status = problems[name];
   const body: Problem = {
     type: problemBase + name,
     title,
@@ -26,8 +43,7 @@ export function problem(
 
 /** The problem of a request whose form is wrong. */
 export const malformed = (detail: string): Response =>
-  problem(400, "malformed-request", "The request is malformed", detail);
+  problem("malformed-request", "The request is malformed", detail);
 
 /** The problem of something that does not exist. */
-export const missing = (detail: string): Response =>
-  problem(404, "not-found", "There is no such thing", detail);
+export const missing = (detail: string): Response => problem("not-found", "There is no such thing", detail);
