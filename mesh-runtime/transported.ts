@@ -30,8 +30,11 @@ export const transported =
     }
     const calledOff = callingOff(message.body, signal);
     if (calledOff?.aborted) return no({ kind: "cancelled" });
+    const request = requestOf(message, calledOff);
+    // Nothing has left yet: a message that is no request tells nothing about the destination.
+    if (request === undefined) return no({ kind: "internal", detail: "the message cannot be sent" });
     try {
-      const response = await ports.transport.send(endpoint, requestOf(message, calledOff));
+      const response = await ports.transport.send(endpoint, request);
       if (ports.transport.vouchesFor(endpoint))
         ports.hear(response.headers.get(header.epoch), response.headers.get(header.circuits));
       return ok(response);
@@ -47,7 +50,8 @@ export const transported =
     }
   };
 
-function requestOf(message: Message, signal: AbortSignal | undefined): Request {
+/** Undefined for what the platform refuses to send, such as a GET with a body. */
+function requestOf(message: Message, signal: AbortSignal | undefined): Request | undefined {
   const init: RequestInit & { duplex?: "half" } = {
     method: message.method,
     headers: message.headers,
@@ -60,5 +64,10 @@ function requestOf(message: Message, signal: AbortSignal | undefined): Request {
   if (signal !== undefined) init.signal = signal;
   // Platform properties (`cf`) are not in the standard's types; other runtimes ignore them.
   if (message.platform !== undefined) Object.assign(init, { cf: message.platform });
-  return new Request(message.url, init);
+  try {
+    return new Request(message.url, init);
+  } catch {
+    // The platform's complaint may quote headers; that it cannot be sent is all that matters here.
+    return undefined;
+  }
 }

@@ -7,6 +7,7 @@
  */
 export class BreakingStream extends ReadableStream<Uint8Array> {
   readonly broken: AbortSignal;
+  readonly #progress: { ended: boolean };
 
   /**
    * @param next the next chunk, undefined at the end; what it throws breaks the stream
@@ -17,13 +18,15 @@ export class BreakingStream extends ReadableStream<Uint8Array> {
     cancel: (reason: unknown) => Promise<void> | undefined,
   ) {
     const breaking = new AbortController();
+    const progress = { ended: false };
     super(
       {
         async pull(controller) {
           try {
             const chunk = await next();
-            if (chunk === undefined) controller.close();
-            else controller.enqueue(chunk);
+            if (chunk !== undefined) return controller.enqueue(chunk);
+            progress.ended = true;
+            controller.close();
           } catch (error) {
             breaking.abort(error);
             controller.error(error);
@@ -35,8 +38,18 @@ export class BreakingStream extends ReadableStream<Uint8Array> {
       { highWaterMark: 0 },
     );
     this.broken = breaking.signal;
+    this.#progress = progress;
+  }
+
+  /** Whether it has been read to its end. */
+  get ended(): boolean {
+    return this.#progress.ended;
   }
 }
+
+/** Whether all of a body is here: a stream of which nobody knows how far it has been read counts as one that is not. */
+export const isWhole = (body: Uint8Array | ReadableStream<Uint8Array> | null): boolean =>
+  !(body instanceof ReadableStream) || (body instanceof BreakingStream && body.ended);
 
 /** What calls a request with this body off: the given signal, or that its body breaks. */
 export function callingOff(body: unknown, signal: AbortSignal | undefined): AbortSignal | undefined {

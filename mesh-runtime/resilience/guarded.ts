@@ -1,4 +1,5 @@
-import type { Answer, Noted } from "../foundation/exchange.ts";
+import { isWhole } from "../foundation/breaking-stream.ts";
+import type { Answer, Message, Noted } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Clock } from "../foundation/ports.ts";
 import { no } from "../foundation/result.ts";
@@ -18,6 +19,7 @@ export interface GuardedPorts {
 }
 
 export interface Guarding extends Noted {
+  readonly message: Pick<Message, "body">;
   readonly recipient: {
     readonly settings: { readonly key: string; readonly traffic: { readonly circuit: CircuitPolicy } };
   };
@@ -35,6 +37,10 @@ export interface Guarding extends Noted {
  *
  * The outcome is settled when the answer's headers are here, or at the moment when the signal fires: what
  * runs after a torn-down request is not certain to run.
+ *
+ * A limit of time that ends while the body is still on its way says nothing about the destination: whoever
+ * sends a body slower than that could otherwise have any circuit opened for everybody, from outside, with a
+ * handful of connections.
  */
 export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
   layer<Guarding, object, Answer>("guarded", (next) => async (exchange) => {
@@ -61,13 +67,15 @@ export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
       settled = true;
       book.settle(key, permit, outcome, clock.now(), policy);
     };
+    const aborted = (fired: AbortSignal): Outcome =>
+      isWhole(exchange.message.body) ? outcomeOfAbort(fired) : "neutral";
     const onAbort = (): void => {
-      if (signal !== undefined) settle(outcomeOfAbort(signal));
+      if (signal !== undefined) settle(aborted(signal));
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const answer = await next(exchange);
-      settle(signal?.aborted ? outcomeOfAbort(signal) : outcomeOf(answer));
+      settle(signal?.aborted ? aborted(signal) : outcomeOf(answer));
       return answer;
     } finally {
       // Only when something inside the mesh threw is it not settled yet: no fault of the destination.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { BreakingStream, callingOff } from "../../../mesh-runtime/foundation/breaking-stream.ts";
+import { BreakingStream, callingOff, isWhole } from "../../../mesh-runtime/foundation/breaking-stream.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -73,5 +73,20 @@ describe("callingOff()", () => {
     }
     const { stream } = streamOf([]);
     expect(callingOff(stream, undefined)).toBe(stream.broken);
+  });
+});
+
+describe("isWhole()", () => {
+  test("is true for what is in memory, and for a stream only once its end has been read", async () => {
+    const { stream } = streamOf(["one"]);
+    expect([null, bytes("one"), stream].map(isWhole)).toEqual([true, true, false]);
+    await new Response(stream).text();
+    expect(isWhole(stream)).toBe(true);
+  });
+
+  test("is false for a stream that broke, and for one that tells nothing of itself", async () => {
+    const { stream } = streamOf(["one"], new Error("the client went away"));
+    await new Response(stream).text().catch(() => undefined);
+    expect([stream, new Response("one").body].map(isWhole)).toEqual([false, false]);
   });
 });

@@ -54,6 +54,25 @@ describe("transported", () => {
     expect(requests).toEqual([]);
   });
 
+  test("blames no destination for a message that is no request", async () => {
+    let sent = 0;
+    const step = transported({
+      hear: () => undefined,
+      transport: {
+        vouchesFor: () => true,
+        send: async () => {
+          sent++;
+          return new Response();
+        },
+      },
+    });
+    const body = new Uint8Array(1);
+    const message = { url: new URL("http://payments/"), method: "GET", headers: new Headers(), body };
+    const recipient = { settings: { key: "default/payments", endpoint: { kind: "url", url: "http://x" } } };
+    const answer = await step({ message, recipient, signal: undefined } as unknown as Ready);
+    expect([answer, sent]).toMatchObject([{ ok: false, reason: { kind: "internal" } }, 0]);
+  });
+
   test.each([
     ["heard where the runtime vouches for who answers", true, ["7", "default/stock=1.1.o"]],
     ["not heard from a server behind an address", false, []],

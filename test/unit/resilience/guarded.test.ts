@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Answer } from "../../../mesh-runtime/foundation/exchange.ts";
+import { BreakingStream } from "../../../mesh-runtime/foundation/breaking-stream.ts";
+import type { Answer, Message } from "../../../mesh-runtime/foundation/exchange.ts";
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
 import { type AskPermit, type Guarding, guarded } from "../../../mesh-runtime/resilience/guarded.ts";
@@ -31,7 +32,7 @@ function setUp(askPermit: AskPermit = () => Promise.reject(new Error("nobody sho
   const sent: number[] = [];
   const send = (
     last: () => Promise<Answer>,
-    known: { signal?: AbortSignal; policy?: Partial<CircuitPolicy> } = {},
+    known: { signal?: AbortSignal; policy?: Partial<CircuitPolicy>; body?: Message["body"] } = {},
   ): Promise<Answer> =>
     journey<Guarding, Answer>()
       .through(guarded({ book, clock, askPermit: ask }))
@@ -40,6 +41,7 @@ function setUp(askPermit: AskPermit = () => Promise.reject(new Error("nobody sho
         return last();
       })({
       notes: notesFor(),
+      message: { body: known.body ?? null },
       signal: known.signal,
       recipient: { settings: { key, traffic: { circuit: { ...circuitPolicy, ...known.policy } } } },
     });
@@ -146,6 +148,36 @@ test("an attempt that a limit of time ends is a failure at that moment, even if 
   const limit = new AbortController();
   const { book, send } = setUp();
   void send(() => new Promise(() => undefined), { signal: limit.signal });
+  limit.abort(new DOMException("", "TimeoutError"));
+  expect(book.drain()).toMatchObject([{ failure: 1 }]);
+});
+
+test("a limit of time that ends while the body is still on its way says nothing of the destination", async () => {
+  const chunks = [new Uint8Array(1)];
+  const slow = () =>
+    new BreakingStream(
+      async () => chunks.shift() ?? new Promise(() => undefined),
+      () => undefined,
+    );
+  for (const body of [slow(), new Response("of the platform's own").body]) {
+    const limit = new AbortController();
+    const { book, send } = setUp();
+    void send(() => new Promise(() => undefined), { signal: limit.signal, body });
+    limit.abort(new DOMException("", "TimeoutError"));
+    expect(book.drain()).toEqual([]);
+  }
+});
+
+test("and it is the destination's failure once the whole body is there", async () => {
+  const limit = new AbortController();
+  const { book, send } = setUp();
+  const chunks = [new Uint8Array(1)];
+  const body = new BreakingStream(
+    async () => chunks.shift(),
+    () => undefined,
+  );
+  void send(() => new Promise(() => undefined), { signal: limit.signal, body });
+  await new Response(body).arrayBuffer();
   limit.abort(new DOMException("", "TimeoutError"));
   expect(book.drain()).toMatchObject([{ failure: 1 }]);
 });
