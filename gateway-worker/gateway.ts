@@ -7,7 +7,7 @@ import {
   type Refusal,
 } from "@tulle/mesh-runtime";
 import type { Limits } from "./env.ts";
-import { cleanHeaders, countedBody, tooLarge } from "./hygiene.ts";
+import { cleanHeaders, countedBody, mayHaveBody, tooLarge } from "./hygiene.ts";
 
 /** Lets a request from outside into the mesh: cleaned, within the limits, through the listener of its host. */
 export async function enter(request: Request, mesh: Mesh, limits: Limits): Promise<Response> {
@@ -16,23 +16,28 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
   const loaded = await mesh.ready();
   if (loaded instanceof Response) return outward(loaded);
   const url = new URL(request.url);
-  const listener =
-    loaded.listenerFor(url.hostname, portOf(url)) ?? loaded.listenerFor(url.hostname, undefined);
+  const listener = isHost(url.hostname)
+    ? (loaded.listenerFor(url.hostname, portOf(url)) ?? loaded.listenerFor(url.hostname, undefined))
+    : undefined;
   if (listener === undefined) return refused({ kind: "no-route", destination: url.hostname });
-  const counted =
-    request.body === null || declaresLength(request)
-      ? undefined
-      : countedBody(request.body, limits.bodyBytes);
+  const body = mayHaveBody(request) ? request.body : null;
+  const counted = body === null || declaresLength(request) ? undefined : countedBody(body, limits.bodyBytes);
   const message: Message = {
     url,
     method: request.method,
     headers: cleanHeaders(request),
-    body: counted?.body ?? request.body,
+    body: counted?.body ?? body,
     ...(request.cf === undefined ? {} : { platform: request.cf }),
   };
   const response = await mesh.enter({ message, signal: request.signal, cause: undefined }, loaded, listener);
   return counted?.exceeded() ? refused({ kind: "body-too-large", limitBytes: limits.bodyBytes }) : response;
 }
+
+/**
+ * Whether a host is one to which a request can be sent on. URL parsers let more pass, such as the "a*b" of a
+ * `Host` header or what `OPTIONS *` makes of it, and `fetch` then fails as if the service behind could not be reached.
+ */
+const isHost = (hostname: string): boolean => /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/.test(hostname);
 
 /** A worker does not choose its port; the one that the client used tells listeners apart where several share a host. */
 const portOf = (url: URL): number => Number(url.port) || (url.protocol === "https:" ? 443 : 80);

@@ -27,6 +27,7 @@ export function cleanHeaders(request: Request): Headers {
   const headers = new Headers(request.headers);
   for (const name of claims) headers.delete(name);
   for (const name of [...headers.keys()]) if (name.startsWith(meshPrefix)) headers.delete(name);
+  if (!mayHaveBody(request)) headers.delete("content-length");
   const url = new URL(request.url);
   headers.set("x-forwarded-host", url.host);
   headers.set("x-forwarded-proto", url.protocol.slice(0, -1));
@@ -35,6 +36,9 @@ export function cleanHeaders(request: Request): Headers {
   return headers;
 }
 
+/** Content of a GET or HEAD means nothing (RFC 9110 §9.3.1, §9.3.2), hides a second request at best, and no `fetch` sends it on. */
+export const mayHaveBody = ({ method }: Request): boolean => method !== "GET" && method !== "HEAD";
+
 /** Why a request is too large to be let in, as far as its header section tells. */
 export function tooLarge(request: Request, limits: Limits): Refusal | undefined {
   let headerBytes = 0;
@@ -42,9 +46,14 @@ export function tooLarge(request: Request, limits: Limits): Refusal | undefined 
   if (headerBytes > limits.headerBytes) return { kind: "headers-too-large", limitBytes: limits.headerBytes };
   if (request.url.length > limits.headerBytes)
     return { kind: "headers-too-large", limitBytes: limits.headerBytes };
-  const declared = Number(request.headers.get("content-length") ?? 0);
-  return declared > limits.bodyBytes ? { kind: "body-too-large", limitBytes: limits.bodyBytes } : undefined;
+  const declared = request.headers.get("content-length");
+  if (mayHaveBody(request)) return above(limits.bodyBytes, Number(declared ?? 0));
+  // Without a length, that there is a body at all says enough.
+  return above(0, declared === null && request.body !== null ? 1 : Number(declared ?? 0));
 }
+
+const above = (limitBytes: number, bytes: number): Refusal | undefined =>
+  bytes > limitBytes ? { kind: "body-too-large", limitBytes } : undefined;
 
 /** A body that is counted while it passes, for requests that do not declare a length. */
 export interface CountedBody {

@@ -260,6 +260,29 @@ describe("what is too large is refused at the door", () => {
     return begun - bodies;
   }
 
+  test("a GET with a body, of which no service behind the door hears, nor is to blame for it", async () => {
+    const asked = { method: "GET", headers: { host } };
+    for (let request = 0; request < 8; request++) {
+      const declared = { ...asked, headers: { host, "content-length": "1" }, chunks: [new Uint8Array(1)] };
+      expectProblem(await dispatch(mesh.url, declared), 413, "body-too-large");
+      const chunked = { ...asked, headers: { host, "transfer-encoding": "chunked" }, chunks: [chunk] };
+      expectProblem(await dispatch(mesh.url, chunked), 413, "body-too-large");
+    }
+    const empty = await dispatch(mesh.url, { ...asked, headers: { host, "content-length": "0" } });
+    expect(empty.status).toBe(200);
+    expect(await openCircuits()).toEqual([]);
+  });
+
+  test("a host that is none: nobody could be reached under it, and nobody is to blame", async () => {
+    for (let request = 0; request < 8; request++)
+      expectProblem(await dispatch(mesh.url, { headers: { host: "a*b.team.example.com" } }), 404, "no-route");
+    expect(await openCircuits()).toEqual([]);
+  });
+
+  async function openCircuits() {
+    return (await mesh.signals()).circuits.filter(({ state }) => state !== "closed");
+  }
+
   test("header fields, and a URL", async () => {
     const headers = { "x-large": "x".repeat(headerBytes) };
     expectProblem(await replyOf(await mesh.fetch(`http://${host}/`, { headers })), 431, "headers-too-large");
