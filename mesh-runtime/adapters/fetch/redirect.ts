@@ -11,7 +11,7 @@ const ofBody = [
   "content-type",
 ] as const;
 
-/** Where an answer redirects to, or undefined. */
+/** Where an answer redirects to, or undefined. Whether one may go there is for {@link nextMessage} to say. */
 export function redirectTarget(response: Response, asked: URL): URL | undefined {
   const location = redirects.has(response.status) ? response.headers.get("location") : null;
   return location === null ? undefined : new URL(location, asked);
@@ -20,10 +20,15 @@ export function redirectTarget(response: Response, asked: URL): URL | undefined 
 /**
  * What is sent after a redirect (Fetch §4.4, HTTP-redirect fetch): 303 becomes GET, and so do 301 and 302 after
  * POST; `authorization` stays behind when the origin changes.
- * @throws TypeError when the body would have to be sent again and was a stream
+ *
+ * Only `http` and `https` are followed: to the `fetch` of some runtimes `file:` is an address as well, and a
+ * callee that was taken over could have its caller read the caller's own files (CWE-918).
+ * @throws TypeError for an address of another scheme, and when the body would have to be sent again and was a stream
  */
 export function nextMessage(message: Message, status: number, to: URL): Message {
   const { method, body } = message;
+  if (to.protocol !== "http:" && to.protocol !== "https:")
+    throw new TypeError(`A redirect to an address of the scheme ${to.protocol} is not followed`);
   const headers = new Headers(message.headers);
   if (to.origin !== message.url.origin) headers.delete("authorization");
   const toGet =

@@ -53,6 +53,15 @@ describe("nextMessage()", () => {
     expect([...next.headers.keys()]).toEqual(["authorization", "x-app"]);
   });
 
+  test.each(["file:///etc/passwd", "data:text/plain,forged", "blob:http://payments/1", "ftp://payments/"])(
+    "does not follow a callee to %s, which some runtimes' fetch would read",
+    (location) => {
+      const response = new Response(null, { status: 302, headers: { location } });
+      const to = redirectTarget(response, here) ?? here;
+      expect(() => nextMessage(message("GET"), 302, to)).toThrow(TypeError);
+    },
+  );
+
   test("sends bytes again, and refuses to send a stream again", () => {
     expect(nextMessage(message("POST", body), 307, there).body).toBe(body);
     expect(() => nextMessage(message("POST", new ReadableStream()), 308, there)).toThrow(TypeError);
