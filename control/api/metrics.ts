@@ -11,13 +11,15 @@ export const metrics: Handlers<"GET /metrics"> = {
       policyStore(env).view(-1),
       askServices(env, (service) => serviceObject(env, service).sinceBeginning()),
     ]);
-    const events: Record<string, number> = {};
+    // A map: workloads choose the names, and an object answers to "constructor" before anybody has counted it.
+    const events = new Map<string, number>();
     for (const { telling } of tellings) {
-      for (const [name, count] of Object.entries(telling.events)) events[name] = (events[name] ?? 0) + count;
+      for (const [name, count] of Object.entries(telling.events))
+        events.set(name, (events.get(name) ?? 0) + count);
     }
     const text = renderMetrics({
       epoch,
-      events,
+      events: Object.fromEntries(events),
       edges: tellings.flatMap(({ telling }) => telling.edges),
       circuits: tellings.flatMap(({ telling }) => (telling.circuit === undefined ? [] : [telling.circuit])),
       services: tellings

@@ -73,11 +73,12 @@ export class IssuerObject extends DurableObject<Env> {
     // Before the join token is taken: it would be lost if nothing could be issued.
     const keyring = await this.#open(now);
     if (!keyring.ok) return no({ kind: "not-ready", detail: keyring.reason });
-    if (!this.#firstTime(request.possessionJti, now)) {
-      return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
-    }
+    // Before the proof is remembered: anybody can make proofs, and strangers must not fill the memory of them.
     if (request.tokenHash !== undefined && !this.#tokens.take(request.tokenHash, request.service, now)) {
       return no({ kind: "bad-token", detail: "the join token is not valid" });
+    }
+    if (!this.#firstTime(request.possessionJti, now)) {
+      return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
     }
     const wit = await this.#issue(keyring.value, request, now);
     if (!wit.ok) return no({ kind: "not-ready", detail: wit.reason });

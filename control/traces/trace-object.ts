@@ -8,8 +8,12 @@ export const keptSpans = 10_000;
 /** How long it keeps them, milliseconds. */
 export const keptMs = 3_600_000;
 
-/** Of one trace this many spans are answered. */
+/** Longest span that is kept, characters of JSON: with {@link keptSpans} it bounds what one object stores. */
+export const longestSpan = 65_536;
+
+/** Of one trace this many spans are answered, and this many characters of them: an answer between workers has at most 32 MiB. */
 const answeredSpans = 1_000;
+const answeredCharacters = 8_388_608;
 
 const steps: readonly string[] = [
   `CREATE TABLE spans (
@@ -39,12 +43,14 @@ export class TraceObject extends DurableObject<Env> {
     this.ctx.storage.transactionSync(() => {
       let newest = 0;
       for (const span of spans.slice(-keptSpans)) {
+        const text = JSON.stringify(span);
+        if (text.length > longestSpan) continue;
         newest = sql
           .exec<{ position: number }>(
             "INSERT INTO spans (trace_id, received_ms, span) VALUES (?, ?, ?) RETURNING position",
             span.traceId,
             now,
-            JSON.stringify(span),
+            text,
           )
           .one().position;
       }
@@ -67,7 +73,10 @@ export class TraceObject extends DurableObject<Env> {
       answeredSpans,
     );
     const bySpan = new Map<string, SpanRecord>();
+    let characters = 0;
     for (const row of rows) {
+      characters += row.span.length;
+      if (characters > answeredCharacters) break;
       const span: SpanRecord = JSON.parse(row.span);
       bySpan.set(span.spanId, span);
     }

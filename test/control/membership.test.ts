@@ -307,6 +307,15 @@ describe("reporting", () => {
     expect(body).toContain('tulle_workload_events_total{event="report_parts_lost"} 2\n');
   });
 
+  test("a counter that is called as a member of every object is a number like any other", async () => {
+    const host = { env, freshness: new Freshness(), now: Date.now(), waitUntil: () => undefined };
+    const counters = { constructor: 5, toString: 1 };
+    await report(host, reportRequest("default/web", { counters }), "default/web");
+    const { body } = await api<string>("GET", "/metrics");
+    expect(body).toContain('tulle_workload_events_total{event="constructor"} 5\n');
+    expect(body).toContain('tulle_workload_events_total{event="toString"} 1\n');
+  });
+
   test("losing the store costs freshness, never the answer", async () => {
     const freshness = new Freshness();
     const now = Date.now();

@@ -1,5 +1,6 @@
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
+import { sha256Text } from "@tulle/mesh-runtime/identity/bytes.ts";
 import { contentDigest } from "@tulle/mesh-runtime/identity/content-digest.ts";
 import { credentialFrom, generateKeys } from "@tulle/mesh-runtime/identity/credential.ts";
 import { signMessage } from "@tulle/mesh-runtime/identity/proof.ts";
@@ -112,6 +113,23 @@ describe("joining over HTTP with a token", () => {
     const { body } = await post<Declined>("/workload/join", JSON.stringify(request));
     expect(body.reason).toBe("bad-possession");
     expect((await joinWith(one)).body.ok).toBe(true);
+  });
+
+  test("who brings no good token leaves nothing behind: strangers do not fill the issuer's memory", async () => {
+    const joinToken = await token("payments");
+    const { publicJwk } = await generateKeys();
+    const spiffeId = { trustDomain: env.TRUST_DOMAIN, path: "/ns/default/sa/payments", uri: "" };
+    const request = {
+      spiffeId: { ...spiffeId, uri: `spiffe://${spiffeId.trustDomain}${spiffeId.path}` },
+      service: "default/payments",
+      publicJwk,
+      possessionJti: "proof-1",
+      ttlMs: 60_000,
+    };
+    const refused = await issuerObject().admit({ ...request, tokenHash: "of-no-token" });
+    expect(refused).toMatchObject({ ok: false, reason: { kind: "bad-token" } });
+    const tokenHash = await sha256Text(joinToken);
+    expect(await issuerObject().admit({ ...request, tokenHash })).toMatchObject({ ok: true });
   });
 
   test("without token and signature nobody joins, and the answer says what to do", async () => {

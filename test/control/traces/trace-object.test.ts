@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import type { SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Env } from "../../../control/env.ts";
-import { keptMs, keptSpans } from "../../../control/traces/trace-object.ts";
+import { keptMs, keptSpans, longestSpan } from "../../../control/traces/trace-object.ts";
 
 const start = 1_700_000_000_000;
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -88,6 +88,23 @@ describe("TraceObject", () => {
     await runInDurableObject(object, (_, { storage }) => {
       expect(storage.sql.exec("SELECT COUNT(*) AS n FROM spans").one()).toEqual({ n: keptSpans });
     });
+  });
+
+  test("keeps no span that is too long, and its neighbours all the same", async () => {
+    const object = freshObject();
+    const long = spanOf({ spanId: idOf(2), error: "x".repeat(longestSpan) });
+    await object.ingest([spanOf({ spanId: idOf(1) }), long, spanOf({ spanId: idOf(3) })]);
+    expect((await object.get(traceId)).map(({ spanId }) => spanId)).toEqual([idOf(3), idOf(1)]);
+  });
+
+  test("answers of a trace no more than passes between workers, however much was reported of it", async () => {
+    const object = freshObject();
+    const long = "ü".repeat(60_000);
+    const spans = Array.from({ length: 150 }, (_, n) => spanOf({ spanId: idOf(n), error: long }));
+    await object.ingest(spans);
+    const answered = await object.get(traceId);
+    expect(answered.length).toBeGreaterThan(100);
+    expect(JSON.stringify(answered).length).toBeLessThan(2 ** 23);
   });
 
   test("goes on after everything it kept has grown old", async () => {
