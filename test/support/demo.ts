@@ -15,7 +15,7 @@ export interface Demo {
   /** Between its start and its greeting, milliseconds. */
   readonly readyAfterMs: number;
   readonly greeting: string;
-  /** Pids of everything that it has started, taken when it was ready. */
+  /** Pids of everything that it has started, taken when it was ready; without shells, which end when all of it has. */
   readonly children: readonly number[];
   /** The first line that it prints from now on that fits. */
   line(pattern: RegExp): Promise<string>;
@@ -102,7 +102,9 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     tulle: ["npx", "tulle", "--url", control, "--token-file", path.join(state, "token")],
     readyAfterMs: performance.now() - begun,
     greeting: printed.join("\n"),
-    children: below(child.pid ?? 0).map(({ pid }) => pid),
+    children: below(child.pid ?? 0)
+      .filter(({ name }) => name !== "sh")
+      .map(({ pid }) => pid),
     line,
     async end(signal, to) {
       if (to === "group" && child.pid !== undefined) process.kill(-child.pid, signal);

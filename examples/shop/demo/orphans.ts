@@ -1,11 +1,18 @@
 import { execFileSync, spawn } from "node:child_process";
 
-/** Kills only what still is what it was: a number may have been given to another process meanwhile. */
+/**
+ * Kills only what still is what it was, because a number may have been given to another process meanwhile, and ends
+ * when they have.
+ */
 const waitAndKill = `
   read children
   cat
   for child in $children; do
-    case "$(ps -o comm= -p "$child")" in *workerd | *deno) kill -9 "$child" ;; esac
+    while case "$(ps -o comm= -o stat= -p "$child")" in
+      *' Z'*) false ;;
+      *workerd* | *deno*) kill -9 "$child" ;;
+      *) false ;;
+    esac; do sleep 0.1; done
   done`;
 
 /**
