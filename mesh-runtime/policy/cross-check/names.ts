@@ -49,9 +49,22 @@ export function* meshConfigs({ written, options, issue, place }: CheckedMesh): G
   }
 }
 
-/** Every identity is one that the mesh can give, and nobody shares one: who has it is that Service. */
+/**
+ * Every identity is one that the mesh can give, and nobody shares one: who has it is that Service. Nobody has the
+ * control plane's: what callers sign for such a Service it could pass on to control in their name.
+ */
 export function* identities({ catalog, issue, place }: CheckedMesh): Generator<Issue> {
   const services = [...catalog.services.values()];
+  const controls = `spiffe://${catalog.trustDomain}/ns/tulle/sa/control`;
+  for (const service of services) {
+    if (spiffeIdOf(catalog, service) !== controls) continue;
+    yield issue(service, {
+      path: service.spec.identity === undefined ? ["metadata", "name"] : ["spec", "identity"],
+      expected: "an identity that is not the control plane's",
+      found: shown(controls),
+      message: "This is the identity of the control plane; choose another.",
+    });
+  }
   for (const service of services) {
     const { identity } = service.spec;
     if (identity === undefined || inTrustDomain(identity, catalog.trustDomain)) continue;

@@ -67,6 +67,13 @@ describe("names", () => {
     expectOne(together(...shop, twin), "error", "so each could act as the other");
   });
 
+  test("no Service has the identity of the control plane, by name or by saying so", () => {
+    const named = service("control", "{}", "tulle");
+    expectOne(together(...shop, allowAll("tulle"), named), "metadata.name", "of the control plane");
+    const said = service("pay", "{identity: spiffe://mesh.local/ns/tulle/sa/control}");
+    expectOne(together(...shop, said), "error 7 spec.identity", "of the control plane");
+  });
+
   test("no two Services have one binding, by name, by endpoint or by default", () => {
     expectOne(
       together(...shop, service("b", "{binding: WEB}")),
