@@ -27,12 +27,22 @@ export interface Settings {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Options completed from the environment. @throws TypeError that says which is missing or malformed, and how to give it */
+/**
+ * Options completed from the environment. Control is asked over `https`, but for one on this machine: the join
+ * token makes whoever reads it on the way this service, and the root key comes back the same way.
+ *
+ * @throws TypeError that says which is missing or malformed, and how to give it
+ */
 export function settingsOf(options: ServeOptions, variable: (name: string) => string | undefined): Settings {
   const controlUrl = options.controlUrl ?? variable("TULLE_URL");
   if (controlUrl === undefined || !URL.canParse(controlUrl)) {
     throw new TypeError(
       `serve() needs the address of control: set TULLE_URL, such as https://tulle-control.example.workers.dev`,
+    );
+  }
+  if (!isSafe(new URL(controlUrl))) {
+    throw new TypeError(
+      "serve() asks control over https only, unless it is on this machine: write TULLE_URL with https://, or tunnel to 127.0.0.1",
     );
   }
   const service = options.service ?? variable("TULLE_SERVICE") ?? "";
@@ -55,3 +65,6 @@ export function settingsOf(options: ServeOptions, variable: (name: string) => st
     signal: options.signal,
   };
 }
+
+const isSafe = ({ protocol, hostname }: URL): boolean =>
+  protocol === "https:" || (protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(hostname));
