@@ -1,3 +1,5 @@
+import { mayCall } from "@tulle/mesh-runtime/authorization/decide.ts";
+import { parseSpiffeId } from "@tulle/mesh-runtime/identity/spiffe-id.ts";
 import type { CircuitAnswer } from "@tulle/mesh-runtime/resilience/words.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import type { EdgeDelta } from "@tulle/mesh-runtime/telemetry/words.ts";
@@ -73,7 +75,7 @@ export function attributed(request: ReportRequest): ReportRequest {
 export function partsOf(mesh: MeshKnowledge, request: ReportRequest): ReadonlyMap<ServiceKey, ServiceReport> {
   const { id, isolate, workload, epoch, counters } = request;
   const circuits = Map.groupBy(
-    request.circuits.filter(({ circuit }) => mesh.services.has(circuit)),
+    request.circuits.filter(({ circuit }) => maySpeakOf(circuit, mesh, workload)),
     ({ circuit }) => circuit,
   );
   const edges = Map.groupBy(request.edges, (edge) => keeperOf(edge, mesh, workload));
@@ -95,6 +97,19 @@ export function partsOf(mesh: MeshKnowledge, request: ReportRequest): ReadonlyMa
       ];
     }),
   );
+}
+
+/**
+ * Whether a workload may report on a circuit: only who may call a service can know how it does. Otherwise any
+ * one worker that has been taken over could shut every service of the mesh.
+ */
+function maySpeakOf(circuit: ServiceKey, mesh: MeshKnowledge, workload: ServiceKey): boolean {
+  const destination = mesh.services.get(circuit);
+  const id = parseSpiffeId(mesh.services.get(workload)?.spiffeId ?? "");
+  if (destination === undefined || !id.ok) return false;
+  const [namespace = "", service = ""] = workload.split("/");
+  const { rules, mode } = destination.access;
+  return mayCall(rules, { id: id.value, namespace, service, evidence: "signature" }, mode);
 }
 
 /** Whose object keeps an edge: the callee's, for its own count and for others' attempts on it. */

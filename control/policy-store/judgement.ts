@@ -152,7 +152,7 @@ async function servicesOf(
   const virtual = Object.values(anyone?.destinations ?? {})
     .filter(({ key }) => !snapshots.has(key))
     .map(({ key, spiffeId, traffic }) => ({
-      view: { service: key, spiffeId, virtual: true, circuit: traffic.circuit },
+      view: { service: key, spiffeId, virtual: true, circuit: traffic.circuit, access: nobody },
     }));
   return [...real, ...virtual];
 }
@@ -174,15 +174,19 @@ async function inParts(snapshot: Snapshot, shared: CompiledSnapshot["shared"]): 
   return { shared, own, digest: await digestOf(shared.text + own) };
 }
 
+/** What only routes to others has no worker that anybody could call. */
+const nobody = { mode: "STRICT", rules: [] } as const;
+
 function viewOf(
   service: string,
-  { spiffeId, destinations, telemetry: { otlpEndpoint } }: Snapshot,
+  { spiffeId, inbound, destinations, telemetry: { otlpEndpoint } }: Snapshot,
 ): ServiceView {
   const circuit = destinations[service]?.traffic.circuit ?? defaultCircuit;
   return {
     service,
     spiffeId,
     circuit,
+    access: { mode: inbound.mode, rules: inbound.authorization },
     virtual: false,
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
   };

@@ -1,3 +1,5 @@
+import type { AuthorizationRule } from "@tulle/mesh-runtime/authorization/words.ts";
+import type { Mode } from "@tulle/mesh-runtime/identity/words.ts";
 import type { CircuitPolicy } from "@tulle/mesh-runtime/resilience/words.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import { headKey, snapshotKey } from "./kv-layout.ts";
@@ -9,6 +11,8 @@ export interface ServiceView {
   /** Only routes to others and so never reports itself. */
   readonly virtual: boolean;
   readonly circuit: CircuitPolicy;
+  /** Who may call it, and so may speak of its circuit. */
+  readonly access: { readonly mode: Mode; readonly rules: readonly AuthorizationRule[] };
   /** Where its spans are sent on to. */
   readonly otlpEndpoint?: string;
 }

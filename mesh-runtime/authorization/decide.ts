@@ -1,6 +1,6 @@
-import type { Mode } from "../identity/words.ts";
+import type { Mode, Principal } from "../identity/words.ts";
 import { normalPath } from "./path-form.ts";
-import { looksAtPath, ruleMatches, type Subject } from "./rule.ts";
+import { looksAtPath, ruleMatches, type Subject, speaksOf } from "./rule.ts";
 import type { AccessDecision, AccessRequest, AuthorizationRule } from "./words.ts";
 
 /** Judges requests by the rules that it was made from. */
@@ -45,6 +45,20 @@ export function decider(rules: readonly AuthorizationRule[], mode: Mode): Decide
       ? { allowed: true, rule: "default: PERMISSIVE and no ALLOW rule" }
       : denied("default: no ALLOW rule matched");
   };
+}
+
+/**
+ * Whether there is any request with which this principal would be let in. A rule that denies some operations
+ * leaves others; one that denies the principal altogether leaves none.
+ */
+export function mayCall(rules: readonly AuthorizationRule[], principal: Principal, mode: Mode): boolean {
+  const shut = rules.some(
+    (rule) => rule.action === "DENY" && rule.to === undefined && speaksOf(rule, principal),
+  );
+  if (shut) return false;
+  const allowing = rules.filter(({ action }) => action === "ALLOW");
+  if (mode === "PERMISSIVE" && allowing.length === 0) return true;
+  return allowing.some((rule) => speaksOf(rule, principal));
 }
 
 const denied = (rule: string): AccessDecision => ({ allowed: false, rule });

@@ -42,10 +42,14 @@ export function stringMatches(match: StringMatch, value: string): boolean {
  */
 export function ruleMatches(rule: AuthorizationRule, subject: Subject): boolean {
   return (
-    (rule.from?.some((source) => sourceMatches(source, subject.principal)) ?? true) &&
+    speaksOf(rule, subject.principal) &&
     (rule.to?.some((operation) => operationMatches(operation, subject)) ?? true)
   );
 }
+
+/** Whether a principal is among the sources of a rule, whatever it does. */
+export const speaksOf = (rule: AuthorizationRule, principal: Principal | undefined): boolean =>
+  rule.from?.some((source) => sourceMatches(source, principal)) ?? true;
 
 /** Whether a rule looks at the path, so that a path which can be read in two ways makes it uncertain. */
 export const looksAtPath = (rule: AuthorizationRule): boolean =>

@@ -13,7 +13,17 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ServicesAnswer, StatusAnswer, TraceAnswer } from "../../control/api/contract.ts";
 import { Freshness } from "../../control/freshness.ts";
 import { type Attested, join, report } from "../../control/membership.ts";
-import { api, apply, joined, joinRequest, reportRequest, route, service, workload } from "./support.ts";
+import {
+  api,
+  apply,
+  joined,
+  joinRequest,
+  permission,
+  reportRequest,
+  route,
+  service,
+  workload,
+} from "./support.ts";
 
 const props = { service: "web", namespace: "default" };
 
@@ -205,6 +215,7 @@ describe("reporting", () => {
   });
 
   test("failures that sentinels report open the circuit for everybody, and those who join hear of it", async () => {
+    await apply(permission("payments", "web"));
     const { report, join } = verbs();
     const row = { circuit: "default/payments", success: 0, failure: 30, overload: 0, evidence: true };
     const answer = await report({ circuits: [{ ...row, incarnation: 0, epoch: 0 }] });
@@ -213,6 +224,15 @@ describe("reporting", () => {
     await evictAllDurableObjects();
     const { body } = await api<ServicesAnswer>("GET", "/api/services");
     expect(body.circuits).toMatchObject([{ circuit: "default/payments", state: "open" }]);
+  });
+
+  test("who may not call a service has no say on its circuit", async () => {
+    const { report } = verbs();
+    const row = { circuit: "default/payments", success: 0, failure: 100, overload: 0, evidence: true };
+    const answer = await report({ circuits: [{ ...row, incarnation: 0, epoch: 0, ask: true }] });
+    expect(answer).toMatchObject({ ok: true, circuits: [] });
+    const { body } = await api<ServicesAnswer>("GET", "/api/services");
+    expect(body.circuits.filter(({ state }) => state !== "closed")).toEqual([]);
   });
 
   test("a circuit of what is no service of the mesh makes no object", async () => {

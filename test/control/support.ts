@@ -38,6 +38,22 @@ export async function api<Answer>(
 export const service = (name: string, spec = "  evidence: binding\n"): string =>
   `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata:\n  name: ${name}\nspec:\n${spec}`;
 
+/** A document that lets one workload call a Service. */
+export const permission = (callee: string, caller: string): string => `apiVersion: mesh.tulle.dev/v1
+kind: AuthorizationPolicy
+metadata:
+  name: ${callee}
+spec:
+  targetRefs:
+    - kind: Service
+      name: ${callee}
+  action: ALLOW
+  rules:
+    - from:
+        - source:
+            principals: ["mesh.local/ns/default/sa/${caller}"]
+`;
+
 /** A route from a Service to others. */
 export const route = (
   name: string,

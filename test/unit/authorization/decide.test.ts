@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decide, decider } from "../../../mesh-runtime/authorization/decide.ts";
+import { decide, decider, mayCall } from "../../../mesh-runtime/authorization/decide.ts";
 import { stringMatch } from "../../../mesh-runtime/authorization/rule.ts";
 import type { AuthorizationRule } from "../../../mesh-runtime/authorization/words.ts";
 import { anyRequest, anyRule, get, principal, web } from "./subjects.ts";
@@ -136,4 +136,34 @@ test("STRICT allows nothing that PERMISSIVE denies, and only what an ALLOW rule 
     }),
     { seed: 7, numRuns: 1_000 },
   );
+});
+
+describe("mayCall()", () => {
+  const allow = (name: string, from: AuthorizationRule["from"], to?: AuthorizationRule["to"]) =>
+    ({ name, action: "ALLOW", ...(from && { from }), ...(to && { to }) }) as AuthorizationRule;
+  const onlyWeb = [{ principals: [stringMatch(web.id.uri)] }];
+
+  test("tells whom some rule lets in for something", () => {
+    const rules = [allow("a", onlyWeb, [{ methods: [stringMatch("GET")] }])];
+    expect(mayCall(rules, web, "STRICT")).toBe(true);
+    expect(mayCall(rules, principal("default", "other"), "STRICT")).toBe(false);
+    expect(mayCall([], web, "STRICT")).toBe(false);
+    expect(mayCall([], web, "PERMISSIVE")).toBe(true);
+  });
+
+  test("does not count who is denied altogether", () => {
+    const rules = [allow("a", undefined), { name: "d", action: "DENY", from: onlyWeb } as AuthorizationRule];
+    expect(mayCall(rules, web, "STRICT")).toBe(false);
+    expect(mayCall(rules, principal("default", "other"), "STRICT")).toBe(true);
+  });
+
+  test("is true of everybody who is ever let in", () => {
+    fc.assert(
+      fc.property(rules, anyRequest, mode, (given, request, inMode) => {
+        if (request.principal === undefined || !decide(given, request, inMode).allowed) return;
+        expect(mayCall(given, request.principal, inMode)).toBe(true);
+      }),
+      { seed: 8, numRuns: 1_000 },
+    );
+  });
 });
