@@ -6,6 +6,7 @@ import { loadBundle } from "./identity/trust-bundle.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
 import { type ColdStart, follow, type Member, newer, open } from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
+import { sentAgain } from "./resilience/circuit-pending.ts";
 import type { CircuitAnswer } from "./resilience/words.ts";
 import type { Instruments } from "./telemetry/instruments.ts";
 import {
@@ -77,7 +78,7 @@ export function membership(ports: MembershipPorts): Membership {
   let nextReportAt = 0;
   let lastReportAt = 0;
   let checkedEpoch = 0;
-  let unanswered: ReportRequest | undefined;
+  let unanswered: { readonly request: ReportRequest; readonly gatheredAt: number } | undefined;
   // Leases, not promises: whoever finds one expired goes ahead.
   let reportingUntil = 0;
   let pumpingUntil = 0;
@@ -184,12 +185,13 @@ export function membership(ports: MembershipPorts): Membership {
     if (reportingUntil > now) return false;
     reportingUntil = now + reportLeaseMs;
     lastReportAt = now;
-    const request = unanswered ?? gathered(member);
+    const { request, gatheredAt } = unanswered ?? { request: gathered(member), gatheredAt: now };
+    const circuits = sentAgain(request.circuits, now - gatheredAt);
     try {
-      const answer = await answered(control.report(request));
+      const answer = await answered(control.report({ ...request, circuits }));
       // Silence may hide that control has counted it: so it goes again under the same id, and counts once.
       // What control has read and declined, it would decline for ever.
-      unanswered = answer === undefined ? request : undefined;
+      unanswered = answer === undefined ? { request, gatheredAt } : undefined;
       if (answer?.ok) await learn(answer);
       else {
         instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");

@@ -66,6 +66,13 @@ export function takeOut(pending: Pending, circuit: string, now: number): Circuit
   return all;
 }
 
+/**
+ * Reports that are sent again because nobody answered.
+ * @param ageMs how long ago they were taken out: what is too old by now is no evidence any more
+ */
+export const sentAgain = (reports: readonly CircuitReport[], ageMs: number): readonly CircuitReport[] =>
+  ageMs <= evidenceLastsMs ? reports : reports.map((report) => ({ ...report, evidence: false }));
+
 /** Puts a report back that did not get through. */
 export function putBack(pending: Pending, report: CircuitReport, since: number): void {
   if (report.probe !== undefined) {

@@ -15,10 +15,11 @@ beforeAll(async () => {
       payments: new Backend(),
       stock: new Backend(),
       mail: new Backend(),
+      news: new Backend(),
       web: caller,
       app: caller,
     },
-    policies: [open("payments", "stock", "mail")],
+    policies: [open("payments", "stock", "mail", "news")],
   });
   await mesh.stopClock();
 });
@@ -70,7 +71,7 @@ test("when control is back it learns what it missed, and its word counts again",
   await mesh.mend("control");
   await mesh.advance("10s");
   const payments = new Incident(mesh, "payments", callers);
-  const rounds = await payments.rounds(({ circuit }) => circuit?.state === "closed");
+  const rounds = await payments.rounds(({ circuit }) => circuit?.state === "closed", undefined, 1_000);
   expect(rounds.at(-1)?.circuit?.state).toBe("closed");
   const epochs = courseOf(rounds).map(({ epoch }) => epoch);
   expect(epochs).toEqual([...epochs].sort((a, b) => a - b));
@@ -91,6 +92,25 @@ test("a control that hangs holds a request up no longer than the patience of one
   expect(await mail.everybody()).toEqual(allSay("circuit-open"));
   expect(performance.now() - begun).toBeLessThan(1_300);
   await mesh.mend("control");
+});
+
+test("what failed while control was away is no evidence when it is back: it opens nothing then", async () => {
+  const news = new Incident(mesh, "news", callers);
+  await news.everybody();
+  await mesh.settle();
+  await mesh.break("control", { status: 503 });
+  await mesh.break("news", { status: 503 });
+  // Enough for the authority, and too few and too fast for the callers themselves.
+  for (let round = 0; round < 12; round++) expect(await news.everybody()).toEqual(allSay("503"));
+  await mesh.settle();
+  await mesh.mend("news");
+  await mesh.advance("30s");
+  await mesh.mend("control");
+  for (let round = 0; round < 5; round++) {
+    expect(await news.everybody()).toEqual(allSay("200"));
+    await mesh.advance("1s");
+  }
+  expect(await news.circuit()).toMatchObject({ state: "closed", epoch: 1 });
 });
 
 /** Lets everybody ask, 150 ms apart, until all say so; answers how many rounds said something else. */

@@ -48,13 +48,15 @@ export class Incident {
   }
 
   /**
-   * Sends requests and lets time pass, 400 ms a round, until it is so, or 120 rounds are over.
+   * Sends requests and lets time pass until it is so, or 120 rounds are over.
    * @param meanwhile what else happens in a round
+   * @param lastsMs how long a round lasts
    * @returns the rounds: what the callers said and what the circuit was then
    */
   async rounds(
     isSo: (round: Round) => boolean,
     meanwhile?: (round: Round) => Promise<void>,
+    lastsMs = 400,
   ): Promise<readonly Round[]> {
     const rounds: Round[] = [];
     while (rounds.length < 120) {
@@ -63,7 +65,7 @@ export class Incident {
       rounds.push(round);
       if (isSo(round)) return rounds;
       await meanwhile?.(round);
-      await this.#mesh.advance(400);
+      await this.#mesh.advance(lastsMs);
     }
     return rounds;
   }
