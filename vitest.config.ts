@@ -28,6 +28,7 @@ export default defineConfig({
       {
         test: {
           name: "node",
+          isolate: false,
           include: ["test/*.test.ts", "test/{scenarios,cli,runtimes}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,

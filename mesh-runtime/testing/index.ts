@@ -100,7 +100,7 @@ export interface Signals {
 const controlName = "tulle-control";
 const gatewayName = "gateway";
 /** How often `apply` asks before it says that a service does not follow. */
-const mostRounds = 20;
+const mostRounds = 400;
 
 /**
  * Starts a whole mesh in one workerd: control, gateway and the given services, all real.
