@@ -5,7 +5,7 @@ import type { Refusal } from "../foundation/refusal.ts";
 import { no } from "../foundation/result.ts";
 import { creditsIn } from "./credits.ts";
 import { deadlineOf, parseRemaining } from "./deadline.ts";
-import { after, timedOut, timeout, untilAborted } from "./limit.ts";
+import { timedOut, untilAborted, withinLimit } from "./limit.ts";
 import type { Bounded, TrafficSettings } from "./words.ts";
 
 /** A request with more mesh hops than this behind it is taken for a loop. */
@@ -110,12 +110,5 @@ async function within(
   }
   if (deadlineAt <= now) return no(tooLate());
 
-  const deadline = new AbortController();
-  const signal = outer === undefined ? deadline.signal : AbortSignal.any([outer, deadline.signal]);
-  const callOff = after(deadlineAt - now, () => deadline.abort(timeout()));
-  try {
-    return await untilAborted(signal, why, () => work(signal));
-  } finally {
-    callOff();
-  }
+  return withinLimit(deadlineAt - now, outer, why, work);
 }

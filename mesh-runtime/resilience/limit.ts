@@ -33,14 +33,58 @@ export function untilAborted(
   if (signal.aborted) return Promise.resolve(no(why(signal)));
   return new Promise((resolve, reject) => {
     const onAbort = (): void => resolve(no(why(signal)));
+    const done = (): void => signal.removeEventListener("abort", onAbort);
     signal.addEventListener("abort", onAbort, { once: true });
-    work()
-      .then((answer) => {
-        if (signal.aborted) discard(answer);
-        resolve(answer);
-      }, reject)
-      .finally(() => signal.removeEventListener("abort", onAbort));
+    settling(work(), signal, done, resolve, reject);
   });
+}
+
+/**
+ * What the work answers within `ms`, or why not: the limit has passed, or the outer signal has fired. Either way
+ * the signal that the work is given fires. Without an outer signal nobody listens to it here, and the timer itself
+ * ends the waiting: a listener costs as much as the timer.
+ */
+export function withinLimit(
+  ms: number,
+  outer: AbortSignal | undefined,
+  why: (signal: AbortSignal) => Refusal,
+  work: (signal: AbortSignal) => Promise<Answer>,
+): Promise<Answer> {
+  const limit = new AbortController();
+  if (outer === undefined) {
+    const { signal } = limit;
+    return new Promise((resolve, reject) => {
+      const callOff = after(ms, () => {
+        limit.abort(timeout());
+        resolve(no(why(signal)));
+      });
+      settling(work(signal), signal, callOff, resolve, reject);
+    });
+  }
+  const signal = AbortSignal.any([outer, limit.signal]);
+  const callOff = after(ms, () => limit.abort(timeout()));
+  return untilAborted(signal, why, () => work(signal)).finally(callOff);
+}
+
+/** Passes on how the work ended, after `done`; lets go of a response that came after the signal had fired. */
+function settling(
+  work: Promise<Answer>,
+  signal: AbortSignal,
+  done: () => void,
+  resolve: (answer: Answer) => void,
+  reject: (error: unknown) => void,
+): void {
+  work.then(
+    (answer) => {
+      done();
+      if (signal.aborted) discard(answer);
+      resolve(answer);
+    },
+    (error: unknown) => {
+      done();
+      reject(error);
+    },
+  );
 }
 
 /** Lets go of a response that nobody will read, so that its connection is free. */

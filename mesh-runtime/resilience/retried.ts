@@ -6,7 +6,7 @@ import { no } from "../foundation/result.ts";
 import { backoffMs, parseRetryAfter } from "./backoff.ts";
 import { givenBack, grantOf, rootCredits } from "./credits.ts";
 import { formatRemaining, parseCount } from "./deadline.ts";
-import { after, discard, timedOut, timeout, untilAborted, type Wait } from "./limit.ts";
+import { discard, timedOut, type Wait, withinLimit } from "./limit.ts";
 import { problemIn } from "./outcome.ts";
 import { type Body, once, type ReplayBody, replayBody } from "./replay-body.ts";
 import type { RetryBudgets } from "./retry-budget.ts";
@@ -140,28 +140,20 @@ function setLimits(headers: Headers, leftMs: number | undefined, credits: number
 }
 
 /** Runs one attempt within its limit. */
-async function limited(
+function limited(
   outer: AbortSignal | undefined,
   limitMs: number | undefined,
   destination: string,
   attempt: (signal: AbortSignal | undefined) => Promise<Answer>,
 ): Promise<Answer> {
   if (limitMs === undefined) return attempt(outer);
-  const limit = new AbortController();
-  const signal = outer === undefined ? limit.signal : AbortSignal.any([outer, limit.signal]);
-  const callOff = after(limitMs, () => limit.abort(timeout()));
-  try {
-    return await untilAborted(
-      signal,
-      (fired) =>
-        timedOut(fired)
-          ? { kind: "deadline-exceeded", destination, budgetMs: limitMs }
-          : { kind: "cancelled" },
-      () => attempt(signal),
-    );
-  } finally {
-    callOff();
-  }
+  return withinLimit(
+    limitMs,
+    outer,
+    (fired) =>
+      timedOut(fired) ? { kind: "deadline-exceeded", destination, budgetMs: limitMs } : { kind: "cancelled" },
+    attempt,
+  );
 }
 
 async function pause(wait: Wait, ms: number, signal: AbortSignal | undefined): Promise<void> {

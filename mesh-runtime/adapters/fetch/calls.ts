@@ -28,16 +28,14 @@ export async function call(
   input: RequestInfo | URL,
   init?: RequestInit,
 ): Promise<Response> {
-  const request = new Request(input, init);
-  const { redirect } = request;
   const { outside } = way;
   const signal = signalOf(input, init);
   const context = presentContext();
   const loaded = context?.loaded ?? mesh.loaded();
-  const bytes = await bytesOf(request, init?.body);
+  const { redirect, message } = plainly(input, init) ?? (await readOf(new Request(input, init), init?.body));
   // Layers change the message that leaves; a redirect begins with the application's own.
-  let leaving = messageOf(request, bytes);
-  let own = (): Message => messageOf(request, bytes);
+  let leaving = message();
+  let own = message;
   for (let followed = 0; ; followed++) {
     const { url } = leaving;
     const found = loaded === undefined ? undefined : way.destination(loaded, url);
@@ -58,6 +56,33 @@ export async function call(
     leaving = { ...next, headers: new Headers(next.headers) };
     await response.body?.cancel();
   }
+}
+
+/** What an application asked for, taken apart: each message of its own, to be changed at will. */
+interface Asked {
+  readonly redirect: string;
+  readonly message: () => Message;
+}
+
+async function readOf(request: Request, given: unknown): Promise<Asked> {
+  const bytes = await bytesOf(request, given);
+  return { redirect: request.redirect, message: () => messageOf(request, bytes) };
+}
+
+/** An address of which every `Request` says the same as `URL` does: no credentials, no fragment. */
+const plainAddress = /^https?:\/\/[a-z0-9.-]+(?::[0-9]{1,5})?(?:\/[A-Za-z0-9._~/-]*)?$/;
+
+/**
+ * A GET of a plain address, which is most calls: no `Request` is needed to know what it says, and to make one costs
+ * as much as all that policy has to decide. Undefined for whatever else is asked.
+ */
+function plainly(input: RequestInfo | URL, init: RequestInit | undefined): Asked | undefined {
+  if (typeof input !== "string" || init !== undefined || !plainAddress.test(input)) return undefined;
+  if (!URL.canParse(input)) return undefined;
+  return {
+    redirect: "follow",
+    message: () => ({ url: new URL(input), method: "GET", headers: new Headers(), body: null }),
+  };
 }
 
 /**
