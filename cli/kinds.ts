@@ -6,9 +6,7 @@ import { Failure } from "./failure.ts";
  * deleted: what refers to others comes before what it refers to.
  */
 const shortNames = {
-  Rollout: [],
   AuthorizationPolicy: ["authz", "ap"],
-  RequestAuthentication: ["ra"],
   TrafficPolicy: ["tp"],
   HTTPRoute: ["route", "routes"],
   ReferenceGrant: ["refgrant", "refgrants"],
