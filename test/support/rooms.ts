@@ -25,13 +25,12 @@ const adapters = [
   "adapters/cloudflare",
   "adapters/deno",
   "adapters/web",
-  "adapters/hono",
   "adapters/memory",
 ] as const;
 /** What an adapter may know: the front door, and the ports that it implements. */
 const doorAndPorts = ["front door", "foundation"];
 /** What a stranger could import. */
-const publicFaces = ["front door", "adapters/cloudflare", "adapters/deno", "adapters/hono", "testing"];
+const publicFaces = ["front door", "adapters/cloudflare", "adapters/deno", "testing"];
 const second =
   "2. identity, routing, resilience, authorization, telemetry import foundation, and not each other";
 const fifth = "5. adapters/<runtime> import the front door and the ports; where they trace, telemetry";
@@ -144,13 +143,6 @@ export const rooms: readonly Room[] = [
     paths: ["mesh-runtime/adapters/deno/"],
     rooms: [...doorAndPorts, "telemetry", "adapters/fetch", "adapters/web"],
     thirdParties: ["node:async_hooks", "@opentelemetry/api"],
-    rule: fifth,
-  },
-  {
-    name: "adapters/hono",
-    paths: ["mesh-runtime/adapters/hono/"],
-    rooms: [...doorAndPorts, "adapters/cloudflare"],
-    thirdParties: ["hono"],
     rule: fifth,
   },
   {
