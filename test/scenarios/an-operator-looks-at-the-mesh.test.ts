@@ -197,6 +197,34 @@ describe("a change", () => {
   });
 });
 
+const has = (members: object): unknown => expect.objectContaining(members);
+const list: unknown = expect.any(Array);
+test.each<[words: string, code: number, answer: unknown]>([
+  ["status", 0, has({ trustDomain: "mesh.local", services: list })],
+  ["check", 0, has({ checks: list })],
+  ["stat", 0, has({ edges: list, circuits: list })],
+  ["circuits", 0, expect.arrayContaining([has({ state: "closed" })])],
+  ["get services", 0, expect.arrayContaining([has({ kind: "Service", name: "v1" })])],
+  ["history --limit 1", 0, [has({ revision: 4 })]],
+  ["apply -f half.yaml --dry-run", 0, has({ applied: false, revision: 4, changes: list })],
+  ["sync", 0, has({ adopted: [], invalid: [] })],
+  ["delete service v1", 3, has({ applied: false, revision: 4, issues: list })],
+  ["delete service ghost", 0, has({ applied: true, revision: 5 })],
+  ["undo", 0, has({ applied: true, revision: 6 })],
+  ["identity token --service ghost", 0, has({ service: "default/ghost", token: expect.any(String) })],
+])("tulle %s -o json exits with %i and prints control's answer", async (words, code, answer) => {
+  const ended = await run(...words.split(" "), "-o", "json");
+  expect(ended, ended.stderr).toMatchObject({ code });
+  expect(JSON.parse(ended.stdout)).toEqual(answer);
+});
+
+test("tulle trace -o json prints the spans that the waterfall draws", async () => {
+  const { traceId } = await log.record(
+    ({ direction, workload }) => direction === "inbound" && workload === "default/v1",
+  );
+  expect(await shownAs("trace", traceId)).toMatchObject({ spans: { length: 4 } });
+});
+
 test("tulle stat and tulle circuits show a service that fails, and what the mesh does about it", async () => {
   // So that the circuit does not half-open while somebody looks.
   await mesh.stopClock();
