@@ -50,9 +50,10 @@ type Arriving = Arrival & Noted & { readonly policy: IdentityPolicy };
  * what an identified caller's mesh said in those goes on beside it. A body under a
  * digest is read, compared and handed on as bytes before anybody sees it.
  */
-export const identified = (ports: IdentifiedPorts) =>
-  layer<Arriving, Identified, Answer>("identified", (next) => async (exchange) => {
-    const known = await identify(exchange, ports);
+export const identified = (ports: IdentifiedPorts) => {
+  const ids = new BindingIds();
+  return layer<Arriving, Identified, Answer>("identified", (next) => async (exchange) => {
+    const known = await identify(exchange, ports, ids);
     if (!known.ok) return known;
     const { principal, body } = known.value;
     if (principal !== undefined) {
@@ -67,6 +68,28 @@ export const identified = (ports: IdentifiedPorts) =>
       request: cleaned(exchange.request, body),
     });
   });
+};
+
+/** The IDs of callers that bindings have named: to check the names and write the ID costs more than all else about them. */
+class BindingIds {
+  readonly #ids = new Map<string, SpiffeId>();
+
+  /** Undefined when namespace or service cannot be the name of a workload. */
+  of(trustDomain: string, namespace: string, service: string): SpiffeId | undefined {
+    // No valid name has a line break in it, so that no two names share a key with a valid pair.
+    const key = `${trustDomain}\n${namespace}\n${service}`;
+    const known = this.#ids.get(key);
+    if (known !== undefined) return known;
+    if (!isWorkloadName(namespace) || !isWorkloadName(service)) return undefined;
+    const id = Object.freeze(workloadId(trustDomain, namespace, service));
+    if (this.#ids.size >= mostBindingIds) this.#ids.clear();
+    this.#ids.set(key, id);
+    return id;
+  }
+}
+
+/** More callers than one worker is bound to; what comes above begins anew. */
+const mostBindingIds = 1_000;
 
 /** Who calls, and the body if it had to be read to know. */
 interface Known {
@@ -74,11 +97,15 @@ interface Known {
   readonly body?: Uint8Array;
 }
 
-async function identify(exchange: Arriving, ports: IdentifiedPorts): Promise<Result<Known, Refusal>> {
+async function identify(
+  exchange: Arriving,
+  ports: IdentifiedPorts,
+  ids: BindingIds,
+): Promise<Result<Known, Refusal>> {
   const { request, policy, bindingProps } = exchange;
   if (claimsProof(request.headers)) return bySignature(request, policy, ports);
   const { mode, evidence } = policy.inbound;
-  const named = bindingProps === undefined ? undefined : byBinding(bindingProps, policy.self);
+  const named = bindingProps === undefined ? undefined : byBinding(bindingProps, policy.self, ids);
   if (named?.ok && evidence === "binding") return ok({ principal: named.value });
   if (mode === "PERMISSIVE") {
     ports.count("permissive_admitted");
@@ -101,22 +128,14 @@ const claimsProof = (headers: Headers): boolean =>
 function byBinding(
   { service, namespace }: NonNullable<Arrival["bindingProps"]>,
   self: SpiffeId,
+  ids: BindingIds,
 ): Result<Principal, Refusal> | undefined {
   if (service === undefined && namespace === undefined) return undefined;
-  if (
-    typeof service !== "string" ||
-    typeof namespace !== "string" ||
-    !isWorkloadName(service) ||
-    !isWorkloadName(namespace)
-  ) {
-    return refused("malformed", "the binding's props must name service and namespace as RFC 1123 labels");
-  }
-  return ok({
-    id: workloadId(self.trustDomain, namespace, service),
-    namespace,
-    service,
-    evidence: "binding",
-  });
+  const malformed = "the binding's props must name service and namespace as RFC 1123 labels";
+  if (typeof service !== "string" || typeof namespace !== "string") return refused("malformed", malformed);
+  const id = ids.of(self.trustDomain, namespace, service);
+  if (id === undefined) return refused("malformed", malformed);
+  return ok({ id, namespace, service, evidence: "binding" });
 }
 
 async function bySignature(
@@ -197,13 +216,10 @@ function cleaned(request: Request, body: Uint8Array | undefined): Request {
     if (claims.has(name) || name.startsWith(meshPrefix)) unwanted.push(name);
   });
   if (unwanted.length === 0 && body === undefined) return request;
-  const headers = new Headers(request.headers);
-  for (const name of unwanted) headers.delete(name);
   // Made from the request itself: so its signal, its platform properties and an upgrade go on with it.
-  return new Request(
-    request,
-    body === undefined ? { headers } : { headers, body: body as Uint8Array<ArrayBuffer> },
-  );
+  const clean = new Request(request, body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> });
+  for (const name of unwanted) clean.headers.delete(name);
+  return clean;
 }
 
 const refused = (step: IdentityStep, detail: string) => no<Refusal>({ kind: "unidentified", step, detail });
