@@ -17,6 +17,10 @@ describe("content digests", () => {
   test("are those of RFC 9530", async () => {
     expect(await contentDigest(body)).toBe(sha256);
     expect(await mismatch(sha256, body)).toBe(undefined);
+    // RFC 9530 §2, and the body of the examples of RFC 9421: without the line feed.
+    expect(await contentDigest(bytes('{"hello": "world"}'))).toBe(
+      "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
+    );
     expect(await contentDigest(new Uint8Array(0))).toBe(
       "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:",
     );

@@ -285,6 +285,13 @@ describe("verifyWit()", () => {
     });
   });
 
+  test("knows the draft's own proof token (WPT), which is another way to prove possession, for no WIT", async () => {
+    expect(await verifyWit(wimse.wpt.token, world.bundle, wimse.wit.validAtUnix * 1_000)).toMatchObject({
+      ok: false,
+      reason: { step: "token", detail: expect.stringContaining("wit+jwt") },
+    });
+  });
+
   test("never repeats a part of the token in its reason", async () => {
     const wit = await withClaims({ sub: "spiffe://SECRET/a", jti: "SECRET" });
     expect(JSON.stringify(await verifyWit(wit, world.bundle, now))).not.toContain("SECRET");
