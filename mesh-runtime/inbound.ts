@@ -42,7 +42,7 @@ export function inbound(ports: InboundPorts): Step<Arriving, Response> {
       .through(tracedArrival(ports.tracing))
       // below here a refusal is a value; here it becomes a problem (RFC 9457)
       .through(rescued(ports.crashed))
-      // who calls, verified; 400 unidentified
+      // who calls, verified; 400 unidentified, 413 body-too-large, 503 mesh-not-ready
       .through(identified(ports.identity))
       // a policy epoch that the caller knows and we do not is fetched in the background; never refuses
       .through(heard(ports.hear))

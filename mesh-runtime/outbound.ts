@@ -18,31 +18,45 @@ import { type Hear, transported } from "./transported.ts";
 
 /** What is known when a request begins to leave. */
 export type Leaving = Departure & {
+  /** Where it is addressed, and the routes that are attached there. */
   readonly target: Target;
+  /** The settings of that destination: timeouts, retries, limits. */
   readonly traffic: TrafficSettings;
   /** The policy that this request keeps to its end, whatever is swapped in meanwhile. */
   readonly policy: Loaded;
 };
 
+/** All effects and all memory that the journey has. Everything else in it is judgement. */
 export interface OutboundPorts {
   readonly clock: Clock;
   readonly random: Random;
+  /** The pause between two tries. */
   readonly wait: Wait;
+  /** Where spans and counts go. */
   readonly tracing: TracedPorts;
+  /** Told of what a layer threw, which none should. */
   readonly crashed: (error: unknown) => void;
+  /** This isolate's requests under way, by destination. */
   readonly inFlight: InFlight;
+  /** What this isolate may still spend on retries, by destination. */
   readonly budgets: RetryBudgets;
+  /** This isolate's circuits. */
   readonly book: CircuitBook;
+  /** Asks the control plane for the permit to probe, where a circuit is half-open. */
   readonly askPermit: AskPermit;
   readonly credential: SignedPorts["credential"];
   readonly nonce: () => string;
+  /** Service bindings and HTTPS. */
   readonly transport: Transport;
+  /** Takes what an answer tells of the mesh: a newer policy, circuits that are not closed. */
   readonly hear: Hear;
 }
 
 /**
  * The journey of a request that leaves. Read it from the top: each line says what is true after it, and
  * what it answers when it refuses. The compiler holds the order, because every layer states what it needs.
+ * Each layer is in a file of its name (see the imports). Not said in each line: whoever waits for something answers
+ * 499 cancelled when the caller has gone.
  *
  * Why this order: retry is outside balance and circuit, so that a second try may go elsewhere and every
  * try is judged; the deadline is outside retry, so that all tries share one budget; signing is inside
@@ -67,9 +81,9 @@ export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
       .through(balanced<LoadedDestination>(ports))
       // the backend's circuit lets it pass; 503 circuit-open
       .through(guarded(ports))
-      // our credential and a fresh proof; 503 mesh-not-ready
+      // our credential and a fresh proof; 503 mesh-not-ready, 413 body-too-large
       .through(signed(ports))
-      // one try on the wire; 503 unreachable
+      // one try on the wire; 503 unreachable, 500 no-backend
       .to(transported(ports))
   );
 }
