@@ -21,6 +21,8 @@ export type Handle = (request: Request, handling: Handling) => Promise<Response>
 /** What the mesh says on a response to a caller that it knows. */
 export type Tell = () => { readonly epoch: number; readonly circuits: string };
 
+type News = ReturnType<Tell> & { readonly creditsLeft: number };
+
 type Ready = Identified &
   Traced &
   Noted &
@@ -64,19 +66,36 @@ export const handled =
  * passes on from somebody else, a caller would take for the mesh's word. `tulle-problem` alone would make it
  * believe that the application never saw the request, and send a payment again.
  */
-function told(
-  response: Response,
-  news: (ReturnType<Tell> & { readonly creditsLeft: number }) | undefined,
-): Response {
+function told(response: Response, news: News | undefined): Response {
   const claimed = meshHeadersOf(response.headers);
   if (news === undefined && claimed.length === 0) return response;
+  // One with a body is sent this once: what is written on it, no other request can be answered with.
+  if (response.body !== null && written(response, claimed, news)) return response;
   const answer = new Response(response.body, response);
-  for (const name of claimed) answer.headers.delete(name);
-  if (news === undefined) return answer;
-  answer.headers.set(header.epoch, String(news.epoch));
-  answer.headers.set(header.credits, String(news.creditsLeft));
-  if (news.circuits !== "") answer.headers.set(header.circuits, news.circuits);
+  write(answer.headers, claimed, news);
   return answer;
+}
+
+/**
+ * Writes on the application's own response, where its headers can be changed. To wrap its body in another one
+ * sends it chunk by chunk through the isolate, which costs more than the whole rest of this step.
+ */
+function written(response: Response, claimed: readonly string[], news: News | undefined): boolean {
+  try {
+    write(response.headers, claimed, news);
+    return true;
+  } catch {
+    // Of what `fetch` answered nothing can be changed (Fetch §5.1, guard "immutable"), the first header included.
+    return false;
+  }
+}
+
+function write(headers: Headers, claimed: readonly string[], news: News | undefined): void {
+  for (const name of claimed) headers.delete(name);
+  if (news === undefined) return;
+  headers.set(header.epoch, String(news.epoch));
+  headers.set(header.credits, String(news.creditsLeft));
+  if (news.circuits !== "") headers.set(header.circuits, news.circuits);
 }
 
 const meshHeadersOf = (headers: Headers): readonly string[] =>

@@ -45,6 +45,17 @@ async function headersOf(...given: Parameters<typeof answer>): Promise<Record<st
   return Object.fromEntries(answered.value.headers);
 }
 
+/** As `fetch` answers it. */
+function immutable(): Response {
+  const response = new Response("ok");
+  const locked = new Headers(response.headers);
+  const refuse = (): never => {
+    throw new TypeError("Can't modify immutable headers.");
+  };
+  Object.assign(locked, { set: refuse, delete: refuse });
+  return Object.defineProperty(response, "headers", { value: locked });
+}
+
 describe("the application's answer", () => {
   test("tells a known caller the epoch, the credits that are left, and circuits that are not closed", async () => {
     expect(await headersOf(() => new Response(null))).toEqual({
@@ -75,6 +86,28 @@ describe("the application's answer", () => {
       "x-app": "1",
       ...(principal === null ? {} : { "tulle-epoch": "41", "tulle-attempt-credits": "2" }),
     });
+  });
+
+  test.each([
+    ["with a body, which is sent once", () => new Response("ok", { headers: { "tulle-problem": "denied" } })],
+    ["with headers that cannot be changed", () => Response.redirect("http://payments/", 302)],
+    ["with a body and headers that cannot be changed", immutable],
+  ])("is told on and cleaned %s", async (_what, handle) => {
+    const headers = await headersOf(handle);
+    expect(headers).toMatchObject({ "tulle-epoch": "41", "tulle-attempt-credits": "2" });
+    expect(headers).not.toHaveProperty("tulle-problem");
+  });
+
+  test("without a body is left as it is, since the application may answer with it again", async () => {
+    const shared = new Response(null, { headers: { "x-app": "1" } });
+    await answer(() => shared);
+    expect(Object.fromEntries(shared.headers)).toEqual({ "x-app": "1" });
+  });
+
+  test("with a body is not wrapped in another", async () => {
+    const own = new Response("ok");
+    const { answer: answered } = await answer(() => own);
+    expect(answered.ok && answered.value === own && (await answered.value.text())).toBe("ok");
   });
 
   test("keeps two cookies apart", async () => {
