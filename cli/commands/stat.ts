@@ -89,7 +89,12 @@ function print(
     ]);
     out(table(terminal, columns, rows));
     if (signals.some(({ seenBy }) => seenBy === "callee"))
-      note(paint("dim", "* counted by the callee: it was reached as a backend of another name, or its callers do not report."));
+      note(
+        paint(
+          "dim",
+          "* counted by the callee: it was reached as a backend of another name, or its callers do not report.",
+        ),
+      );
     if (signals.every(({ p50Ms }) => p50Ms === undefined))
       note("Control counts latencies in other buckets than this tulle: use the one of control's version.");
   }
