@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: "node",
           isolate: false,
-          include: ["test/*.test.ts", "test/{scenarios,cli,runtimes}/**/*.test.ts"],
+          include: ["test/*.test.ts", "test/{scenarios,cli}/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
