@@ -277,7 +277,9 @@ export function membership(ports: MembershipPorts): Membership {
   /** Until the next report: when control wants it, or sooner where a circuit has something urgent to say. */
   function delayMs(now: number): number {
     const due = Math.max(0, nextReportAt - now);
-    return Math.min(reportLeaseMs / 2, due, book.dueInMs(now) ?? due);
+    // A control that does not answer is not asked faster because a circuit is in a hurry.
+    const urgent = unanswered === undefined ? book.dueInMs(now) : undefined;
+    return Math.min(reportLeaseMs / 2, due, urgent ?? due);
   }
 
   function renew(now: number): void {
