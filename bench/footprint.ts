@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { runInWorkerd, type WorkerToRun } from "@tulle/mesh-runtime/testing";
 import { bundle } from "../mesh-runtime/testing/bundle.ts";
+import { textWorker } from "./support.ts";
 
 const runtimeFile = fileURLToPath(import.meta.resolve("@tulle/mesh-runtime/cloudflare"));
 const folder = fileURLToPath(new URL(".", import.meta.url));
@@ -30,28 +31,13 @@ const copies = 20;
 
 /** Resident memory of workerd with so many isolates of one worker, each called once, bytes. */
 async function resident(text: string): Promise<number> {
-  const workers: WorkerToRun[] = Array.from({ length: copies }, (_, index) => ({
-    config: {
-      name: `copy-${index}`,
-      main: fileURLToPath(import.meta.url),
-      compatibilityDate: "2026-10-01",
-      compatibilityFlags: [],
-      alias: {},
-      vars: {},
-      kv: {},
-      durableObjects: {},
-      services: {},
-    },
-    wrap: () => text,
-    minify: true,
-  }));
+  const workers = Array.from({ length: copies }, (_, index) => textWorker(`copy-${index}`, text));
+  const callsAll = `export default { async fetch(request, env) {
+    for (const copy of Object.values(env)) await (await copy.fetch(request.clone())).text();
+    return new Response("called");
+  } };`;
   const door: WorkerToRun = {
-    ...(workers[0] as WorkerToRun),
-    config: { ...(workers[0] as WorkerToRun).config, name: "door" },
-    wrap: () => `export default { async fetch(request, env) {
-      for (const copy of Object.values(env)) await (await copy.fetch(request.clone())).text();
-      return new Response("called");
-    } };`,
+    ...textWorker("door", callsAll),
     services: Object.fromEntries(workers.map(({ config }) => [config.name, config.name])),
   };
   const before = new Set(workerds());

@@ -8,7 +8,7 @@ import http from "node:http";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { readWranglerConfig, runInWorkerd, type WorkerToRun } from "@tulle/mesh-runtime/testing";
-import { freePorts, quantile, shuffled } from "./support.ts";
+import { freePorts, quantile, shuffled, textWorker } from "./support.ts";
 
 const token = "only-for-this-bench-run-0123456789";
 const runtimeFile = fileURLToPath(import.meta.resolve("@tulle/mesh-runtime/cloudflare"));
@@ -63,19 +63,7 @@ function worker(name: string, text: string, mesh: boolean, more: Partial<WorkerT
     props: { service: name, namespace: "default" },
   };
   return {
-    config: {
-      name,
-      main: fileURLToPath(import.meta.url),
-      compatibilityDate: "2026-10-01",
-      compatibilityFlags: [],
-      alias: {},
-      vars: {},
-      kv: {},
-      durableObjects: {},
-      services: {},
-    },
-    wrap: () => text,
-    minify: true,
+    ...textWorker(name, text),
     ...more,
     services: { ...(mesh ? { MESH: control } : {}), ...more.services },
   };

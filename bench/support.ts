@@ -1,4 +1,6 @@
 import { createServer, type Server } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { WorkerToRun } from "@tulle/mesh-runtime/testing";
 
 /** The value below which `share` of all lie. */
 export function quantile(values: readonly number[], share: number): number {
@@ -36,4 +38,23 @@ function listening(): Promise<Server> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => resolve(server));
   });
+}
+
+/** A worker whose whole source is this text, minified as a deployed one would be. */
+export function textWorker(name: string, text: string): WorkerToRun {
+  return {
+    config: {
+      name,
+      main: fileURLToPath(import.meta.url),
+      compatibilityDate: "2026-10-01",
+      compatibilityFlags: [],
+      alias: {},
+      vars: {},
+      kv: {},
+      durableObjects: {},
+      services: {},
+    },
+    wrap: () => text,
+    minify: true,
+  };
 }

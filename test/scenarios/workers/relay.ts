@@ -1,19 +1,7 @@
 import { caller } from "@tulle/mesh-runtime/cloudflare";
-import type { Hop } from "../hop.ts";
+import { relayed } from "../relayed.ts";
 
-/** Passes a request on along the services that its path names, `/b/c`, and tells what each of them saw. */
+/** A relay on workerd. */
 export default {
-  async fetch(request) {
-    const [first, ...rest] = new URL(request.url).pathname.split("/").filter((name) => name !== "");
-    const principal = caller();
-    const own = {
-      caller: principal?.id.uri ?? "nobody",
-      evidence: principal?.evidence ?? "none",
-      headers: [...request.headers.keys()],
-    };
-    if (first === undefined) return Response.json(own satisfies Hop);
-    const response = await fetch(`http://${first}/${rest.join("/")}`);
-    if (!response.ok) return response;
-    return Response.json({ ...own, next: (await response.json()) as Hop } satisfies Hop);
-  },
+  fetch: (request) => relayed(request, caller()),
 } satisfies ExportedHandler;
