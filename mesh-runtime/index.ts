@@ -4,6 +4,7 @@
  */
 export { BreakingStream } from "./foundation/breaking-stream.ts";
 export type { Arrival, Cause, Message } from "./foundation/exchange.ts";
+export { asInit, Fields, type HeaderFields } from "./foundation/fields.ts";
 export { header, identityHeaders, meshPrefix } from "./foundation/headers.ts";
 export {
   type Background,

@@ -1,5 +1,5 @@
 import type { Arrival, Cause, Message } from "./foundation/exchange.ts";
-import { header, meshPrefix } from "./foundation/headers.ts";
+import { header, meshNamesIn } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
 import type { Background, Clock, Random, Transport } from "./foundation/ports.ts";
 import { problemOf, problemResponse } from "./foundation/problem.ts";
@@ -20,7 +20,6 @@ import type { TrafficSettings } from "./resilience/words.ts";
 import type { Target } from "./routing/words.ts";
 import type { Ids } from "./telemetry/ids.ts";
 import { Instruments } from "./telemetry/instruments.ts";
-import type { TracedPorts } from "./telemetry/traced.ts";
 import type { ControlPort } from "./workload-contract.ts";
 
 /** Everything that a runtime has to bring. */
@@ -44,8 +43,6 @@ export interface MeshPorts {
   readonly log: (line: string) => void;
   /** An exception that nobody expected, or the application's own. */
   readonly crashed: (error: unknown) => void;
-  /** Runs work with a trace context that the runtime's own tracing, and the application's spans, nest under. */
-  readonly runWithSpan: TracedPorts["runWithSpan"];
 }
 
 /** A request that the application sends, as the adapter took it over. */
@@ -222,7 +219,7 @@ function hearEpoch(members: Membership, text: string | null): void {
 
 /** Responses leave the mesh without its headers: they mean nothing to an application, and nothing outside may see them. */
 function withoutMeshHeaders(response: Response): Response {
-  const ours = [...response.headers.keys()].filter((name) => name.startsWith(meshPrefix));
+  const ours = meshNamesIn(response.headers);
   if (ours.length === 0) return response;
   const answer = new Response(response.body, response);
   for (const name of ours) answer.headers.delete(name);

@@ -54,7 +54,6 @@ export const transported =
 function requestOf(message: Message, signal: AbortSignal | undefined): Request | undefined {
   const init: RequestInit & { duplex?: "half" } = {
     method: message.method,
-    headers: message.headers,
     redirect: "manual",
   };
   if (message.body !== null) {
@@ -65,7 +64,13 @@ function requestOf(message: Message, signal: AbortSignal | undefined): Request |
   // Platform properties (`cf`) are not in the standard's types; other runtimes ignore them.
   if (message.platform !== undefined) Object.assign(init, { cf: message.platform });
   try {
-    return new Request(message.url, init);
+    const request = new Request(message.url, init);
+    // One by one: to take a list of them apart costs the runtime more.
+    const { headers } = request;
+    message.headers.forEach((value, name) => {
+      headers.set(name, value);
+    });
+    return request;
   } catch {
     // The platform's complaint may quote headers; that it cannot be sent is all that matters here.
     return undefined;

@@ -1,3 +1,4 @@
+import type { HeaderFields } from "./fields.ts";
 import type { Background } from "./ports.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Result } from "./result.ts";
@@ -13,7 +14,7 @@ export interface Message {
   readonly url: URL;
   readonly method: string;
   /** Owned by this exchange: layers may change it. */
-  readonly headers: Headers;
+  readonly headers: HeaderFields;
   /** Bytes once they are buffered for replay or digest; otherwise the caller's stream. */
   readonly body: Uint8Array | ReadableStream<Uint8Array> | null;
   /** Platform properties (`request.cf`) that travel beside the HTTP message, if the runtime has such. */
@@ -64,6 +65,8 @@ export interface Arrival {
   readonly request: Request;
   /** What the platform guarantees about the caller: the `props` of the service binding, `undefined` over HTTP. */
   readonly bindingProps: { readonly service?: unknown; readonly namespace?: unknown } | undefined;
+  /** Fires when the caller goes away; absent where the runtime never tells. To listen costs microseconds a request. */
+  readonly signal?: AbortSignal | undefined;
   readonly startedAt: number;
   readonly background: Background;
 }

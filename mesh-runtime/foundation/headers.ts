@@ -1,3 +1,5 @@
+import type { HeaderFields } from "./fields.ts";
+
 /**
  * Every header name that the mesh puts on a message. Names starting with `tulle-` belong to the mesh:
  * they are covered by the request signature, and removed from whatever comes from outside.
@@ -31,6 +33,15 @@ export const header = {
 
 /** All names that belong to the mesh start so. */
 export const meshPrefix = "tulle-";
+
+/** The mesh's own among the headers of a message. */
+export function meshNamesIn(headers: Pick<HeaderFields, "forEach">): readonly string[] {
+  const found: string[] = [];
+  headers.forEach((_value, name) => {
+    if (name.startsWith(meshPrefix)) found.push(name);
+  });
+  return found;
+}
 
 /** Headers with which an outsider could claim to be somebody: removed at the gateway and before the handler. */
 export const identityHeaders: readonly string[] = [

@@ -1,4 +1,5 @@
 import type { Answer, Arrival, Noted, Said } from "../foundation/exchange.ts";
+import { Fields, type HeaderFields } from "../foundation/fields.ts";
 import { header, identityHeaders, meshPrefix } from "../foundation/headers.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Clock } from "../foundation/ports.ts";
@@ -53,7 +54,9 @@ type Arriving = Arrival & Noted & { readonly policy: IdentityPolicy };
 export const identified = (ports: IdentifiedPorts) => {
   const ids = new BindingIds();
   return layer<Arriving, Identified, Answer>("identified", (next) => async (exchange) => {
-    const known = await identify(exchange, ports, ids);
+    // One pass over what the platform has: two layers of names are looked up in it.
+    const fields = new Fields(exchange.request.headers);
+    const known = await identify(exchange, fields, ports, ids);
     if (!known.ok) return known;
     const { principal, body } = known.value;
     if (principal !== undefined) {
@@ -64,8 +67,8 @@ export const identified = (ports: IdentifiedPorts) => {
     return next({
       ...exchange,
       principal,
-      said: principal === undefined ? nothing : saidIn(exchange.request.headers),
-      request: cleaned(exchange.request, body),
+      said: principal === undefined ? nothing : saidIn(fields),
+      request: cleaned(exchange.request, fields, body),
     });
   });
 };
@@ -99,11 +102,12 @@ interface Known {
 
 async function identify(
   exchange: Arriving,
+  fields: HeaderFields,
   ports: IdentifiedPorts,
   ids: BindingIds,
 ): Promise<Result<Known, Refusal>> {
   const { request, policy, bindingProps } = exchange;
-  if (claimsProof(request.headers)) return bySignature(request, policy, ports);
+  if (claimsProof(fields)) return bySignature(request, fields, policy, ports);
   const { mode, evidence } = policy.inbound;
   const named = bindingProps === undefined ? undefined : byBinding(bindingProps, policy.self, ids);
   if (named?.ok && evidence === "binding") return ok({ principal: named.value });
@@ -121,7 +125,7 @@ async function identify(
  * Whether a request tries to prove a workload's identity. Signatures with other tags are none of ours: a
  * client outside the mesh may sign for somebody else's reasons.
  */
-const claimsProof = (headers: Headers): boolean =>
+const claimsProof = (headers: HeaderFields): boolean =>
   headers.has(header.identityToken) || (headers.get(header.signatureInput)?.includes(signatureTag) ?? false);
 
 /** The caller that the platform names. Undefined when it names none: a binding without props. */
@@ -140,6 +144,7 @@ function byBinding(
 
 async function bySignature(
   request: Request,
+  headers: HeaderFields,
   policy: IdentityPolicy,
   { trust, cache, replay, clock }: IdentifiedPorts,
 ): Promise<Result<Known, Refusal>> {
@@ -152,7 +157,8 @@ async function bySignature(
     });
   }
   const verifier = { audience: policy.self.uri, bundle, cache, replay, now: clock.now() };
-  const message = await verifyMessage(request, verifier);
+  const { method, url } = request;
+  const message = await verifyMessage({ method, url, headers }, verifier);
   if (!message.ok) return refused(message.reason.step, message.reason.detail);
   const { caller, contentDigest } = message.value;
   const workload = workloadOf(caller.id);
@@ -200,7 +206,7 @@ async function verifiedBody(
 
 const nothing: Said = { deadline: null, credits: null, hops: null, epoch: null };
 
-const saidIn = (headers: Headers): Said => ({
+const saidIn = (headers: HeaderFields): Said => ({
   deadline: headers.get(header.deadline),
   credits: headers.get(header.credits),
   hops: headers.get(header.hops),
@@ -210,15 +216,16 @@ const saidIn = (headers: Headers): Said => ({
 const claims: ReadonlySet<string> = new Set(identityHeaders);
 
 /** The request without what must not go on; the very same one when there is no such thing. */
-function cleaned(request: Request, body: Uint8Array | undefined): Request {
+function cleaned(request: Request, fields: HeaderFields, body: Uint8Array | undefined): Request {
   const unwanted: string[] = [];
-  request.headers.forEach((_value, name) => {
+  fields.forEach((_value, name) => {
     if (claims.has(name) || name.startsWith(meshPrefix)) unwanted.push(name);
   });
   if (unwanted.length === 0 && body === undefined) return request;
   // Made from the request itself: so its signal, its platform properties and an upgrade go on with it.
   const clean = new Request(request, body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> });
-  for (const name of unwanted) clean.headers.delete(name);
+  const { headers } = clean;
+  for (const name of unwanted) headers.delete(name);
   return clean;
 }
 

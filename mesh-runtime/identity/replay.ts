@@ -11,7 +11,8 @@ const groupMs = 8_000;
  *
  * When it is full of nonces that could still be replayed, it admits nobody rather than forget one: whoever
  * can fill it could otherwise replay at will. With the default limit and proofs of 30 s that takes more than
- * 900 signed requests a second, sustained, to one isolate; it then holds about 4 MB. Only verified proofs are
+ * 1,800 signed requests a second, sustained, which is more than one isolate verifies (bench/README.md); it then holds
+ * about 8 MB. Only verified proofs are
  * put in, so outsiders cannot fill it.
  */
 export class ReplayWindow {
@@ -20,8 +21,8 @@ export class ReplayWindow {
   readonly #groups = new Map<number, Set<string>>();
   #size = 0;
 
-  /** @param limit most nonces kept @default {32_768} */
-  constructor(limit = 32_768) {
+  /** @param limit most nonces kept @default {65_536} */
+  constructor(limit = 65_536) {
     this.#limit = limit;
   }
 

@@ -1,6 +1,7 @@
 import type { Answer, Message } from "../foundation/exchange.ts";
+import type { HeaderFields } from "../foundation/fields.ts";
 import { header, identityHeaders } from "../foundation/headers.ts";
-import { layer } from "../foundation/layer.ts";
+import { layer, type Step } from "../foundation/layer.ts";
 import type { Clock, Endpoint } from "../foundation/ports.ts";
 import type { Refusal } from "../foundation/refusal.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
@@ -30,6 +31,11 @@ export interface Recipient {
   };
 }
 
+interface Proving {
+  readonly message: Message;
+  readonly recipient: Recipient;
+}
+
 /**
  * Proves this attempt: digests the body, puts token and signature on the message, in the place of those that an
  * earlier attempt left there. Whatever else the application or an earlier hop put there that could be taken
@@ -38,35 +44,36 @@ export interface Recipient {
  * Where the recipient takes the platform's word and is reached by a service binding, there is no cryptography at all.
  * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
  */
-export const signed = ({ credential, clock, nonce }: SignedPorts) =>
-  layer<{ readonly message: Message; readonly recipient: Recipient }, object, Answer>(
-    "signed",
-    (next) => async (exchange) => {
-      const { message, recipient } = exchange;
-      const { headers } = message;
-      for (const name of identityHeaders) if (headers.has(name)) headers.delete(name);
-      const { evidence, endpoint } = recipient.settings;
-      if (evidence === "binding" && endpoint?.kind === "binding") return next(exchange);
+export const signed = ({ credential, clock, nonce }: SignedPorts) => {
+  return layer<Proving, object, Answer>("signed", (next) => (exchange) => {
+    const { message, recipient } = exchange;
+    for (const name of identityHeaders) message.headers.delete(name);
+    const { evidence, endpoint } = recipient.settings;
+    return evidence === "binding" && endpoint?.kind === "binding" ? next(exchange) : proven(exchange, next);
+  });
 
-      const present = credential();
-      const held = present instanceof Promise ? await present : present;
-      const now = clock.now();
-      if (held === undefined || held.expiresAt <= now) {
-        return no({
-          kind: "mesh-not-ready",
-          detail: "this isolate has no credential to sign with",
-          retryAfterMs: 1_000,
-        });
-      }
-      const digested = await withDigest(message, recipient);
-      if (!digested.ok) return digested;
-      const { method, url } = message;
-      const proof = { audience: recipient.id.uri, credential: held, now, nonce: nonce() };
-      const proven = await signMessage({ method, url: url.href, headers }, proof);
-      if (!proven.ok) return no({ kind: "internal", detail: proven.reason });
-      return next(digested.value === message ? exchange : { ...exchange, message: digested.value });
-    },
-  );
+  async function proven<Known extends Proving>(exchange: Known, next: Step<Known, Answer>): Promise<Answer> {
+    const { message, recipient } = exchange;
+    const { headers } = message;
+    const present = credential();
+    const held = present instanceof Promise ? await present : present;
+    const now = clock.now();
+    if (held === undefined || held.expiresAt <= now) {
+      return no({
+        kind: "mesh-not-ready",
+        detail: "this isolate has no credential to sign with",
+        retryAfterMs: 1_000,
+      });
+    }
+    const digested = await withDigest(message, recipient);
+    if (!digested.ok) return digested;
+    const { method, url } = message;
+    const proof = { audience: recipient.id.uri, credential: held, now, nonce: nonce() };
+    const signature = await signMessage({ method, url: url.href, headers }, proof);
+    if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
+    return next(digested.value === message ? exchange : { ...exchange, message: digested.value });
+  }
+};
 
 /** The message with `Content-Digest` for its body, which may have had to be read for that; without one where there is no body, or a large one may go unsigned. */
 async function withDigest(message: Message, { settings }: Recipient): Promise<Result<Message, Refusal>> {
@@ -107,6 +114,6 @@ async function withDigest(message: Message, { settings }: Recipient): Promise<Re
  * Whether a stream need not be read to know that it gets no digest: it says itself that it is too long, or nothing
  * is short enough. It then goes on as it is, and keeps a length that the runtime knows of.
  */
-const isLarge = (headers: Headers, { maxDigestBytes, largeBody }: Recipient["settings"]): boolean =>
+const isLarge = (headers: HeaderFields, { maxDigestBytes, largeBody }: Recipient["settings"]): boolean =>
   Number(headers.get("content-length") ?? 0) > maxDigestBytes ||
   (maxDigestBytes === 0 && largeBody === "unsigned");

@@ -51,13 +51,12 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
     Arrival &
       Noted & {
         readonly said: Said;
-        readonly request: Request;
         readonly policy: { readonly inbound: { readonly timeoutMs: number } };
       },
     Bounded & { readonly credits: { left: number }; readonly hops: number },
     Answer
   >("bounded", (next) => async (exchange) => {
-    const { request, said, startedAt, notes } = exchange;
+    const { said, startedAt, notes } = exchange;
     const hops = hopsIn(said.hops);
     if (hops > mostHops) return no({ kind: "too-many-hops", hops });
 
@@ -71,7 +70,7 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
       return no({ kind: "deadline-exceeded", destination: notes.destination, budgetMs: callerLeftMs ?? 0 });
     }
     const own = deadlineOf({ startedAt, timeoutsMs, inherited: undefined });
-    const limits = { now, startedAt, deadlineAt: own, outer: request.signal };
+    const limits = { now, startedAt, deadlineAt: own, outer: exchange.signal };
     const answer = await within(limits, notes.destination, (signal) =>
       next({ ...exchange, deadlineAt, signal, credits, hops }),
     );

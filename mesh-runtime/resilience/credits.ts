@@ -6,7 +6,8 @@ import { parseCount } from "./deadline.ts";
  * Attempt credits bound what a whole call tree may spend on further tries: one credit is one try beyond
  * a first. An exchange starts with a pool. Every attempt lends a part of the pool to the callee in the
  * header `tulle-attempt-credits`; what is lent is out of the pool until the response's header of the
- * same name gives back what was not spent there. What is not given back counts as spent. So the sum of
+ * same name gives back what was not spent there; an answer below 500 that does not mention them gives all
+ * back. What is not given back counts as spent. So the sum of
  * what is in all pools, lent and spent never grows, and a chain of any depth makes at most
  * 1 + credits tries at its end, where unbounded retries would make the product of every hop's.
  */
@@ -34,10 +35,17 @@ export function creditsIn(text: string | null): number {
 export const grantOf = (left: number, ownRetries: number): number =>
   Math.max(0, Math.min(mostCredits, left - Math.max(0, ownRetries)));
 
-/** What of a grant comes back: never more than was granted, and nothing where the callee did not say. */
+/**
+ * What of a grant comes back: never more than was granted. Where the callee does not say, nothing was spent, except
+ * where it failed: whoever answers 5xx in the mesh says what is left, and a failure without that word may be the
+ * work of somebody on the way who stands in for a callee that is gone.
+ */
 export function givenBack(answer: Answer, grant: number): number {
   if (!answer.ok) return untouched(answer) ? grant : 0;
-  return Math.min(grant, parseCount(answer.value.headers.get(header.credits), mostCredits) ?? 0);
+  const { status, headers } = answer.value;
+  const said = headers.get(header.credits);
+  if (said === null) return status < 500 ? grant : 0;
+  return Math.min(grant, parseCount(said, mostCredits) ?? 0);
 }
 
 /** Whether it is certain that nobody received the attempt, so that nobody can have spent anything. */

@@ -5,7 +5,7 @@ import type { Clock } from "../foundation/ports.ts";
 import { no } from "../foundation/result.ts";
 import { type Acquired, askPatienceMs, type Permit } from "./circuit.ts";
 import type { CircuitBook } from "./circuit-book.ts";
-import { after } from "./limit.ts";
+import { after, whenFired } from "./limit.ts";
 import { outcomeOf, outcomeOfAbort } from "./outcome.ts";
 import type { CircuitAnswer, CircuitPolicy, Outcome } from "./words.ts";
 
@@ -69,10 +69,7 @@ export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
     };
     const aborted = (fired: AbortSignal): Outcome =>
       isWhole(exchange.message.body) ? outcomeOfAbort(fired) : "neutral";
-    const onAbort = (): void => {
-      if (signal !== undefined) settle(aborted(signal));
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const callOff = signal === undefined ? undefined : whenFired(signal, () => settle(aborted(signal)));
     try {
       const answer = await next(exchange);
       settle(signal?.aborted ? aborted(signal) : outcomeOf(answer));
@@ -80,7 +77,7 @@ export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
     } finally {
       // Only when something inside the mesh threw is it not settled yet: no fault of the destination.
       settle("neutral");
-      signal?.removeEventListener("abort", onAbort);
+      callOff?.();
     }
 
     async function asked(before: Acquired): Promise<Acquired> {

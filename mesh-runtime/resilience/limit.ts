@@ -21,6 +21,25 @@ export function timedOut(signal: AbortSignal): boolean {
   return signal.aborted && reason instanceof DOMException && reason.name === "TimeoutError";
 }
 
+/** What is to be done when a signal of ours fires. */
+const hooks = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Does `work` at the moment when a signal fires, before anybody who listens to it can go on. To listen to a signal
+ * costs more than to make one, so that one whose only source is a limit of ours is not listened to: the limit itself
+ * does the work.
+ * @returns what calls it off
+ */
+export function whenFired(signal: AbortSignal, work: () => void): () => void {
+  const ours = hooks.get(signal);
+  if (ours !== undefined) {
+    ours.add(work);
+    return () => ours.delete(work);
+  }
+  signal.addEventListener("abort", work, { once: true });
+  return () => signal.removeEventListener("abort", work);
+}
+
 /**
  * What the work answers, or why the signal fired, whichever comes first. The work is not trusted to
  * notice the signal; a response that comes too late is let go of.
@@ -32,10 +51,8 @@ export function untilAborted(
 ): Promise<Answer> {
   if (signal.aborted) return Promise.resolve(no(why(signal)));
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => resolve(no(why(signal)));
-    const done = (): void => signal.removeEventListener("abort", onAbort);
-    signal.addEventListener("abort", onAbort, { once: true });
-    settling(work(), signal, done, resolve, reject);
+    const callOff = whenFired(signal, () => resolve(no(why(signal))));
+    settling(work(), signal, callOff, resolve, reject);
   });
 }
 
@@ -53,9 +70,12 @@ export function withinLimit(
   const limit = new AbortController();
   if (outer === undefined) {
     const { signal } = limit;
+    const fired = new Set<() => void>();
+    hooks.set(signal, fired);
     return new Promise((resolve, reject) => {
       const callOff = after(ms, () => {
         limit.abort(timeout());
+        for (const work of fired) work();
         resolve(no(why(signal)));
       });
       settling(work(signal), signal, callOff, resolve, reject);

@@ -1,4 +1,5 @@
-import type { Answer, Cause, Message, Noted } from "../foundation/exchange.ts";
+import type { Answer, Cause, Message, Noted, Try } from "../foundation/exchange.ts";
+import { Fields, type HeaderFields } from "../foundation/fields.ts";
 import { header } from "../foundation/headers.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Clock, Random } from "../foundation/ports.ts";
@@ -73,7 +74,7 @@ export const retried = (ports: RetriedPorts) =>
         const leftMs = deadlineAt === undefined ? undefined : deadlineAt - startedAt;
         const limitMs = tighter(exchange.backendTimeoutMs ?? policy.perTryTimeoutMs, leftMs);
 
-        const headers = new Headers(pristine);
+        const headers = new Fields(pristine);
         setLimits(headers, limitMs ?? leftMs, grant, (exchange.cause?.hops ?? 0) + 1);
         const own: Message = { ...message, headers, body: body.take() };
         const answer = await limited(signal, limitMs, destination, (attemptSignal) =>
@@ -82,7 +83,7 @@ export const retried = (ports: RetriedPorts) =>
 
         pool.left += givenBack(answer, grant);
         const endedAt = ports.clock.now();
-        notes.tries.push({ backend: notes.backend, startedAt, endedAt, ...resultOf(answer) });
+        notes.tries.push(tryOf(answer, notes.backend, startedAt, endedAt));
         if (notes.backend !== "") tried.push(notes.backend);
         if (signal?.aborted) return answer;
 
@@ -132,7 +133,7 @@ function tighter(limitMs: number, leftMs: number | undefined): number | undefine
 }
 
 /** Says on the attempt what everything below it may still use. Whatever the application had put there is gone. */
-function setLimits(headers: Headers, leftMs: number | undefined, credits: number, hops: number): void {
+function setLimits(headers: HeaderFields, leftMs: number | undefined, credits: number, hops: number): void {
   if (leftMs === undefined) headers.delete(header.deadline);
   else headers.set(header.deadline, formatRemaining(leftMs));
   headers.set(header.credits, String(credits));
@@ -165,10 +166,10 @@ async function pause(wait: Wait, ms: number, signal: AbortSignal | undefined): P
   }
 }
 
-function resultOf(answer: Answer) {
+function tryOf(answer: Answer, backend: string, startedAt: number, endedAt: number): Try {
   return answer.ok
-    ? { status: answer.value.status, refusal: undefined }
-    : { status: undefined, refusal: answer.reason };
+    ? { backend, startedAt, endedAt, status: answer.value.status, refusal: undefined }
+    : { backend, startedAt, endedAt, status: undefined, refusal: answer.reason };
 }
 
 function endOf(answer: Answer, now: number): Ended {

@@ -1,4 +1,5 @@
 import type { Message } from "../foundation/exchange.ts";
+import { Fields, type HeaderFields } from "../foundation/fields.ts";
 import { changePath } from "./path-change.ts";
 import type { Filter, HeaderChange, Matched } from "./words.ts";
 
@@ -20,7 +21,7 @@ export function applyRequestFilters(
   for (const filter of filters) {
     if (filter.type === "URLRewrite") now = rewritten(now, filter, matched);
     else if (filter.type === "RequestHeaderModifier" && changes(filter, now.headers))
-      now = { ...now, headers: changed(new Headers(now.headers), filter) };
+      now = { ...now, headers: changed(new Fields(now.headers), filter) };
   }
   return now;
 }
@@ -51,16 +52,19 @@ function rewritten(message: Message, { hostname, path }: Rewrite, matched: Match
   if (hostname === undefined) return { ...message, url };
   url.hostname = hostname;
   url.port = "";
-  const headers = new Headers(message.headers);
+  const headers = new Fields(message.headers);
   headers.set("host", url.host);
   return { ...message, url, headers };
 }
 
-const changes = ({ set, add, remove }: HeaderChange, headers: Headers): boolean =>
+const changes = ({ set, add, remove }: HeaderChange, headers: HeaderFields): boolean =>
   set.length > 0 || add.length > 0 || remove.some((name) => headers.has(name));
 
 /** Fields are told apart by name, and `set-cookie` keeps its lines apart, because `append` and `delete` know it. */
-function changed(headers: Headers, { set, add, remove }: HeaderChange): Headers {
+function changed<Changed extends HeaderFields>(
+  headers: Changed,
+  { set, add, remove }: HeaderChange,
+): Changed {
   for (const { name, value } of set) headers.set(name, value);
   for (const { name, value } of add) headers.append(name, value);
   for (const name of remove) headers.delete(name);

@@ -23,7 +23,7 @@ export const routed = () =>
       if (target.table === undefined) {
         const byDefault = withoutRoutes(target.destination);
         notes.route = byDefault.ruleName;
-        return next({ ...exchange, ...byDefault, message });
+        return next(Object.assign({ ...exchange, message }, byDefault));
       }
 
       const matched = target.table.find(message);
@@ -42,11 +42,10 @@ export const routed = () =>
           detail: "the rule names no backend",
         });
 
-      const answer = await next({
-        ...exchange,
-        ...underRule(target.destination, matched),
-        message: applyRequestFilters(message, rule.filters, matched),
-      });
+      const filtered = applyRequestFilters(message, rule.filters, matched);
+      const answer = await next(
+        Object.assign({ ...exchange, message: filtered }, underRule(target.destination, matched)),
+      );
       return answered(answer, rule.filters);
     },
   );

@@ -1,3 +1,5 @@
+import type { HeaderFields } from "../foundation/fields.ts";
+
 /** `namespace/name` of a Service: how services are told apart everywhere inside the mesh. */
 export type ServiceKey = string;
 
@@ -112,7 +114,7 @@ export interface RouteTable {
   find(message: {
     readonly url: URL;
     readonly method: string;
-    readonly headers: Headers;
+    readonly headers: Pick<HeaderFields, "get">;
   }): Matched | undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { HeaderFields } from "../foundation/fields.ts";
 import { header } from "../foundation/headers.ts";
 import { parseBaggage } from "./baggage.ts";
 import type { Ids } from "./ids.ts";
@@ -39,7 +40,11 @@ export function formatTraceparent(trace: TraceParent): string {
  * @param headers of the message
  * @param sampleRatio share of new traces that are sampled, in [0, 1]; a trace that is continued keeps its flag
  */
-export function continueTrace(headers: Pick<Headers, "get">, ids: Ids, sampleRatio: number): TraceContext {
+export function continueTrace(
+  headers: Pick<HeaderFields, "get">,
+  ids: Ids,
+  sampleRatio: number,
+): TraceContext {
   const baggage = readableBaggage(headers.get(header.baggage));
   const parent = parseTraceparent(headers.get(header.traceparent) ?? "");
   if (parent === undefined) return { ...newTrace(ids, sampleRatio), baggage };
@@ -79,14 +84,14 @@ export function sampledByRatio(traceId: string, ratio: number): boolean {
  * Puts a trace on a message that leaves, in place of what stood there. Baggage that the application itself has
  * put on the message stays, if it can be read: it is the newer word.
  */
-export function writeTrace(headers: Headers, trace: TraceParent): void {
+export function writeTrace(headers: HeaderFields, trace: TraceParent): void {
   headers.set(header.traceparent, formatTraceparent(trace));
   setOrDelete(headers, header.tracestate, trace.state);
   const own = readableBaggage(headers.get(header.baggage));
   setOrDelete(headers, header.baggage, own === "" ? trace.baggage : own);
 }
 
-function setOrDelete(headers: Headers, name: string, value: string): void {
+function setOrDelete(headers: HeaderFields, name: string, value: string): void {
   if (value === "") headers.delete(name);
   else headers.set(name, value);
 }

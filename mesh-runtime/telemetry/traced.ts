@@ -1,4 +1,4 @@
-import { trace as active, type Span } from "@opentelemetry/api";
+import { trace as active } from "@opentelemetry/api";
 import { type Arrival, blankNotes, type Cause, type Departure, type Noted } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
 import { accessLine, accessRecord } from "./access-log.ts";
@@ -6,7 +6,7 @@ import { alwaysRecorded, type EndedExchange, edgesOf, spanOf } from "./ended-exc
 import type { Instruments } from "./instruments.ts";
 import { LiveSpan, maxEvents, type Recording } from "./live-span.ts";
 import { childOf, continueTrace, type TraceParent, writeTrace } from "./trace-context.ts";
-import type { SpanRecord, TelemetrySettings, TraceContext, Traced } from "./words.ts";
+import type { Spanned, SpanRecord, TelemetrySettings, Traced } from "./words.ts";
 
 export interface TracedPorts extends Recording {
   readonly instruments: Pick<Instruments, "edge" | "span" | "count">;
@@ -15,21 +15,15 @@ export interface TracedPorts extends Recording {
   readonly epoch: () => number;
   /** Takes one line of the access log. */
   readonly log: (line: string) => void;
-  /** Runs work with a span active for the runtime's own tracing and the application's spans; see `tracer.ts`. */
-  readonly runWithSpan: <Value>(
-    trace: TraceContext,
-    work: () => Promise<Value>,
-    span: Span,
-  ) => Promise<Value>;
 }
 
 /**
  * Continues the caller's trace, or begins one, and counts, logs and records the exchange when its answer is there:
  * for streams and WebSockets when their headers are, because nothing tells a worker when a client has read the
- * last byte. The span of this hop is active below. Never refuses, and never fails an exchange.
+ * last byte. The span of this hop goes on with it: the application's own nest below. Never refuses, and never fails an exchange.
  */
 export const tracedArrival = (ports: TracedPorts) =>
-  layer<Arrival, Traced & Noted, Response>("traced", (next) => async (exchange) => {
+  layer<Arrival, Traced & Spanned & Noted, Response>("traced", (next) => async (exchange) => {
     const { request, startedAt } = exchange;
     const { method } = request;
     const trace = continueTrace(request.headers, ports.ids, ports.settings().sampleRatio);
@@ -39,7 +33,7 @@ export const tracedArrival = (ports: TracedPorts) =>
     return accounted(
       ports,
       { direction: "inbound", method, url, startedAt, trace, notes },
-      () => ports.runWithSpan(trace, () => next({ ...exchange, trace, notes }), span),
+      () => next({ ...exchange, trace, notes, span }),
       span,
     );
   });
@@ -49,7 +43,7 @@ export const tracedArrival = (ports: TracedPorts) =>
  * exchange as its caller saw it and each try. Its parent is the span that the application has open, else the
  * arrival that caused it, else what the message carries already. Never refuses, and never fails an exchange.
  */
-export const tracedDeparture = (ports: Omit<TracedPorts, "runWithSpan">) =>
+export const tracedDeparture = (ports: TracedPorts) =>
   layer<Departure, Traced & Noted, Response>("traced", (next) => async (exchange) => {
     const { message, startedAt } = exchange;
     const parent = parentOf(exchange.cause);
@@ -68,7 +62,7 @@ export const tracedDeparture = (ports: Omit<TracedPorts, "runWithSpan">) =>
 type Begun = Pick<EndedExchange, "direction" | "method" | "url" | "startedAt" | "trace" | "notes">;
 
 async function accounted(
-  ports: Omit<TracedPorts, "runWithSpan">,
+  ports: TracedPorts,
   begun: Begun,
   work: () => Promise<Response>,
   span?: LiveSpan,
@@ -89,7 +83,7 @@ async function accounted(
   }
 }
 
-function account(ports: Omit<TracedPorts, "runWithSpan">, exchange: EndedExchange, span?: LiveSpan): void {
+function account(ports: TracedPorts, exchange: EndedExchange, span?: LiveSpan): void {
   const { instruments } = ports;
   const { sampled } = exchange.trace;
   try {

@@ -9,9 +9,8 @@ import {
   type TracerProvider,
   trace,
 } from "@opentelemetry/api";
-import { LiveSpan, millis, spanContextOf } from "./live-span.ts";
+import { LiveSpan, millis } from "./live-span.ts";
 import { childOf, newTrace } from "./trace-context.ts";
-import type { TraceContext } from "./words.ts";
 
 /**
  * Makes the spans that applications open. A span takes everything it needs from the mesh's span above it, so that
@@ -67,17 +66,4 @@ export function registerTracing(contextManager: ContextManager): boolean {
   if (present.getDelegateTracer("tulle") !== undefined) return present.getDelegate() === provider;
   context.setGlobalContextManager(contextManager.enable());
   return trace.setGlobalTracerProvider(provider);
-}
-
-/**
- * Runs the work of a hop with its span active, so that the application's spans, and the requests it sends, nest
- * below it.
- * @param span the hop's own; without it the context is passed on and the application's spans are not recorded
- */
-export function runWithSpan<Value>(
-  hop: TraceContext,
-  work: () => Promise<Value>,
-  span: Span = trace.wrapSpanContext(spanContextOf(hop)),
-): Promise<Value> {
-  return context.with(trace.setSpan(context.active(), span), work);
 }

@@ -1,3 +1,5 @@
+import type { Span } from "@opentelemetry/api";
+
 /** One finished span, ready for OTLP. Times are milliseconds since the Unix epoch. */
 export interface SpanRecord {
   readonly traceId: string;
@@ -53,6 +55,11 @@ export interface EdgeDelta {
 /** What `traced` adds to what is known. */
 export interface Traced {
   readonly trace: TraceContext;
+}
+
+/** What an arrival's telemetry adds: its span, for the application to find as the active one. */
+export interface Spanned {
+  readonly span: Span;
 }
 
 /** W3C Trace Context of the span that is under way here. */

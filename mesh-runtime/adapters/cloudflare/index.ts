@@ -1,9 +1,9 @@
 import { type WorkerEntrypoint, withEnv } from "cloudflare:workers";
 import type { Arrival, Handling, Loaded, Mesh } from "../../index.ts";
-import { inContext } from "../fetch/context.ts";
 import { takeOverFetch } from "../fetch/global-fetch.ts";
 import { meshOf } from "./isolate.ts";
 import { meshedEnv } from "./meshed-env.ts";
+import { inHandling } from "./tracing.ts";
 
 export type { Principal } from "../../index.ts";
 export { caller } from "../fetch/context.ts";
@@ -119,6 +119,9 @@ function put(onto: object, name: string, handler: unknown): void {
   Object.defineProperty(onto, name, { value: handler, configurable: true, enumerable: true, writable: true });
 }
 
+/** Without this compatibility flag no arriving request's signal ever fires. */
+const tellsOfAborts = Cloudflare.compatibilityFlags.enable_request_signal === true;
+
 /** Lets a request through the inbound journey to the application. */
 function arrive<Env extends object>(
   request: Request,
@@ -131,6 +134,7 @@ function arrive<Env extends object>(
   const arrival: Arrival = {
     request,
     bindingProps: propsOf(ctx),
+    signal: tellsOfAborts ? request.signal : undefined,
     startedAt: Date.now(),
     background: { run: (work) => ctx.waitUntil(work) },
   };
@@ -157,7 +161,7 @@ async function within<Env extends object, Value>(
   work: (env: Env) => Value | Promise<Value>,
 ): Promise<Value> {
   const view = viewOf(env, live);
-  return inContext({ handling, loaded }, async () => (await withEnv(view, () => work(view))) as Value);
+  return inHandling({ handling, loaded }, async () => (await withEnv(view, () => work(view))) as Value);
 }
 
 function viewOf<Env extends object>(env: Env, live: Mesh): Env {

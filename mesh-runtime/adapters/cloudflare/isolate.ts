@@ -3,7 +3,6 @@ import { createMesh, type Mesh, randomIds } from "../../index.ts";
 import { platformFetch } from "../fetch/global-fetch.ts";
 import { type MeshBindings, missingMesh, pinnedRoot } from "./bindings.ts";
 import { coldStart } from "./snapshot-source.ts";
-import { runWithSpan } from "./tracing.ts";
 import { transportOver } from "./transport.ts";
 
 /** One worker to an isolate, so one mesh. Plain data, made by the first request. */
@@ -33,7 +32,6 @@ export function meshOf(env: object): Mesh {
     uuid: () => crypto.randomUUID(),
     log: (line) => console.log(line),
     crashed: (error) => console.error(error),
-    runWithSpan,
   });
   return present;
 }

@@ -6,16 +6,16 @@ import { call, type Way } from "../fetch/calls.ts";
  * everything else is the platform's own object, untouched.
  */
 export function meshedEnv<Env extends object>(env: Env, mesh: Mesh): Env {
-  const stubs = new Map<string, object>();
+  const stubs = new Map<string, { readonly of: object; readonly stub: object }>();
   return new Proxy(env, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key, target);
-      if (typeof key !== "string" || !isServiceStub(value)) return value;
-      if (mesh.loaded()?.destinationByBinding(key) === undefined) return value;
+      if (typeof key !== "string" || mesh.loaded()?.destinationByBinding(key) === undefined) return value;
       const held = stubs.get(key);
-      if (held !== undefined) return held;
+      if (held !== undefined && held.of === value) return held.stub;
+      if (!isServiceStub(value)) return value;
       const stub = meshedStub(value, key, mesh);
-      stubs.set(key, stub);
+      stubs.set(key, { of: value, stub });
       return stub;
     },
   });

@@ -1,9 +1,6 @@
-import { AsyncLocalStorage } from "node:async_hooks";
-import { type Context, type ContextManager, ROOT_CONTEXT, type Span } from "@opentelemetry/api";
-import { registerTracing, runWithSpan as runBelow } from "../../telemetry/tracer.ts";
-import type { TraceContext } from "../../telemetry/words.ts";
-
-const storage = new AsyncLocalStorage<Context>();
+import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { registerTracing } from "../../telemetry/tracer.ts";
+import { type HandlingContext, inContext, presentContext } from "../fetch/context.ts";
 
 /**
  * Carries OpenTelemetry's context across awaits by workerd's `AsyncLocalStorage`, which needs no compatibility
@@ -11,12 +8,13 @@ const storage = new AsyncLocalStorage<Context>();
  * there. Without `attach`, which would need `enterWith`; workerd has none.
  */
 export const contextManager: ContextManager = {
-  active: () => storage.getStore() ?? ROOT_CONTEXT,
-  with: (context, work, thisArg, ...args) => storage.run(context, () => work.call(thisArg as never, ...args)),
-  bind(context, target) {
+  active: () => (presentContext()?.telemetry as Context | undefined) ?? ROOT_CONTEXT,
+  with: (telemetry, work, thisArg, ...args) =>
+    inContext({ ...presentContext(), telemetry }, () => work.call(thisArg as never, ...args)),
+  bind(telemetry: Context, target) {
     if (typeof target !== "function") return target;
     const bound = function (this: unknown, ...args: unknown[]): unknown {
-      return storage.run(context, () => Reflect.apply(target, this, args));
+      return inContext({ ...presentContext(), telemetry }, () => Reflect.apply(target, this, args));
     };
     return bound as typeof target;
   },
@@ -25,14 +23,14 @@ export const contextManager: ContextManager = {
 };
 
 /**
- * Runs the work of a hop with its span active for `@opentelemetry/api`, and makes the mesh's tracer the global one
- * when the first request comes.
+ * Runs a handler with what its calls inherit, and with the span of its hop active for `@opentelemetry/api`. Makes
+ * the mesh's tracer the global one when the first request comes; where the application has registered an SDK of its
+ * own, the span is active in that one's context.
  */
-export function runWithSpan<Value>(
-  hop: TraceContext,
-  work: () => Promise<Value>,
-  span?: Span,
-): Promise<Value> {
-  registerTracing(contextManager);
-  return runBelow(hop, work, span);
+export function inHandling<Value>(within: HandlingContext, work: () => Value): Value {
+  const span = within.handling?.span;
+  if (span === undefined) return inContext(within, work);
+  if (registerTracing(contextManager))
+    return inContext({ ...within, telemetry: trace.setSpan(contextManager.active(), span) }, work);
+  return inContext(within, () => context.with(trace.setSpan(context.active(), span), work));
 }

@@ -53,7 +53,6 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     uuid: nonce,
     log: (line) => console.log(line),
     crashed: (error) => console.error(error),
-    runWithSpan: (_trace, work) => work(),
   });
   takeOverFetch(mesh);
   const joined = await mesh.ready();
@@ -81,5 +80,6 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
 function arrive(mesh: Mesh, app: App, request: Request): Promise<Response> {
   const handle = (incoming: Request, handling: Handling): Promise<Response> =>
     inContext({ handling, loaded: handling.policy }, async () => app.fetch(incoming));
-  return mesh.arrive({ request, bindingProps: undefined, startedAt: Date.now(), background }, handle);
+  const { signal } = request;
+  return mesh.arrive({ request, bindingProps: undefined, signal, startedAt: Date.now(), background }, handle);
 }

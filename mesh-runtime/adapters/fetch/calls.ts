@@ -1,4 +1,4 @@
-import type { Loaded, LoadedDestination, Mesh, Message } from "../../index.ts";
+import { asInit, Fields, type Loaded, type LoadedDestination, type Mesh, type Message } from "../../index.ts";
 import { presentContext } from "./context.ts";
 import { nextMessage, redirectTarget } from "./redirect.ts";
 
@@ -53,7 +53,7 @@ export async function call(
     if (followed === mostRedirects) throw new TypeError("Too many redirects");
     const next = nextMessage(own(), response.status, location);
     own = () => next;
-    leaving = { ...next, headers: new Headers(next.headers) };
+    leaving = { ...next, headers: new Fields(next.headers) };
     await response.body?.cancel();
   }
 }
@@ -78,11 +78,21 @@ const plainAddress = /^https?:\/\/[a-z0-9.-]+(?::[0-9]{1,5})?(?:\/[A-Za-z0-9._~/
  */
 function plainly(input: RequestInfo | URL, init: RequestInit | undefined): Asked | undefined {
   if (typeof input !== "string" || init !== undefined || !plainAddress.test(input)) return undefined;
-  if (!URL.canParse(input)) return undefined;
+  const url = addressIn(input);
+  if (url === undefined) return undefined;
   return {
     redirect: "follow",
-    message: () => ({ url: new URL(input), method: "GET", headers: new Headers(), body: null }),
+    message: () => ({ url, method: "GET", headers: new Fields(), body: null }),
   };
+}
+
+function addressIn(text: string): URL | undefined {
+  try {
+    return new URL(text);
+  } catch {
+    // A port or an address that is none: the platform says so in its own words.
+    return undefined;
+  }
 }
 
 /**
@@ -113,7 +123,7 @@ function messageOf(request: Request, bytes: Uint8Array | undefined): Message {
   return {
     url: new URL(request.url),
     method: request.method,
-    headers: new Headers(request.headers),
+    headers: new Fields(request.headers),
     body: bytes ?? request.body,
     ...platformOf(request),
   };
@@ -126,13 +136,21 @@ function platformOf(request: Request): { platform?: unknown } {
 }
 
 function requestOf({ url, method, headers, body }: Message, signal: AbortSignal | undefined): Request {
-  return new Request(url, { method, headers, body: body as BodyInit | null, signal: signal ?? null });
+  return new Request(url, {
+    method,
+    headers: asInit(headers),
+    body: body as BodyInit | null,
+    signal: signal ?? null,
+  });
 }
 
 /** What `fetch` tells of an answer beside its HTTP message: the address that answered, and whether redirects led there. */
 function asFetched(response: Response, { href, hash }: URL, redirected: boolean): Response {
+  const url = hash === "" ? href : href.slice(0, -hash.length);
+  // Most often the platform says the same; an object of its own that was changed costs its garbage collector more.
+  if (response.url === url && response.redirected === redirected) return response;
   return Object.defineProperties(response, {
-    url: { value: hash === "" ? href : href.slice(0, -hash.length), configurable: true },
+    url: { value: url, configurable: true },
     redirected: { value: redirected, configurable: true },
   });
 }

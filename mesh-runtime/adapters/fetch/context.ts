@@ -3,9 +3,11 @@ import type { Handling, Loaded, Principal } from "../../index.ts";
 
 /** What the calls of a handler inherit from the request that it handles. */
 export interface HandlingContext {
-  readonly handling: Handling | undefined;
+  readonly handling?: Handling | undefined;
   /** The policy that the arriving request keeps; its calls keep the same, so that no request sees half a change. */
-  readonly loaded: Loaded;
+  readonly loaded?: Loaded;
+  /** The context of the runtime's tracing, in the same store: to enter a second one costs as much as to route a request. */
+  readonly telemetry?: object;
 }
 
 const storage = new AsyncLocalStorage<HandlingContext>();

@@ -1,4 +1,4 @@
-import type { Message } from "../../index.ts";
+import { Fields, type Message } from "../../index.ts";
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -29,7 +29,7 @@ export function nextMessage(message: Message, status: number, to: URL): Message 
   const { method, body } = message;
   if (to.protocol !== "http:" && to.protocol !== "https:")
     throw new TypeError(`A redirect to an address of the scheme ${to.protocol} is not followed`);
-  const headers = new Headers(message.headers);
+  const headers = new Fields(message.headers);
   if (to.origin !== message.url.origin) headers.delete("authorization");
   const toGet =
     (status === 303 && method !== "GET" && method !== "HEAD") ||

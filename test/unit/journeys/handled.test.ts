@@ -13,7 +13,7 @@ const web: Principal = { id: id.value, namespace: "default", service: "web", evi
 /** Lets one request through the step; tells what came out, and what was said to have crashed. */
 async function answer(
   handle: (request: Request) => unknown,
-  { principal = web, circuits = "", headers = {} }: Given = {},
+  { principal = web, circuits = "", headers = {}, said = {} }: Given = {},
 ): Promise<{ readonly answer: Answer; readonly crashes: readonly unknown[] }> {
   const crashes: unknown[] = [];
   const step = handled({
@@ -23,6 +23,7 @@ async function answer(
   const exchange = {
     principal: principal ?? undefined,
     request: new Request("http://payments/charge", { headers }),
+    said: { epoch: null, credits: null, ...said },
     trace: {},
     deadlineAt: undefined,
     credits: { left: 2 },
@@ -37,6 +38,7 @@ interface Given {
   readonly principal?: Principal | null;
   readonly circuits?: string;
   readonly headers?: Record<string, string>;
+  readonly said?: { readonly epoch?: string; readonly credits?: string };
 }
 
 async function headersOf(...given: Parameters<typeof answer>): Promise<Record<string, string>> {
@@ -64,6 +66,27 @@ describe("the application's answer", () => {
     });
     expect(await headersOf(() => new Response(null), { circuits: "default/ledger;open" })).toMatchObject({
       "tulle-circuits": "default/ledger;open",
+    });
+  });
+
+  test("tells only what the caller has not said itself, and is then the application's own object", async () => {
+    const said = { epoch: "41", credits: "2" };
+    const own = new Response("ok");
+    const { answer: answered } = await answer(() => own, { said });
+    expect(answered.ok && answered.value === own).toBe(true);
+    expect(Object.fromEntries(own.headers)).not.toHaveProperty("tulle-epoch");
+    expect(await headersOf(() => new Response(null), { said: { ...said, epoch: "40" } })).toEqual({
+      "tulle-epoch": "41",
+    });
+    expect(await headersOf(() => new Response(null), { said: { ...said, credits: "3" } })).toEqual({
+      "tulle-attempt-credits": "2",
+    });
+  });
+
+  test("tells the credits in any case where it failed, because silence there means that they are spent", async () => {
+    const said = { epoch: "41", credits: "2" };
+    expect(await headersOf(() => new Response(null, { status: 503 }), { said })).toEqual({
+      "tulle-attempt-credits": "2",
     });
   });
 

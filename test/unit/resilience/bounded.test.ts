@@ -155,7 +155,7 @@ type Passed = Bounded & { readonly credits: { left: number }; readonly hops: num
 function arrive(
   said: Partial<Said>,
   last: (passed: Passed) => Promise<Answer> = async () => responds(200),
-  timeoutMs = 30_000,
+  { timeoutMs = 30_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
 ) {
   const seen: Passed[] = [];
   const step = journey<Arriving, Answer>()
@@ -166,6 +166,7 @@ function arrive(
     });
   const answer = step({
     request: new Request("http://payments/charge"),
+    signal,
     said: { deadline: null, credits: null, hops: null, epoch: null, ...said },
     bindingProps: undefined,
     startedAt: Date.now(),
@@ -201,7 +202,7 @@ test("no time left refuses before the handler runs", async () => {
 });
 
 test("a handler that is slower than its own timeout is answered for", async () => {
-  const { answer } = arrive({ deadline: "9000" }, never, 250);
+  const { answer } = arrive({ deadline: "9000" }, never, { timeoutMs: 250 });
   await vi.advanceTimersByTimeAsync(250);
   expect(faceOf(await answer)).toBe("deadline-exceeded");
 });
@@ -212,7 +213,7 @@ test("the caller's deadline is the caller's to keep: it arms no timer here", asy
     timers.push(vi.getTimerCount());
     return responds(200);
   };
-  const { answer, seen } = arrive({ deadline: "250" }, last, 0);
+  const { answer, seen } = arrive({ deadline: "250" }, last, { timeoutMs: 0 });
   await answer;
   expect([timers, seen[0]?.deadlineAt]).toEqual([[0], 1_000_250]);
 });
@@ -230,4 +231,12 @@ test("credits that were granted end with the answer, so that background work can
   const own = arrive({});
   await Promise.all([granted.answer, own.answer]);
   expect([granted.seen[0]?.credits.left, own.seen[0]?.credits.left]).toEqual([0, arrivalCredits]);
+});
+
+test("an arrival whose caller goes away is cancelled, and so is what it waits for", async () => {
+  const caller = new AbortController();
+  const { answer, seen } = arrive({}, never, { signal: caller.signal });
+  caller.abort();
+  expect(faceOf(await answer)).toBe("cancelled");
+  expect(seen[0]?.signal?.aborted).toBe(true);
 });

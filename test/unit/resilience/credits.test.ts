@@ -24,11 +24,13 @@ test("a hop keeps what its own retries need and lends the rest", () => {
   ]);
 });
 
-test("no more comes back than was granted, and nothing where the callee says nothing", () => {
+test("no more comes back than was granted, and nothing where what the callee says cannot be read", () => {
   const says = (text: string) => responds(200, { [header.credits]: text });
-  expect([says("1"), says("9"), says("-1"), says("x"), responds(200)].map((a) => givenBack(a, 2))).toEqual([
-    1, 2, 0, 0, 0,
-  ]);
+  expect([says("1"), says("9"), says("-1"), says("x")].map((a) => givenBack(a, 2))).toEqual([1, 2, 0, 0]);
+});
+
+test("where the callee says nothing all comes back, except where it failed", () => {
+  expect([200, 302, 499, 500, 503].map((status) => givenBack(responds(status), 2))).toEqual([2, 2, 2, 0, 0]);
 });
 
 test("a grant comes back whole when nobody can have received it, and counts as spent when somebody may have", () => {

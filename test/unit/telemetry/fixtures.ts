@@ -41,7 +41,6 @@ export function tracingFixture(settings: { sampleRatio?: number; accessLog?: boo
     settings: () => ({ sampleRatio: settings.sampleRatio ?? 1, accessLog: settings.accessLog ?? false }),
     epoch: () => 7,
     log: (line) => lines.push(line),
-    runWithSpan: (_trace, work) => work(),
   };
   return { clock, instruments, lines, ports };
 }

@@ -3,7 +3,7 @@ import type { Arrival, Departure, Noted } from "../../../mesh-runtime/foundation
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { parseTraceparent } from "../../../mesh-runtime/telemetry/trace-context.ts";
 import { type TracedPorts, tracedArrival, tracedDeparture } from "../../../mesh-runtime/telemetry/traced.ts";
-import type { Traced } from "../../../mesh-runtime/telemetry/words.ts";
+import type { Spanned, Traced } from "../../../mesh-runtime/telemetry/words.ts";
 import { arrivalOf, departureOf, someTrace, tracingFixture } from "./fixtures.ts";
 
 const traceparent = `00-${someTrace.traceId}-${someTrace.spanId}-01`;
@@ -16,7 +16,7 @@ const cause = {
 
 const arrive = (
   ports: TracedPorts,
-  handle: (known: Arrival & Traced & Noted) => Promise<Response>,
+  handle: (known: Arrival & Traced & Spanned & Noted) => Promise<Response>,
   headers: Record<string, string> = {},
 ) =>
   journey<Arrival, Response>().through(tracedArrival(ports)).to(handle)(
@@ -69,20 +69,14 @@ describe("tracedArrival()", () => {
     ]);
   });
 
-  test("makes the span active that it later records", async () => {
+  test("passes on the span that it later records", async () => {
     const { ports, instruments } = tracingFixture();
     let activeId = "";
-    await arrive(
-      {
-        ...ports,
-        runWithSpan: (trace, work, span) => {
-          activeId = span.spanContext().spanId;
-          expect(activeId).toBe(trace.spanId);
-          return work();
-        },
-      },
-      async () => new Response(),
-    );
+    await arrive(ports, async ({ span, trace }) => {
+      activeId = span.spanContext().spanId;
+      expect(activeId).toBe(trace.spanId);
+      return new Response();
+    });
     expect(instruments.drain().spans[0]?.spanId).toBe(activeId);
   });
 

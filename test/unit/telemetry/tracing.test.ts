@@ -1,10 +1,12 @@
 import { context, ProxyTracerProvider, SpanKind, trace } from "@opentelemetry/api";
 import { beforeEach, describe, expect, test } from "vitest";
-import { contextManager, runWithSpan } from "../../../mesh-runtime/adapters/cloudflare/tracing.ts";
+import { contextManager, inHandling } from "../../../mesh-runtime/adapters/cloudflare/tracing.ts";
 import type { Noted } from "../../../mesh-runtime/foundation/exchange.ts";
+import type { Handling } from "../../../mesh-runtime/handled.ts";
+import { spanContextOf } from "../../../mesh-runtime/telemetry/live-span.ts";
 import { type TracedPorts, tracedArrival, tracedDeparture } from "../../../mesh-runtime/telemetry/traced.ts";
 import { registerTracing } from "../../../mesh-runtime/telemetry/tracer.ts";
-import type { Traced } from "../../../mesh-runtime/telemetry/words.ts";
+import type { Spanned, Traced } from "../../../mesh-runtime/telemetry/words.ts";
 import { arrivalOf, departureOf, someTrace, tracingFixture } from "./fixtures.ts";
 
 /** workerd's `AsyncLocalStorage` under the whole of it: layers, tracer and the application's own spans. */
@@ -14,9 +16,14 @@ beforeEach(() => {
 });
 
 function arrive(ports: TracedPorts, handler: (known: Traced & Noted) => Promise<Response>) {
-  const through = tracedArrival({ ...ports, runWithSpan });
-  return through.wrap(handler)(arrivalOf(new Request("http://web/buy")));
+  const through = tracedArrival(ports);
+  return through.wrap((known: Traced & Spanned & Noted) =>
+    inHandling({ handling: handlingOf(known) }, () => handler(known)),
+  )(arrivalOf(new Request("http://web/buy")));
 }
+
+/** As much of a handling as tracing looks at. */
+const handlingOf = ({ span }: Spanned) => ({ span }) as Handling;
 
 const turn = () => Promise.resolve();
 
@@ -111,7 +118,9 @@ describe("the application's spans", () => {
   });
 
   test("below a context that came without a mesh's span pass it on and record nothing", async () => {
-    const inside = await runWithSpan(someTrace, async () =>
+    registerTracing(contextManager);
+    const foreign = trace.wrapSpanContext(spanContextOf(someTrace));
+    const inside = context.with(trace.setSpan(context.active(), foreign), () =>
       trace.getTracer("app").startSpan("x").spanContext(),
     );
     expect(inside.traceId).toBe(someTrace.traceId);
