@@ -41,7 +41,33 @@ export type Filter =
       readonly path?: PathChange;
       readonly port?: number;
       readonly statusCode: 301 | 302 | 303 | 307 | 308;
-    };
+    }
+  | Mirror
+  | Cors;
+
+/** A copy of the request goes to another Service as well; its answer is ignored (Gateway API `HTTPRequestMirrorFilter`). */
+export interface Mirror {
+  readonly type: "RequestMirror";
+  readonly service: ServiceKey;
+  /** Why nothing can be mirrored there, if so; the request itself is not affected (Gateway API). */
+  readonly unusable?: string;
+  /** Share of requests: numerator over denominator. */
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** What browsers on other origins may do (Gateway API `HTTPCORSFilter`; Fetch §3.3). */
+export interface Cors {
+  readonly type: "CORS";
+  /** As written: `*`, an origin, or an origin with `*` in its host. */
+  readonly allowOrigins: readonly string[];
+  readonly allowCredentials: boolean;
+  readonly allowMethods: readonly string[];
+  /** Lower case, or `*`. */
+  readonly allowHeaders: readonly string[];
+  readonly exposeHeaders: readonly string[];
+  readonly maxAgeSeconds: number;
+}
 
 /** A weighted reference to a Service. An unusable one keeps its share and answers 500 with it. */
 export interface Backend {
@@ -60,6 +86,19 @@ export interface RouteRetry {
   readonly backoffMs?: number;
 }
 
+/** Requests of one session go to one backend, and to one endpoint of it (Gateway API `SessionPersistence`). */
+export interface SessionSettings {
+  readonly type: "Cookie" | "Header";
+  /** Of the cookie or header. */
+  readonly name: string;
+  /** Milliseconds after which a session ends, whatever happens; absent: never. */
+  readonly absoluteTimeoutMs?: number;
+  /** Of a cookie: until the browser is closed, or as long as the session. */
+  readonly lifetime: "Session" | "Permanent";
+  /** Of a cookie; absent: the path of the match, as far as it is one for all requests. */
+  readonly path?: string;
+}
+
 export interface Rule {
   /** `kind/namespace/name/rule`: what refusals, logs and `explain` call it. */
   readonly name: string;
@@ -71,6 +110,7 @@ export interface Rule {
   /** Milliseconds for one attempt; 0 disables. */
   readonly backendTimeoutMs?: number;
   readonly retry?: RouteRetry;
+  readonly session?: SessionSettings;
 }
 
 /** A listener of a Gateway with the rules attached to it, for the hostnames that they apply to. */
