@@ -1,4 +1,5 @@
 import {
+  entering,
   header,
   type Mesh,
   type Message,
@@ -16,9 +17,7 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
   const loaded = await mesh.ready();
   if (loaded instanceof Response) return outward(loaded);
   const url = new URL(request.url);
-  const listener = isHost(url.hostname)
-    ? (loaded.listenerFor(url.hostname, portOf(url)) ?? loaded.listenerFor(url.hostname, undefined))
-    : undefined;
+  const listener = isHost(url.hostname) ? entering(loaded.listenerFor, url) : undefined;
   if (listener === undefined) return refused({ kind: "no-route", destination: url.hostname });
   const body = mayHaveBody(request) ? request.body : null;
   const counted = body === null || declaresLength(request) ? undefined : countedBody(body, limits.bodyBytes);
@@ -38,9 +37,6 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
  * `Host` header or what `OPTIONS *` makes of it, and `fetch` then fails as if the service behind could not be reached.
  */
 const isHost = (hostname: string): boolean => /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/.test(hostname);
-
-/** A worker does not choose its port; the one that the client used tells listeners apart where several share a host. */
-const portOf = (url: URL): number => Number(url.port) || (url.protocol === "https:" ? 443 : 80);
 
 const declaresLength = (request: Request): boolean => request.headers.has("content-length");
 

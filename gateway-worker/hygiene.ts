@@ -1,38 +1,11 @@
-import { BreakingStream, identityHeaders, meshPrefix, type Refusal } from "@tulle/mesh-runtime";
+import { BreakingStream, outsideHeaders, type Refusal } from "@tulle/mesh-runtime";
 import type { Limits } from "./env.ts";
 
-/** What outsiders may not say: identities, mesh headers, and where they claim to have come through. */
-const claims: readonly string[] = [
-  ...identityHeaders,
-  "content-digest",
-  // an outsider chooses neither trace ids nor what is sampled, and puts nothing into the baggage
-  "baggage",
-  "traceparent",
-  "tracestate",
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-original-url",
-  "x-real-ip",
-  "x-rewrite-url",
-];
-
-/**
- * The headers with which a request from outside goes on: without any that could be taken for an identity
- * or for the mesh's own, and with the forwarded ones set from what the platform saw.
- */
+/** The headers with which a request from outside goes on: see `outsideHeaders`; without a length where there is no body. */
 export function cleanHeaders(request: Request): Headers {
-  const headers = new Headers(request.headers);
-  for (const name of claims) headers.delete(name);
-  for (const name of [...headers.keys()]) if (name.startsWith(meshPrefix)) headers.delete(name);
-  if (!mayHaveBody(request)) headers.delete("content-length");
-  const url = new URL(request.url);
-  headers.set("x-forwarded-host", url.host);
-  headers.set("x-forwarded-proto", url.protocol.slice(0, -1));
   const client = request.headers.get("cf-connecting-ip");
-  if (client !== null) headers.set("x-forwarded-for", client);
+  const headers = outsideHeaders(request.headers, new URL(request.url), client);
+  if (!mayHaveBody(request)) headers.delete("content-length");
   return headers;
 }
 

@@ -6,6 +6,7 @@ export { BreakingStream } from "./foundation/breaking-stream.ts";
 export type { Arrival, Cause, Message } from "./foundation/exchange.ts";
 export { asInit, Fields, type HeaderFields } from "./foundation/fields.ts";
 export { header, identityHeaders, meshPrefix } from "./foundation/headers.ts";
+export { outsideHeaders } from "./foundation/outside-headers.ts";
 export {
   type Background,
   type Clock,
@@ -24,6 +25,7 @@ export type { Credential, Evidence, Mode, Principal, PublicJwk, SpiffeId } from 
 export type { ColdStart } from "./member.ts";
 export { type Call, createMesh, type Mesh, type MeshPorts } from "./mesh.ts";
 export type { Loaded, LoadedDestination } from "./policy/loaded.ts";
+export { entering } from "./routing/listeners.ts";
 export { type Ids, randomIds } from "./telemetry/ids.ts";
 export type { TraceContext } from "./telemetry/words.ts";
 export type * from "./workload-contract.ts";

@@ -1,12 +1,17 @@
 import type { ServicesAnswer } from "@tulle/control/api/contract.ts";
 import { parseDuration } from "@tulle/mesh-runtime/foundation/duration.ts";
+import {
+  type Grouping,
+  goldenSignals,
+  groupings,
+  type Signals,
+} from "@tulle/mesh-runtime/telemetry/edge-signals.ts";
 import { latencyBoundsMs } from "@tulle/mesh-runtime/telemetry/histogram.ts";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { exit } from "../exit-codes.ts";
 import { parsePlace } from "../kinds.ts";
 import { type Column, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
-import { type Grouping, goldenSignals, groupings, type Signals } from "../signals.ts";
 import { circuitTable } from "./circuits.ts";
 
 const defaultWindowMs = 30_000;

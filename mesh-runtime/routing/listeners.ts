@@ -31,6 +31,15 @@ export function listenerIndex(listeners: readonly Listener[]): ListenerIndex {
   return (host, port) => (port === undefined ? onAnyPort : onPort.get(port))?.(host)?.(host);
 }
 
+/**
+ * Where a request from outside belongs by its URL. A worker does not choose its port; the one that the
+ * client used tells listeners apart where several share a host, and counts for nothing where none has it.
+ */
+export const entering = (listenerFor: ListenerIndex, url: URL): Target | undefined =>
+  listenerFor(url.hostname, portOf(url)) ?? listenerFor(url.hostname, undefined);
+
+const portOf = (url: URL): number => Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+
 function targetsOf({ name, port, hosts }: Listener): (host: string) => Target {
   const bound = hostIndex(
     hosts.map(({ hostname, rules }) => ({

@@ -30,7 +30,7 @@ export const other = "other";
 /** With `other` no more than the 64 that control reads. */
 const maxCounters = 63;
 /** The longest name that control reads; names of routes can be longer. */
-const maxName = 256;
+export const maxName = 256;
 
 type Line = { -readonly [Name in keyof EdgeDelta]: EdgeDelta[Name] } & { readonly latency: number[] };
 

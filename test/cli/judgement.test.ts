@@ -1,9 +1,9 @@
+import { goldenSignals } from "@tulle/mesh-runtime/telemetry/edge-signals.ts";
 import { latencyBoundsMs } from "@tulle/mesh-runtime/telemetry/histogram.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { skew } from "../../cli/commands/check.ts";
-import { goldenSignals } from "../../cli/signals.ts";
 import { bar, branches, ending, extent } from "../../cli/waterfall.ts";
 
 const settings = { seed: 20_261_123, numRuns: 300 };

@@ -1,24 +1,23 @@
-import type { RefusalKind } from "@tulle/mesh-runtime/foundation/refusal.ts";
-import {
-  emptyHistogram,
-  latencyBoundsMs,
-  mergeInto,
-  quantile,
-} from "@tulle/mesh-runtime/telemetry/histogram.ts";
-import type { EdgeDelta } from "@tulle/mesh-runtime/telemetry/words.ts";
+import type { RefusalKind } from "../foundation/refusal.ts";
+import { emptyHistogram, latencyBoundsMs, mergeInto, quantile } from "./histogram.ts";
+import type { EdgeDelta } from "./words.ts";
 
 /** What one line of `tulle stat` is about. */
 export const groupings = ["edge", "route", "backend"] as const;
 export type Grouping = (typeof groupings)[number];
 
 /** The golden signals of one edge over the window. */
-export interface Signals {
+export interface Signals extends Traffic {
   readonly source: string;
   readonly destination: string;
   /** Empty unless asked for by route. */
   readonly route: string;
   /** Empty unless asked for by backend. */
   readonly backend: string;
+}
+
+/** What some requests came to over the window. */
+export interface Traffic {
   /** Whose count this is: the caller's, or the callee's own where no caller reports (outside, unknown). */
   readonly seenBy: "caller" | "callee";
   readonly requests: number;
@@ -73,35 +72,51 @@ export function goldenSignals(
   by: Grouping,
   boundsMs: readonly number[],
 ): readonly Signals[] {
-  const sameBuckets = JSON.stringify(boundsMs) === JSON.stringify(latencyBoundsMs);
-  const groups = Map.groupBy(deltas, (delta) => JSON.stringify(keyOf(delta, by)));
+  const groups = new Map<string, EdgeDelta[]>();
+  for (const delta of deltas) {
+    const key = JSON.stringify(keyOf(delta, by));
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [delta]);
+    else group.push(delta);
+  }
   const signals = [...groups.values()].flatMap((group): Signals[] => {
     const [first] = group;
-    if (first === undefined) return [];
-    const attempted = group.filter(({ perspective }) => perspective === "attempt");
-    const effective = group.filter(({ perspective }) => perspective === "effective");
-    const counted =
-      effective.length > 0 ? effective : group.filter(({ perspective }) => perspective === "inbound");
-    const requests = total(counted);
-    if (requests === 0) return [];
-    const latency = emptyHistogram();
-    for (const delta of counted) mergeInto(latency, delta.latency);
-    const attempts = total(attempted);
-    const refused = counted.filter((delta) => delta.class === "refused");
-    return [
-      {
-        ...keyOf(first, by),
-        seenBy: effective.length > 0 ? "caller" : "callee",
-        requests,
-        requestsPerSecond: (requests * 1_000) / windowMs,
-        successRate: 1 - total(counted.filter(failed)) / requests,
-        ...(sameBuckets ? quantiles(latency) : {}),
-        ...(attempted.length > 0 ? { attempts, retries: Math.max(0, attempts - requests) } : {}),
-        refused: total(refused),
-      },
-    ];
+    const traffic = trafficOf(group, windowMs, boundsMs);
+    return first === undefined || traffic === undefined ? [] : [{ ...keyOf(first, by), ...traffic }];
   });
   return signals.sort((a, b) => b.requests - a.requests);
+}
+
+/**
+ * What the requests of some deltas came to, as callers saw them; the callee's own count stands in where no
+ * caller reports. Undefined where nothing was requested.
+ * @param boundsMs as in {@link goldenSignals}
+ */
+export function trafficOf(
+  group: readonly EdgeDelta[],
+  windowMs: number,
+  boundsMs: readonly number[],
+): Traffic | undefined {
+  const attempted = group.filter(({ perspective }) => perspective === "attempt");
+  const effective = group.filter(({ perspective }) => perspective === "effective");
+  const counted =
+    effective.length > 0 ? effective : group.filter(({ perspective }) => perspective === "inbound");
+  const requests = total(counted);
+  if (requests === 0) return undefined;
+  const latency = emptyHistogram();
+  for (const delta of counted) mergeInto(latency, delta.latency);
+  const attempts = total(attempted);
+  const refused = counted.filter((delta) => delta.class === "refused");
+  const sameBuckets = JSON.stringify(boundsMs) === JSON.stringify(latencyBoundsMs);
+  return {
+    seenBy: effective.length > 0 ? "caller" : "callee",
+    requests,
+    requestsPerSecond: (requests * 1_000) / windowMs,
+    successRate: 1 - total(counted.filter(failed)) / requests,
+    ...(sameBuckets ? quantiles(latency) : {}),
+    ...(attempted.length > 0 ? { attempts, retries: Math.max(0, attempts - requests) } : {}),
+    refused: total(refused),
+  };
 }
 
 function keyOf({ source, destination, route, backend }: EdgeDelta, by: Grouping) {
