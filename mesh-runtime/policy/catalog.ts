@@ -106,8 +106,11 @@ function byTarget<Policy extends Targeting>(
     );
 }
 
-/** Gateway API `HTTPRouteRule.matches`: the oldest route, then the alphabet. A route without a time is the youngest. */
-function byAge(a: DocumentOf<"HTTPRoute">, b: DocumentOf<"HTTPRoute">): number {
-  const time = ({ metadata }: DocumentOf<"HTTPRoute">): string => metadata.creationTimestamp ?? "9999";
+/**
+ * Which of two of a kind comes first where only one can: the oldest, then the alphabet (Gateway API
+ * `HTTPRouteRule.matches`). A document without a time is the youngest.
+ */
+export function byAge(a: PolicyDocument, b: PolicyDocument): number {
+  const time = ({ metadata }: PolicyDocument): string => metadata.creationTimestamp ?? "9999";
   return byCodeUnits(time(a), time(b)) || byCodeUnits(keyOf(a), keyOf(b));
 }

@@ -4,16 +4,20 @@ import { byCodeUnits } from "./canonical.ts";
 import type { Catalog } from "./catalog.ts";
 import { rulesOf } from "./compile-route.ts";
 import { type DocumentOf, keyOf } from "./documents.ts";
+import { listenerConflicts } from "./listener-conflicts.ts";
 import { type GatewayListener, notAttached, parentKey, workerOf } from "./references.ts";
 
 /** The listeners that each Service's worker implements, by `namespace/name` of the Service. */
 export function listenersByWorker(catalog: Catalog): ReadonlyMap<string, readonly Listener[]> {
   const listeners = new Map<string, Listener[]>();
+  const conflicts = listenerConflicts(catalog);
   for (const gateway of catalog.gateways.values()) {
     const { key, unusable } = workerOf(catalog, gateway);
     if (unusable !== undefined) continue;
     const own = listeners.get(key) ?? [];
-    own.push(...gateway.spec.listeners.map((listener) => compiled(catalog, gateway, listener)));
+    // One that conflicts with another is not listened at (Gateway API `ListenerConditionConflicted`).
+    const winning = gateway.spec.listeners.filter((listener) => !conflicts.has(listener));
+    own.push(...winning.map((listener) => compiled(catalog, gateway, listener)));
     listeners.set(key, own);
   }
   return listeners;

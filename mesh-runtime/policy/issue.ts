@@ -18,4 +18,9 @@ export interface Issue {
   readonly found: string;
   /** One sentence that says what is wrong and what to do. */
   readonly message: string;
+  /**
+   * A warning about a reference that does not resolve: the document is in force and carries a condition
+   * (Gateway API), and the requests concerned are refused. Whoever applies with `strict` has it refused.
+   */
+  readonly unresolved?: true;
 }

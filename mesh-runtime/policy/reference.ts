@@ -18,7 +18,7 @@ const introductions: Readonly<Record<Kind, string>> = {
   HTTPRoute:
     "Where requests go: matches, filters, weighted backends, timeouts, retries. Attached to a `Service` it speaks of calls inside the mesh (one in the Service's namespace for all callers, one in another namespace for callers of that namespace, and then only those); attached to a `Gateway` it speaks of requests from outside. A Service with a route answers only what a rule matches. Fields and meaning are Gateway API's.",
   Gateway:
-    "What the gateway worker listens to. The worker is the Service `gateway` of the same namespace, or the one that the annotation `mesh.tulle.dev/worker` names. Fields and meaning are Gateway API's.",
+    "What the gateway worker listens to. The worker is the Service that the annotation `mesh.tulle.dev/worker` names, or the one of the Gateway's own name in its namespace, or `gateway` there. Fields and meaning are Gateway API's.",
   ReferenceGrant:
     "Lets documents of one namespace refer to Services of another: routes of a Gateway to their backends, Gateways to their worker. Fields and meaning are Gateway API's.",
   Service: "A destination: its identity, where it is, what it demands of callers, and what it bears.",

@@ -3,18 +3,32 @@ import type { Catalog } from "./catalog.ts";
 import { defaultGatewayWorker } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
 import { gatewayGroup, meshGroup, workerAnnotation } from "./schema/metadata.ts";
+import { hasWorker } from "./schema/service.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
 type Gateway = DocumentOf<"Gateway">;
 export type ParentRef = HTTPRoute["spec"]["parentRefs"][number];
 export type BackendRef = NonNullable<HTTPRoute["spec"]["rules"][number]["backendRefs"]>[number];
+/** What any reference to a backend says of where it leads: that of a rule, that of a mirror. */
+export type BackendName = Pick<BackendRef, "group" | "kind" | "name" | "namespace" | "port">;
 export type GatewayListener = Gateway["spec"]["listeners"][number];
 
-/** What a reference leads to, and under which reason of Gateway API it does not. */
-export interface Referred {
+/**
+ * Why a reference leads nowhere: the reasons of Gateway API, and two of ours that it counts as
+ * `BackendNotFound`.
+ */
+export type Unusable =
+  | "InvalidKind"
+  | "RefNotPermitted"
+  | "BackendNotFound"
+  | "VirtualBackend"
+  | "PortNotFound";
+
+/** What a reference leads to, and why it does not. */
+export interface Referred<Reason extends Unusable = Unusable> {
   /** `namespace/name`. */
   readonly key: string;
-  readonly unusable?: "InvalidKind" | "RefNotPermitted" | "BackendNotFound" | "VirtualBackend";
+  readonly unusable?: Reason;
 }
 
 /** The groups under which a Service of the mesh is known: Kubernetes' core, as routes are written, and ours. */
@@ -27,7 +41,7 @@ const serviceGroups: readonly string[] = ["", meshGroup];
 export function backendOf(
   catalog: Catalog,
   route: HTTPRoute,
-  ref: BackendRef,
+  ref: BackendName,
   parent: ParentRef["kind"],
 ): Referred {
   const namespace = ref.namespace ?? route.metadata.namespace;
@@ -40,8 +54,13 @@ export function backendOf(
   const service = catalog.services.get(key);
   if (service === undefined) return { key, unusable: "BackendNotFound" };
   // Routing goes one level (GEP-1294), so a Service that only routes has nothing to answer with.
-  return service.spec.virtual === true ? { key, unusable: "VirtualBackend" } : { key };
+  if (service.spec.virtual === true) return { key, unusable: "VirtualBackend" };
+  return namesPort(service, ref.port) ? { key } : { key, unusable: "PortNotFound" };
 }
+
+/** Whether a Service has a port that a reference names. One that names no ports has them all: a worker has one way in. */
+export const namesPort = ({ spec }: DocumentOf<"Service">, port: number | undefined): boolean =>
+  port === undefined || spec.ports === undefined || spec.ports.some((one) => one.port === port);
 
 /** Whether a reference stays in its namespace, or a ReferenceGrant of the other one lets it in. */
 function permitted(
@@ -70,22 +89,43 @@ function permitted(
 export const parentKey = ({ metadata }: HTTPRoute, { namespace, name }: ParentRef): string =>
   `${namespace ?? metadata.namespace}/${name}`;
 
-/** The Service whose worker implements a Gateway; see {@link workerAnnotation}. */
-export function workerOf(catalog: Catalog, gateway: Gateway): Referred {
-  const written = gateway.metadata.annotations?.[workerAnnotation] ?? defaultGatewayWorker;
+/**
+ * The Service whose worker implements a Gateway; see {@link workerAnnotation}. Where nothing is written it is the
+ * one of the Gateway's own name, so that several Gateways of a namespace work as they are, and `gateway` otherwise.
+ */
+export function workerOf(
+  catalog: Catalog,
+  { metadata }: Gateway,
+): Referred<"RefNotPermitted" | "BackendNotFound" | "VirtualBackend"> {
+  const own = catalog.services.get(`${metadata.namespace}/${metadata.name}`);
+  const unwritten = own === undefined || !hasWorker(own) ? defaultGatewayWorker : metadata.name;
+  const written = metadata.annotations?.[workerAnnotation] ?? unwritten;
   const [namespace = "", name = ""] = written.includes("/")
     ? written.split("/", 2)
-    : [gateway.metadata.namespace, written];
+    : [metadata.namespace, written];
   const key = `${namespace}/${name}`;
-  const from = { group: gatewayGroup, kind: "Gateway", namespace: gateway.metadata.namespace };
+  const from = { group: gatewayGroup, kind: "Gateway", namespace: metadata.namespace };
   if (!permitted(catalog, from, namespace, name)) return { key, unusable: "RefNotPermitted" };
   const service = catalog.services.get(key);
   if (service === undefined) return { key, unusable: "BackendNotFound" };
-  return service.spec.virtual === true ? { key, unusable: "VirtualBackend" } : { key };
+  return hasWorker(service) ? { key } : { key, unusable: "VirtualBackend" };
 }
 
 /** Why a route is not attached to a listener (Gateway API `RouteConditionReason`). */
 export type NotAttached = "NoMatchingParent" | "NotAllowedByListeners" | "NoMatchingListenerHostname";
+
+/**
+ * Whether a route is attached to a Service that it names as parent: one that exists, at a port that it has.
+ * @returns the reason if it is not
+ */
+export function notAttachedToService(
+  { services }: Catalog,
+  route: HTTPRoute,
+  ref: ParentRef,
+): NotAttached | undefined {
+  const service = services.get(parentKey(route, ref));
+  return service !== undefined && namesPort(service, ref.port) ? undefined : "NoMatchingParent";
+}
 
 /**
  * Whether a listener takes a route that names its Gateway.

@@ -40,16 +40,17 @@ export interface Finding {
   readonly expected: string;
   readonly found: string;
   readonly message: string;
-  /** @default "error" */
+  /** @default "error", or "warning" for what is `unresolved` */
   readonly severity?: Issue["severity"];
+  readonly unresolved?: true;
   readonly at?: "key" | "value";
 }
 
 /** The issue for a finding in a document. */
 export function issueAt(origin: Origin, document: string, finding: Finding): Issue {
-  const { path, at, expected, found, message, severity = "error" } = finding;
+  const { path, at, expected, found, message, unresolved } = finding;
   return {
-    severity,
+    severity: finding.severity ?? (unresolved ? "warning" : "error"),
     source: origin.source,
     ...origin.locate(path, at),
     document,
@@ -57,6 +58,7 @@ export function issueAt(origin: Origin, document: string, finding: Finding): Iss
     expected,
     found,
     message,
+    ...(unresolved ? { unresolved } : {}),
   };
 }
 

@@ -2,9 +2,10 @@ import { type DocumentOf, keyOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
 import { didYouMean } from "../nearest.ts";
 import {
-  type BackendRef,
+  type BackendName,
   backendOf,
   type NotAttached,
+  namesPort,
   notAttached,
   type ParentRef,
   parentKey,
@@ -14,7 +15,10 @@ import type { CheckedMesh } from "./checked-mesh.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
 
-/** Every route is attached to something. */
+/**
+ * Every route is attached to something. One that is not changes nothing until its parent is there, and
+ * carries a condition meanwhile (Gateway API), so this is told and not refused.
+ */
 export function* parents(mesh: CheckedMesh): Generator<Issue> {
   for (const route of mesh.catalog.routes) {
     for (const [index, ref] of route.spec.parentRefs.entries()) {
@@ -46,29 +50,33 @@ function* serviceParent(
   if (service === undefined) {
     yield issue(route, {
       path: [...path, "name"],
+      unresolved: true,
       expected: "a Service that exists",
       found: key,
-      message: missing(`The Service ${key}`, key, catalog.services.keys()),
+      message: `${missing(`The Service ${key}`, key, catalog.services.keys())} Until then the route is attached to nothing there.`,
     });
     return;
   }
-  const fault = unnamedPort(service, ref.port);
-  if (fault !== undefined) yield issue(route, { ...fault, path: [...path, "port"] });
+  if (!namesPort(service, ref.port))
+    yield issue(
+      route,
+      unnamedPort(service, ref.port, path, "until then the route is attached to nothing there"),
+    );
 }
 
 /** What is wrong with a port that a Service, which names its ports, does not name. */
-function unnamedPort(
+const unnamedPort = (
   service: DocumentOf<"Service">,
   port: number | undefined,
-): Omit<Finding, "path"> | undefined {
-  const { ports } = service.spec;
-  if (port === undefined || ports === undefined || ports.some((one) => one.port === port)) return undefined;
-  return {
-    expected: `one of ${ports.map((one) => one.port).join(", ")}`,
-    found: `${port}`,
-    message: `The Service ${keyOf(service)} does not name the port ${port}; correct it, or add it to the Service.`,
-  };
-}
+  path: Path,
+  meanwhile: string,
+): Finding => ({
+  path: [...path, "port"],
+  unresolved: true,
+  expected: `one of ${(service.spec.ports ?? []).map((one) => one.port).join(", ")}`,
+  found: `${port}`,
+  message: `The Service ${keyOf(service)} does not name the port ${port}; correct it, or add it to the Service; ${meanwhile}.`,
+});
 
 function* gatewayParent(
   { catalog, issue }: CheckedMesh,
@@ -81,9 +89,10 @@ function* gatewayParent(
   if (gateway === undefined) {
     yield issue(route, {
       path: [...path, "name"],
+      unresolved: true,
       expected: "a Gateway that exists",
       found: key,
-      message: missing(`The Gateway ${key}`, key, catalog.gateways.keys()),
+      message: `${missing(`The Gateway ${key}`, key, catalog.gateways.keys())} Until then the route is attached to nothing there.`,
     });
     return;
   }
@@ -93,6 +102,7 @@ function* gatewayParent(
   const reason = closeness.find((one) => reasons.includes(one)) ?? "NoMatchingParent";
   yield issue(route, {
     path,
+    unresolved: true,
     expected: `a listener of ${key} that takes this route`,
     found: reason,
     message: `No listener of ${key} takes this route: ${why[reason]}.`,
@@ -112,7 +122,10 @@ const why: Readonly<Record<NotAttached, string>> = {
   NoMatchingParent: "none has the sectionName and port that the parentRef names; correct the parentRef",
 };
 
-/** Every backend exists, may be referred to, and has a worker. */
+/**
+ * Every backend exists, may be referred to, and has a worker. The share of one that does not is answered with 500,
+ * and the route carries a condition (Gateway API `HTTPRouteRule.backendRefs`), so this is told and not refused.
+ */
 export function* backends(mesh: CheckedMesh): Generator<Issue> {
   for (const route of mesh.catalog.routes) {
     const kinds = new Set(route.spec.parentRefs.map(({ kind }) => kind));
@@ -121,7 +134,7 @@ export function* backends(mesh: CheckedMesh): Generator<Issue> {
     for (const [rule, { backendRefs = [], filters = [] }] of route.spec.rules.entries()) {
       const path = ["spec", "rules", rule, "backendRefs"];
       for (const [index, ref] of backendRefs.entries())
-        yield* backend(mesh, route, ref, kind, [...path, index]);
+        yield* backend(mesh, route, ref, kind, [...path, index], refused);
       const redirects = filters.some(({ type }) => type === "RequestRedirect");
       if (redirects || backendRefs.some(({ weight }) => weight > 0)) continue;
       yield mesh.issue(route, {
@@ -139,9 +152,10 @@ export function* backends(mesh: CheckedMesh): Generator<Issue> {
 function* backend(
   { catalog, issue }: CheckedMesh,
   route: HTTPRoute,
-  ref: BackendRef,
+  ref: BackendName,
   kind: ParentRef["kind"],
   path: Path,
+  meanwhile: string,
 ): Generator<Issue> {
   const { key, unusable } = backendOf(catalog, route, ref, kind);
   const [namespace = ""] = key.split("/");
@@ -149,42 +163,53 @@ function* backend(
     case "InvalidKind":
       yield issue(route, {
         path: [...path, "kind"],
+        unresolved: true,
         expected: 'kind Service of the group ""',
         found: `kind ${ref.kind} of the group "${ref.group}"`,
-        message: `A backend is a Service (group ""), not a ${ref.kind} of the group "${ref.group}"; refer to a Service.`,
+        message: `A backend is a Service (group ""), not a ${ref.kind} of the group "${ref.group}"; refer to a Service; ${meanwhile}.`,
       });
       return;
     case "RefNotPermitted":
       yield issue(route, {
         path: [...path, "namespace"],
+        unresolved: true,
         expected: `a ReferenceGrant in the namespace ${namespace}`,
         found: "none that fits",
-        message: `A route of a Gateway may go to ${key} only if a ReferenceGrant in ${namespace} lets HTTPRoutes of ${route.metadata.namespace} refer to it; add one.`,
+        message: `A route of a Gateway may go to ${key} only if a ReferenceGrant in ${namespace} lets HTTPRoutes of ${route.metadata.namespace} refer to it; add one; ${meanwhile}.`,
       });
       return;
     case "BackendNotFound":
       yield issue(route, {
         path: [...path, "name"],
+        unresolved: true,
         expected: "a Service that exists",
         found: key,
-        message: missing(`The Service ${key}`, key, catalog.services.keys()),
+        message: `${missing(`The Service ${key}`, key, catalog.services.keys())} ${capital(meanwhile)}.`,
       });
       return;
     case "VirtualBackend":
       yield issue(route, {
         path: [...path, "name"],
+        unresolved: true,
         expected: "a Service with a worker",
         found: `${key}, which is virtual`,
-        message: `${key} only routes to others, and routing goes one level; name the Services that it routes to.`,
+        message: `${key} only routes to others, and routing goes one level; name the Services that it routes to; ${meanwhile}.`,
       });
       return;
+    case "PortNotFound": {
+      const service = catalog.services.get(key);
+      if (service !== undefined) yield issue(route, unnamedPort(service, ref.port, path, meanwhile));
+      return;
+    }
     case undefined:
-      break;
+      return;
   }
-  const service = catalog.services.get(key);
-  const fault = service === undefined ? undefined : unnamedPort(service, ref.port);
-  if (fault !== undefined) yield issue(route, { ...fault, path: [...path, "port"] });
 }
+
+/** What happens as long as a backend does not resolve. */
+const refused = "until then its share of the requests is answered with 500";
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A Service without worker needs a route, or nothing answers for it. */
 export function* virtualServices({ catalog, issue }: CheckedMesh): Generator<Issue> {
@@ -198,9 +223,10 @@ export function* virtualServices({ catalog, issue }: CheckedMesh): Generator<Iss
     if (service.spec.virtual !== true || routed.has(key)) continue;
     yield issue(service, {
       path: ["spec", "virtual"],
+      unresolved: true,
       expected: "an HTTPRoute with this Service as parent",
       found: "none",
-      message: `${key} is virtual and nothing routes its requests; add an HTTPRoute with the parent ${service.metadata.name}, or give it a worker.`,
+      message: `${key} is virtual and nothing routes its requests; add an HTTPRoute with the parent ${service.metadata.name}, or give it a worker; until then its requests are refused.`,
     });
   }
 }

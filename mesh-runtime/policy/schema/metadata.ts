@@ -44,7 +44,7 @@ export const port = (): Schema<number> =>
 /**
  * On a Gateway, names the Service whose worker implements it: `name`, or `namespace/name` where a
  * ReferenceGrant of that namespace lets Gateways of this one refer to the Service. Without it, the
- * Service `gateway` of the Gateway's own namespace does.
+ * Service of the Gateway's own name and namespace does, and otherwise the Service `gateway` there.
  */
 export const workerAnnotation = "mesh.tulle.dev/worker";
 const ownAnnotations = "mesh.tulle.dev/";

@@ -103,15 +103,15 @@ describe("names", () => {
 });
 
 describe("a route", () => {
-  test("is attached to a Service or Gateway that exists", () => {
+  test("is told when its Service or Gateway does not exist", () => {
     expectOne(
       together(...shop, route("r", "name: paymets", "[{backendRefs: [{name: web}]}]")),
-      "error 7 spec.parentRefs[0].name",
+      "warning 7 spec.parentRefs[0].name",
       'did you mean "default/payments"?',
     );
     expectOne(
       together(...shop, entry("r", "parentRefs: [{name: x}], rules: [{backendRefs: [{name: web}]}]")),
-      "error 7 spec.parentRefs[0].name",
+      "warning 7 spec.parentRefs[0].name",
       "The Gateway default/x does not exist",
     );
   });
@@ -151,7 +151,7 @@ describe("a route", () => {
       ),
     );
     expect(issues).toMatchObject([
-      { severity: "error", line: 11, path: "spec.parentRefs[0]", found: reason },
+      { severity: "warning", unresolved: true, line: 11, path: "spec.parentRefs[0]", found: reason },
     ]);
   });
 
@@ -173,10 +173,10 @@ describe("a route", () => {
         ),
       );
     expect(foreign("All")).toEqual([]);
-    expectOne(foreign("Same"), "error 15 spec.parentRefs[0]", "set allowedRoutes.namespaces.from");
+    expectOne(foreign("Same"), "warning 15 spec.parentRefs[0]", "set allowedRoutes.namespaces.from");
   });
 
-  test("goes to backends that exist and have a worker", () => {
+  test("is told when a backend does not exist or has no worker", () => {
     const to = (ref: string) =>
       together(
         ...shop,
@@ -187,21 +187,21 @@ describe("a route", () => {
     expect(to("{name: payments}")).toEqual([]);
     expectOne(
       to("{name: payment}"),
-      "error 11 spec.rules[0].backendRefs[0].name",
+      "warning 11 spec.rules[0].backendRefs[0].name",
       'did you mean "default/payments"?',
     );
     expectOne(
       to("{name: nothing-like-it}"),
-      "error 11 spec.rules[0].backendRefs[0].name",
+      "warning 11 spec.rules[0].backendRefs[0].name",
       "does not exist; add it",
     );
-    expectOne(to("{name: v}"), "error 11", "routing goes one level");
+    expectOne(to("{name: v}"), "warning 11", "routing goes one level");
     expectOne(
       to("{name: web, kind: Pod}"),
-      "error 11 spec.rules[0].backendRefs[0].kind",
+      "warning 11 spec.rules[0].backendRefs[0].kind",
       "A backend is a Service",
     );
-    expectOne(to("{name: web, group: apps}"), "error 11 spec.rules[0].backendRefs[0].kind");
+    expectOne(to("{name: web, group: apps}"), "warning 11 spec.rules[0].backendRefs[0].kind");
   });
 
   test("of a Gateway needs a grant to leave its namespace, one of a Service does not", () => {
@@ -218,7 +218,7 @@ describe("a route", () => {
     expect(together(...shop, ...other, mesh)).toEqual([]);
     expectOne(
       together(...shop, ...edge, ...other, way),
-      "error 15 spec.rules[0].backendRefs[0].namespace",
+      "warning 15 spec.rules[0].backendRefs[0].namespace",
       "lets HTTPRoutes of default refer",
     );
     expect(together(...shop, ...edge, ...other, way, grant(from, to))).toEqual([]);
@@ -246,7 +246,7 @@ describe("a route", () => {
         route("r", "name: web", `[{backendRefs: [{name: api, port: ${port}}]}]`),
       );
     expect(to(80)).toEqual([]);
-    expectOne(to(8080), "error 9 spec.rules[0].backendRefs[0].port", "does not name the port 8080");
+    expectOne(to(8080), "warning 9 spec.rules[0].backendRefs[0].port", "does not name the port 8080");
   });
 
   test("is attached to a port that its Service names, if it names any", () => {
@@ -257,7 +257,7 @@ describe("a route", () => {
         route("r", `name: api, port: ${port}`, "[{backendRefs: [{name: web}]}]"),
       );
     expect(on(80)).toEqual([]);
-    expectOne(on(443), "error 9 spec.parentRefs[0].port", "does not name the port 443");
+    expectOne(on(443), "warning 9 spec.parentRefs[0].port", "does not name the port 443");
   });
 
   test("is warned about when a rule answers everything with 500", () => {
@@ -329,10 +329,10 @@ describe("a route", () => {
   });
 });
 
-test("a virtual Service without route is refused", () => {
+test("a virtual Service without route is told", () => {
   expectOne(
     together(...shop, service("v", "{virtual: true}")),
-    "error 7 spec.virtual",
+    "warning 7 spec.virtual",
     "nothing routes its requests",
   );
   expect(
@@ -355,13 +355,13 @@ describe("a Gateway", () => {
   test("is implemented by the Service gateway, or the one that it names", () => {
     expectOne(
       together(...shop, http),
-      "error 7 metadata.name",
-      "implemented by the Service default/gateway unless",
+      "warning 7 metadata.name",
+      "implemented by the Service of its own name or by default/gateway, unless",
     );
     expect(together(...shop, annotated("web"))).toEqual([]);
     expectOne(
       together(...shop, annotated("wbe")),
-      'error 7 metadata.annotations["mesh.tulle.dev/worker"]',
+      'warning 7 metadata.annotations["mesh.tulle.dev/worker"]',
       'did you mean "default/web"?',
     );
   });
@@ -373,7 +373,7 @@ describe("a Gateway", () => {
       route("r", "name: v", "[{backendRefs: [{name: web}]}]"),
       annotated("v"),
     );
-    expectOne(issues, "error 11", "has no worker");
+    expectOne(issues, "warning 11", "has no worker");
   });
 
   test("needs a grant for a worker of another namespace", () => {
@@ -381,7 +381,7 @@ describe("a Gateway", () => {
     const grant = `{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: g, namespace: infra}, spec: {from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: default}], to: [{group: "", kind: Service, name: edge}]}}`;
     expectOne(
       together(...shop, ...infra, annotated("infra/edge")),
-      "error 11",
+      "warning 11",
       "lets Gateways of default refer",
     );
     expect(together(...shop, ...infra, annotated("infra/edge"), grant)).toEqual([]);
@@ -392,7 +392,7 @@ describe("a Gateway", () => {
       gateway("second", `listeners: [{name: http, port: 80, protocol: HTTP${host}}]`);
     expectOne(
       together(...shop, ...edge, second("")),
-      "error 11 spec.listeners[0].port",
+      "warning 11 spec.listeners[0].port",
       "in default/public already",
     );
     expect(together(...shop, ...edge, second(", hostname: a.example"))).toEqual([]);
