@@ -4,14 +4,14 @@ import { header } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
 import { type Transport, TransportFailure } from "./foundation/ports.ts";
 import { no, ok } from "./foundation/result.ts";
-import type { LoadedDestination } from "./policy/loaded.ts";
+import type { LoadedRecipient } from "./policy/loaded.ts";
 
 /** What a response tells about the mesh: the sender's newest epoch, and circuits that are not closed. */
 export type Hear = (epoch: string | null, circuits: string | null) => void;
 
 interface Ready {
   readonly message: Message;
-  readonly recipient: LoadedDestination;
+  readonly recipient: LoadedRecipient;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -19,8 +19,9 @@ interface Ready {
 export const transported =
   (ports: { readonly transport: Transport; readonly hear: Hear }): Step<Ready, Answer> =>
   async ({ message, recipient, signal }) => {
-    const { endpoint, key } = recipient.settings;
-    if (endpoint === undefined) {
+    const { key } = recipient.settings;
+    const address = recipient.endpoint?.address;
+    if (address === undefined) {
       return no({
         kind: "no-backend",
         destination: key,
@@ -34,8 +35,8 @@ export const transported =
     // Nothing has left yet: a message that is no request tells nothing about the destination.
     if (request === undefined) return no({ kind: "internal", detail: "the message cannot be sent" });
     try {
-      const response = await ports.transport.send(endpoint, request);
-      if (ports.transport.vouchesFor(endpoint))
+      const response = await ports.transport.send(address, request);
+      if (ports.transport.vouchesFor(address))
         ports.hear(response.headers.get(header.epoch), response.headers.get(header.circuits));
       return ok(response);
     } catch (error) {

@@ -15,7 +15,9 @@ export interface Background {
 export type Endpoint =
   /** `url`: the address for callers that have no service bindings, if it has one. */
   | { readonly kind: "binding"; readonly binding: string; readonly url?: string }
-  | { readonly kind: "url"; readonly url: string };
+  | { readonly kind: "url"; readonly url: string }
+  /** A worker of a dispatch namespace (Workers for Platforms): `env[binding].get(worker)`. */
+  | { readonly kind: "dispatch"; readonly binding: string; readonly worker: string };
 
 /** Carries one attempt to one endpoint. Redirects come back as they are; nothing is retried here. */
 export interface Transport {

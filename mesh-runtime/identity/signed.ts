@@ -27,8 +27,8 @@ export interface Recipient {
     /** Bodies above `maxDigestBytes`: refuse to send them, or send them without a digest. */
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
-    readonly endpoint?: Endpoint;
   };
+  readonly endpoint?: { readonly address: Endpoint } | undefined;
 }
 
 interface Proving {
@@ -48,8 +48,8 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
   return layer<Proving, object, Answer>("signed", (next) => (exchange) => {
     const { message, recipient } = exchange;
     for (const name of identityHeaders) message.headers.delete(name);
-    const { evidence, endpoint } = recipient.settings;
-    return evidence === "binding" && endpoint?.kind === "binding" ? next(exchange) : proven(exchange, next);
+    const bound = recipient.endpoint?.address.kind === "binding";
+    return bound && recipient.settings.evidence === "binding" ? next(exchange) : proven(exchange, next);
   });
 
   async function proven<Known extends Proving>(exchange: Known, next: Step<Known, Answer>): Promise<Answer> {

@@ -1,14 +1,13 @@
-import type { Endpoint } from "../foundation/ports.ts";
-import { parseSpiffeId, workloadId } from "../identity/spiffe-id.ts";
 import type { Rule, ServiceKey } from "../routing/words.ts";
 import { type Catalog, catalogOf, type MeshOptions } from "./catalog.ts";
 import { accessRules } from "./compile-access.ts";
+import { bindingOf, endpointsOf, spiffeIdOf } from "./compile-endpoints.ts";
 import { listenersByWorker } from "./compile-gateway.ts";
 import { rulesOf } from "./compile-route.ts";
 import { inboundOf, telemetryOf, trafficOf } from "./compile-settings.ts";
 import { type DocumentOf, keyOf, type PolicyDocument } from "./documents.ts";
-import { parentKey } from "./references.ts";
-import { constantCase } from "./schema/service.ts";
+import { notAttachedToService, parentKey } from "./references.ts";
+import { hasWorker } from "./schema/service.ts";
 import { type Destination, type Snapshot, snapshotVersion } from "./snapshot.ts";
 
 type Service = DocumentOf<"Service">;
@@ -17,8 +16,8 @@ type Service = DocumentOf<"Service">;
  * Compiles documents into one snapshot for each Service that has a worker, in order of keys. Pure: the
  * same set of documents, in any order, gives the same bytes of canonical JSON.
  *
- * What the cross-check refuses still compiles, and closed: a backend that does not exist keeps its share
- * and answers 500, a route whose parent does not exist is attached to nothing. Snapshots of one
+ * What does not resolve compiles all the same, and closed: a backend that does not exist keeps its share
+ * and answers 500, a route whose parent does not exist is attached to nothing (Gateway API). Snapshots of one
  * namespace share the object `destinations`, so that whoever writes them can write it once.
  *
  * @param documents that the schema has let through
@@ -32,7 +31,7 @@ export function compile(
   const destinations = destinationsByNamespace(catalog);
   const snapshots = new Map<ServiceKey, Snapshot>();
   for (const [key, service] of catalog.services) {
-    if (service.spec.virtual === true) continue;
+    if (!hasWorker(service)) continue;
     snapshots.set(key, {
       version: snapshotVersion,
       trustDomain: catalog.trustDomain,
@@ -45,11 +44,6 @@ export function compile(
     });
   }
   return snapshots;
-}
-
-/** The SPIFFE ID of a Service: as written, or by its name. */
-export function spiffeIdOf({ trustDomain }: Catalog, { metadata, spec }: Service): string {
-  return spec.identity ?? workloadId(trustDomain, metadata.namespace, metadata.name).uri;
 }
 
 /** What callers of a namespace can name. Made once a namespace, and shared by its snapshots. */
@@ -80,34 +74,17 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
   const { name, namespace } = service.metadata;
   const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, service);
   const binding = bindingOf(service);
-  const endpoint = endpointOf(service);
   return {
     key: keyOf(service),
     spiffeId: spiffeIdOf(catalog, service),
     hosts: [`${name}.${namespace}`, `${name}.${namespace}.mesh`],
     ...(binding === undefined ? {} : { binding }),
-    ...(endpoint === undefined ? {} : { endpoint }),
+    endpoints: endpointsOf(catalog, service),
     evidence,
     largeBody,
     maxDigestBytes,
     traffic: trafficOf(catalog, service),
   };
-}
-
-/** The name in callers' `env` that means a Service. One that has an address alone is in no `env`, unless it says so. */
-export function bindingOf({ metadata, spec }: Service): string | undefined {
-  const { binding, endpoint } = spec;
-  if (binding !== undefined) return binding;
-  return endpoint === undefined ? constantCase(metadata.name) : endpoint.binding;
-}
-
-function endpointOf({ metadata, spec }: Service): Endpoint | undefined {
-  if (spec.virtual === true) return undefined;
-  const { binding, url } = spec.endpoint ?? { binding: spec.binding ?? constantCase(metadata.name) };
-  const origin = url === undefined ? undefined : new URL(url).origin;
-  if (binding !== undefined)
-    return { kind: "binding", binding, ...(origin === undefined ? {} : { url: origin }) };
-  return origin === undefined ? undefined : { kind: "url", url: origin };
 }
 
 /** Rules of one route at a Service, for one port or all. */
@@ -126,7 +103,9 @@ type DestinationRules = Pick<Destination, "rules" | "portRules">;
 function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => DestinationRules {
   const byParent = new Map<string, Attached[]>();
   for (const route of catalog.routes) {
-    const parents = route.spec.parentRefs.filter(({ kind }) => kind === "Service");
+    const parents = route.spec.parentRefs.filter(
+      (ref) => ref.kind === "Service" && notAttachedToService(catalog, route, ref) === undefined,
+    );
     if (parents.length === 0) continue;
     const rules = rulesOf(catalog, route, "Service");
     const ports = new Map<ServiceKey, Set<number | undefined>>();
@@ -161,10 +140,4 @@ function byPort(attached: readonly Attached[]): DestinationRules {
       ? {}
       : { portRules: Object.fromEntries(ports.map((port) => [String(port), on(port)])) }),
   };
-}
-
-/** Whether a written identity is one that this mesh can give. */
-export function inTrustDomain(identity: string, trustDomain: string): boolean {
-  const id = parseSpiffeId(identity);
-  return id.ok && id.value.trustDomain === trustDomain;
 }

@@ -1,5 +1,6 @@
 import type { MeshOptions } from "./catalog.ts";
 import { type Check, checkedMesh } from "./cross-check/checked-mesh.ts";
+import { endpoints } from "./cross-check/endpoints.ts";
 import { gatewayWorkers, listeners } from "./cross-check/gateways.ts";
 import { bindings, duplicateNames, identities, meshConfigs } from "./cross-check/names.ts";
 import { routeCycles, shadowedMatches } from "./cross-check/overlaps.ts";
@@ -24,6 +25,7 @@ const checks: readonly Check[] = [
   meshConfigs,
   identities,
   bindings,
+  endpoints,
   parents,
   backends,
   virtualServices,

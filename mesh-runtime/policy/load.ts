@@ -4,9 +4,9 @@ import { parseSpiffeId } from "../identity/spiffe-id.ts";
 import type { SpiffeId } from "../identity/words.ts";
 import { listenerIndex } from "../routing/listeners.ts";
 import { digestOf } from "./canonical.ts";
-import type { Loaded, LoadedDestination } from "./loaded.ts";
+import type { Loaded, LoadedDestination, LoadedRecipient } from "./loaded.ts";
 import { destinationTable } from "./port-table.ts";
-import type { Destination, Snapshot } from "./snapshot.ts";
+import type { Destination, EndpointSettings, Snapshot } from "./snapshot.ts";
 import { readSnapshot } from "./snapshot-shape.ts";
 
 /** Larger snapshots are refused before they are digested, bytes. A destination takes about 1 KB. */
@@ -62,9 +62,9 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
   const byBinding = new Map<string, LoadedDestination>();
   for (const [key, settings] of Object.entries(snapshot.destinations)) {
     if (settings.key !== key) return no(`destination ${key} calls itself ${settings.key}`);
-    const id = ownId(settings.spiffeId, snapshot.trustDomain);
-    if (!id.ok) return id;
-    const destination = loadedDestination(settings, id.value);
+    const loaded = loadedDestination(settings, snapshot.trustDomain);
+    if (!loaded.ok) return loaded;
+    const destination = loaded.value;
     byKey.set(key, destination);
     for (const host of settings.hosts) if (!byHost.has(host)) byHost.set(host, destination);
     if (settings.binding !== undefined && ownsBinding(settings, byBinding, snapshot)) {
@@ -82,9 +82,35 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
   });
 }
 
-function loadedDestination(settings: Destination, id: SpiffeId): LoadedDestination {
+function loadedDestination(settings: Destination, trustDomain: string): Result<LoadedDestination, string> {
+  const id = ownId(settings.spiffeId, trustDomain);
+  if (!id.ok) return id;
+  const recipients: LoadedRecipient[] = [];
+  for (const endpoint of settings.endpoints) {
+    const recipient = loadedRecipient(settings, id.value, endpoint, trustDomain);
+    if (!recipient.ok) return recipient;
+    recipients.push(recipient.value);
+  }
   const table = destinationTable(settings);
-  return { destination: settings.key, settings, id, ...(table === undefined ? {} : { table }) };
+  return ok({
+    destination: settings.key,
+    ...(recipients[0] ?? { settings, id: id.value, endpoint: undefined }),
+    choice: recipients.length > 1 ? recipients : [],
+    ...(table === undefined ? {} : { table }),
+  });
+}
+
+function loadedRecipient(
+  settings: Destination,
+  id: SpiffeId,
+  endpoint: EndpointSettings,
+  trustDomain: string,
+): Result<LoadedRecipient, string> {
+  const { recipient } = endpoint;
+  if (recipient === undefined) return ok({ settings, id, endpoint });
+  const { spiffeId, ...demands } = recipient;
+  const its = ownId(spiffeId, trustDomain);
+  return its.ok ? ok({ settings: { ...settings, spiffeId, ...demands }, id: its.value, endpoint }) : its;
 }
 
 /** A binding name that two services claim means the one in the workload's own namespace, as a bare host does. */

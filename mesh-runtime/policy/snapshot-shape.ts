@@ -20,6 +20,7 @@ const test =
 
 const text = test("a text", (value) => typeof value === "string");
 const flag = test("true or false", (value) => typeof value === "boolean");
+const number = test("a whole number", Number.isSafeInteger);
 const amount = test("a number of 0 or more", (value) => typeof value === "number" && value >= 0);
 const share = test("a share from 0 to 1", (value) => typeof value === "number" && value >= 0 && value <= 1);
 const whole = test("a whole number of 0 or more", (value) =>
@@ -87,12 +88,20 @@ function first<Item>(items: Iterable<Item>, judge: (item: Item) => string | unde
 
 const valued = { value: text };
 const named = list(strict({ name: text, value: text }));
+// What a program does is not judged: whatever it says, it ends, and what it does not say falls under nothing.
+const pattern = strict({ prefix: text, classes: list(list(whole)), program: list(number) });
+const namedMatches = list(strict({ name: text, value: text, pattern: optional(pattern) }));
 const stringMatches = optional(list(tagged({ exact: valued, prefix: valued, suffix: valued, present: {} })));
-const pathMatch = tagged({ Exact: valued, PathPrefix: valued });
+const pathMatch = tagged({ Exact: valued, PathPrefix: valued, RegularExpression: { value: text, pattern } });
 const pathChange = optional(tagged({ ReplaceFullPath: valued, ReplacePrefixMatch: valued }));
 const headerChange = { set: named, add: named, remove: list(text) };
 
-const routeMatch = strict({ path: pathMatch, method: optional(text), headers: named, query: named });
+const routeMatch = strict({
+  path: pathMatch,
+  method: optional(text),
+  headers: namedMatches,
+  query: namedMatches,
+});
 
 const filter = tagged({
   RequestHeaderModifier: headerChange,
@@ -145,10 +154,31 @@ const authorizationRule = strict({
 const evidence = oneOf("binding", "signature");
 const largeBody = oneOf("reject", "unsigned");
 
-const endpoint: Shape = (value, path) =>
-  isObject(value) && value.kind === "binding"
-    ? open({ binding: text, url: optional(text) })(value, path)
-    : open({ kind: oneOf("url"), url: text })(value, path);
+/** By its member `kind`. */
+const address =
+  (kinds: Readonly<Record<string, Members>>): Shape =>
+  (value, path) => {
+    const kind = isObject(value) ? value.kind : undefined;
+    const members = typeof kind === "string" && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+    return members === undefined
+      ? `${path}.kind must be one of ${Object.keys(kinds).join(", ")}`
+      : open(members)(value, path);
+  };
+
+const demands = { spiffeId: text, evidence, largeBody, maxDigestBytes: whole };
+
+const endpoint = open({
+  name: text,
+  address: address({
+    binding: { binding: text, url: optional(text) },
+    url: { url: text },
+    dispatch: { binding: text, worker: text },
+  }),
+  weight: whole,
+  priority: whole,
+  locality: optional(open({ region: text, zone: optional(text) })),
+  recipient: optional(open(demands)),
+});
 
 const traffic = open({
   timeoutMs: amount,
@@ -179,13 +209,10 @@ const traffic = open({
 
 const destination = open({
   key: text,
-  spiffeId: text,
+  ...demands,
   hosts: list(text),
   binding: optional(text),
-  endpoint: optional(endpoint),
-  evidence,
-  largeBody,
-  maxDigestBytes: whole,
+  endpoints: list(endpoint),
   rules: optional(list(rule)),
   portRules: optional(record(list(rule))),
   traffic,

@@ -2,7 +2,7 @@ import type { AuthorizationRule } from "../authorization/words.ts";
 import type { Endpoint } from "../foundation/ports.ts";
 import type { Evidence, Mode } from "../identity/words.ts";
 import type { TrafficSettings } from "../resilience/words.ts";
-import type { Listener, Rule, ServiceKey } from "../routing/words.ts";
+import type { Listener, Placement, Rule, ServiceKey } from "../routing/words.ts";
 import type { TelemetrySettings } from "../telemetry/words.ts";
 
 /** Version of the snapshot's form. A runtime refuses a form that it does not know. */
@@ -50,8 +50,8 @@ export interface Destination {
   readonly hosts: readonly string[];
   /** Name of the service binding in a caller's `env` that is this service, if it has one. */
   readonly binding?: string;
-  /** Where it is; absent for a Service that only routes to others. */
-  readonly endpoint?: Endpoint;
+  /** Where it is; none for a Service that only routes to others. */
+  readonly endpoints: readonly EndpointSettings[];
   /** What it demands of callers. */
   readonly evidence: Evidence;
   readonly largeBody: "reject" | "unsigned";
@@ -64,6 +64,18 @@ export interface Destination {
    */
   readonly portRules?: Readonly<Record<string, readonly Rule[]>>;
   readonly traffic: TrafficSettings;
+}
+
+/** One place where a destination answers. */
+export interface EndpointSettings extends Placement {
+  readonly address: Endpoint;
+  /** Who answers there and what it demands, where that is another workload than the destination's own. */
+  readonly recipient?: {
+    readonly spiffeId: string;
+    readonly evidence: Evidence;
+    readonly largeBody: "reject" | "unsigned";
+    readonly maxDigestBytes: number;
+  };
 }
 
 /** The signed pointer from a workload to the snapshot in force: payload of a JWS by the mesh's root key. */

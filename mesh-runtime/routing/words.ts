@@ -3,21 +3,43 @@ import type { HeaderFields } from "../foundation/fields.ts";
 /** `namespace/name` of a Service: how services are told apart everywhere inside the mesh. */
 export type ServiceKey = string;
 
+/** How a path is compared; see `path-match.ts`. */
 export type PathMatch =
   | { readonly type: "Exact"; readonly value: string }
-  | { readonly type: "PathPrefix"; readonly value: string };
+  | { readonly type: "PathPrefix"; readonly value: string }
+  /** The value is the expression as written, and what tells one from another; the pattern is what it means. */
+  | { readonly type: "RegularExpression"; readonly value: string; readonly pattern: Pattern };
+
+/**
+ * A regular expression as control compiled it (`policy/compile-pattern.ts`) and as workers run it
+ * (`pattern.ts`). Plain data. It says whether a whole text falls under it, nothing else.
+ */
+export interface Pattern {
+  /** What every text that falls under it begins with; the rest is read by the program. */
+  readonly prefix: string;
+  /** Sets of characters: the code points where one begins, ends, begins again and so on, ascending. */
+  readonly classes: readonly (readonly number[])[];
+  /** Three numbers for each instruction (see `pattern.ts`); the first instruction begins. */
+  readonly program: readonly number[];
+}
 
 export interface NamedValue {
   readonly name: string;
   readonly value: string;
 }
 
+/** What a header or a query parameter must be: the value, or what falls under the pattern, where there is one. */
+export interface NamedMatch extends NamedValue {
+  /** Of a `RegularExpression`, whose value is the expression as written. */
+  readonly pattern?: Pattern;
+}
+
 /** All conditions hold together (Gateway API `HTTPRouteMatch`). Header names are lower case. */
 export interface RouteMatch {
   readonly path: PathMatch;
   readonly method?: string;
-  readonly headers: readonly NamedValue[];
-  readonly query: readonly NamedValue[];
+  readonly headers: readonly NamedMatch[];
+  readonly query: readonly NamedMatch[];
 }
 
 export interface HeaderChange {
@@ -59,11 +81,11 @@ export interface Mirror {
 /** What browsers on other origins may do (Gateway API `HTTPCORSFilter`; Fetch §3.3). */
 export interface Cors {
   readonly type: "CORS";
-  /** As written: `*`, an origin, or an origin with `*` in its host. */
+  /** `*`, an origin, or an origin whose host begins with `*`; in the form of `origin-match.ts`. */
   readonly allowOrigins: readonly string[];
   readonly allowCredentials: boolean;
+  /** As written, as are the names of headers; may be `*`. */
   readonly allowMethods: readonly string[];
-  /** Lower case, or `*`. */
   readonly allowHeaders: readonly string[];
   readonly exposeHeaders: readonly string[];
   readonly maxAgeSeconds: number;
@@ -76,6 +98,23 @@ export interface Backend {
   readonly filters: readonly Filter[];
   /** Why this backend cannot be used, if so (Gateway API reason, such as `BackendNotFound`). */
   readonly unusable?: string;
+}
+
+/** Where something runs. */
+export interface Locality {
+  readonly region: string;
+  readonly zone?: string;
+}
+
+/** What choosing among the endpoints of a destination has to know about one of them. */
+export interface Placement {
+  /** Tells it apart from the destination's others; stays the same when others come and go. */
+  readonly name: string;
+  /** Share within its level; 0: only sessions that are there. */
+  readonly weight: number;
+  /** Level: 0 is used first, the next one once all of the level before it fail. */
+  readonly priority: number;
+  readonly locality?: Locality;
 }
 
 /** What a route says about retrying (Gateway API `HTTPRouteRetry`). */

@@ -5,7 +5,7 @@ export function httpTransport(platformFetch: typeof fetch): Transport {
   return {
     vouchesFor: () => false,
     send(endpoint: Endpoint, request: Request): Promise<Response> {
-      const { url } = endpoint;
+      const url = endpoint.kind === "dispatch" ? undefined : endpoint.url;
       if (url !== undefined) return platformFetch(atOrigin(url, request));
       throw new TransportFailure(
         "The destination has no address: give its Service document an endpoint.url beside the binding, at which it is reached over HTTP",

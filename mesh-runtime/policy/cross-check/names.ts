@@ -1,8 +1,8 @@
-import { bindingOf, inTrustDomain, spiffeIdOf } from "../compile.ts";
+import { bindingOf, inTrustDomain, spiffeIdOf } from "../compile-endpoints.ts";
 import { type DocumentOf, keyOf, nameOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
-import { controlBinding } from "../schema/service.ts";
-import { shown } from "../source.ts";
+import { controlBinding } from "../schema/endpoints.ts";
+import { type Path, shown } from "../source.ts";
 import { type CheckedMesh, collisions } from "./checked-mesh.ts";
 
 type Service = DocumentOf<"Service">;
@@ -110,7 +110,9 @@ export function* bindings({ catalog, issue, place }: CheckedMesh): Generator<Iss
   );
 }
 
-function placeOfBinding({ spec }: Service): readonly string[] {
+function placeOfBinding({ spec }: Service): Path {
   if (spec.binding !== undefined) return ["spec", "binding"];
+  const first = spec.endpoints?.findIndex(({ binding }) => binding !== undefined) ?? -1;
+  if (first >= 0) return ["spec", "endpoints", first, "binding"];
   return spec.endpoint?.binding === undefined ? ["metadata", "name"] : ["spec", "endpoint", "binding"];
 }

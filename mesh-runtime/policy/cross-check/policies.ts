@@ -1,12 +1,13 @@
 import type { AuthorizationRule, StringMatch } from "../../authorization/words.ts";
 import { type Catalog, targetKeys } from "../catalog.ts";
-import { inTrustDomain, spiffeIdOf } from "../compile.ts";
 import { accessRules, policyRules } from "../compile-access.ts";
+import { inTrustDomain, spiffeIdOf } from "../compile-endpoints.ts";
 import { inboundOf, trafficSettings } from "../compile-settings.ts";
 import { type DocumentOf, nameOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
 import { didYouMean } from "../nearest.ts";
 import { workerOf } from "../references.ts";
+import { hasWorker } from "../schema/service.ts";
 import type { Finding, Path } from "../source.ts";
 import { type CheckedMesh, collisions } from "./checked-mesh.ts";
 import { missing } from "./routes.ts";
@@ -25,12 +26,12 @@ export function* policyTargets({ catalog, issue }: CheckedMesh): Generator<Issue
       if (service === undefined) {
         const message = missing(`The Service ${key}`, key, catalog.services.keys());
         yield issue(policy, { path, expected: "a Service that exists", found: key, message });
-      } else if (service.spec.virtual === true && policy.kind !== "TrafficPolicy") {
+      } else if (!hasWorker(service) && policy.kind !== "TrafficPolicy") {
         yield issue(policy, {
           path,
           expected: "a Service with a worker",
-          found: `${key}, which is virtual`,
-          message: `${key} only routes to others, so nobody would be asked; target the Services that it routes to.`,
+          found: `${key}, which has none of its own`,
+          message: `${key} only leads to others, so nobody would be asked; target the Services that it leads to.`,
         });
       }
     }
@@ -105,7 +106,7 @@ export function* lockedOut({ catalog, issue }: CheckedMesh): Generator<Issue> {
     [...catalog.gateways.values()].map((gateway) => workerOf(catalog, gateway).key),
   );
   for (const [key, service] of catalog.services) {
-    if (service.spec.virtual === true || gatewayWorkers.has(key)) continue;
+    if (!hasWorker(service) || gatewayWorkers.has(key)) continue;
     const rules = accessRules(catalog, service);
     const allowing = rules.filter(({ action }) => action === "ALLOW");
     const closed = inboundOf(catalog, service).mode === "STRICT" || allowing.length > 0;
@@ -132,7 +133,7 @@ const canMatch = ({ from }: AuthorizationRule): boolean => from === undefined ||
 
 /** Callers that a policy names and nobody is: a slip of the pen that allows, or fails to deny, the wrong one. */
 export function* knownCallers({ catalog, issue }: CheckedMesh): Generator<Issue> {
-  const workers = [...catalog.services.values()].filter(({ spec }) => spec.virtual !== true);
+  const workers = [...catalog.services.values()].filter(hasWorker);
   const identities = new Set(workers.map((service) => spiffeIdOf(catalog, service)));
   const namespaces = new Set(workers.map(({ metadata }) => metadata.namespace));
   for (const policy of catalog.authorizationPolicies) {
@@ -205,18 +206,22 @@ function* callersOf(policy: AuthorizationPolicy): Generator<Caller> {
   }
 }
 
-/** Evidence that nobody can give: the platform's word is only to be had over a binding. */
+/** Evidence that nobody can give: the platform's word is only to be had over a service binding. */
 export function* evidence({ catalog, issue }: CheckedMesh): Generator<Issue> {
   for (const [key, service] of catalog.services) {
-    const { endpoint } = service.spec;
-    if (endpoint === undefined || endpoint.binding !== undefined) continue;
     if (inboundOf(catalog, service).evidence !== "binding") continue;
+    const { endpoint, endpoints, evidence: written } = service.spec;
+    const all = endpoints ?? (endpoint === undefined ? [] : [endpoint]);
+    const unbound = all.findIndex((one) => one.binding === undefined && !("service" in one));
+    if (unbound === -1) continue;
+    const place: Path = endpoints === undefined ? ["spec", "endpoint"] : ["spec", "endpoints", unbound];
+    const way = all[unbound]?.dispatch === undefined ? "a URL" : "a dispatch namespace";
     yield issue(service, {
       severity: "warning",
-      path: service.spec.evidence === undefined ? ["spec", "endpoint"] : ["spec", "evidence"],
-      expected: "evidence: signature for a Service that is reached by a URL",
+      path: written === undefined ? place : ["spec", "evidence"],
+      expected: `evidence: signature for a Service that is reached by ${way}`,
       found: "binding",
-      message: `${key} is reached by a URL, where the platform vouches for nobody; write evidence: signature.`,
+      message: `${key} is reached by ${way}, where the platform vouches for nobody; write evidence: signature.`,
     });
   }
 }

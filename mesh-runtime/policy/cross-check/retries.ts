@@ -1,5 +1,5 @@
-import { spiffeIdOf } from "../compile.ts";
 import { accessRules } from "../compile-access.ts";
+import { spiffeIdOf } from "../compile-endpoints.ts";
 import { trafficOf } from "../compile-settings.ts";
 import type { DocumentOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";

@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import { parseSpiffeId, workloadOf } from "../../identity/spiffe-id.ts";
+import { bindingName, endpoint, endpoints } from "./endpoints.ts";
 import {
   about,
   checked,
@@ -18,21 +19,6 @@ import {
 } from "./fields.ts";
 import { documentOf, label, meshVersions, port } from "./metadata.ts";
 
-/** The binding to the control plane that every worker has; no Service may be called so. */
-export const controlBinding = "MESH";
-
-/** A name in `env`. */
-export const bindingName = (): Schema<string> =>
-  value<string>(
-    "the name of a binding, such as PAYMENTS",
-    (input) =>
-      typeof input === "string" && /^[A-Za-z_$][A-Za-z0-9_$]{0,63}$/.test(input) && input !== controlBinding,
-    (input) =>
-      input === controlBinding
-        ? `${controlBinding} is the binding to the control plane; choose another name`
-        : "",
-  );
-
 const identity = (): Schema<string> =>
   value<string>(
     'a SPIFFE ID of a workload, such as "spiffe://mesh.local/ns/default/sa/payments"',
@@ -41,41 +27,6 @@ const identity = (): Schema<string> =>
       return id?.ok === true && workloadOf(id.value) !== undefined;
     },
   );
-
-/** An origin that requests can be signed for: `https`, or `http` to this machine, and nothing after the host. */
-const origin = (): Schema<string> =>
-  value<string>(
-    "an origin such as https://payments.example.com, without path, user and query",
-    (input) => typeof input === "string" && isOrigin(input),
-  );
-
-function isOrigin(written: string): boolean {
-  if (!URL.canParse(written)) return false;
-  const { protocol, hostname, origin: canonical } = new URL(written);
-  const local = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
-  const bare = written.endsWith("/") ? written.slice(0, -1) : written;
-  return (protocol === "https:" || (protocol === "http:" && local)) && bare.toLowerCase() === canonical;
-}
-
-const endpoint = checked(
-  strict({
-    binding: about(optional(bindingName()), "A service binding in the callers' `env`."),
-    url: about(
-      optional(origin()),
-      "An origin to fetch from; beside a binding, for callers that have no bindings.",
-    ),
-    dispatch: unsupported("not supported yet; bind the worker, or give its URL"),
-  }),
-  function* ({ binding, url }): Generator<Fault> {
-    if (binding !== undefined || url !== undefined) return;
-    yield {
-      path: [],
-      expected: "binding, url or both",
-      found: "neither",
-      message: "an endpoint without binding and url leads nowhere; write one of the two",
-    };
-  },
-);
 
 const spec = checked(
   strict({
@@ -96,6 +47,10 @@ const spec = checked(
       "Its SPIFFE ID; otherwise `spiffe://<trust domain>/ns/<namespace>/sa/<name>`.",
     ),
     endpoint: about(optional(endpoint), "Where it is; otherwise the binding of its name."),
+    endpoints: about(
+      optional(endpoints),
+      "Where it is, if that is several places; a TrafficPolicy says how requests are balanced among them.",
+    ),
     virtual: about(
       optional(flag()),
       "It has no worker and only routes to others; at least one HTTPRoute must be attached.",
@@ -134,10 +89,19 @@ const spec = checked(
     clusterIP: unsupported("not supported; write an endpoint"),
     type: unsupported("not supported; write an endpoint"),
   }),
-  function* ({ virtual, endpoint: at, ports }): Generator<Fault> {
+  function* ({ virtual, endpoint: at, endpoints: several, ports }): Generator<Fault> {
     yield* repeated(ports, ({ name }) => name, "port name", ["ports"]);
     yield* repeated(ports, (one) => String(one.port), "port", ["ports"]);
     if (virtual === true && at !== undefined) yield notVirtual("endpoint");
+    if (virtual === true && several !== undefined) yield notVirtual("endpoints");
+    if (at === undefined || several === undefined) return;
+    yield {
+      path: ["endpoint"],
+      expected: "one of endpoint and endpoints",
+      found: "both",
+      message:
+        "endpoint is the only place of a Service, and endpoints are all its places; move it into the list",
+    };
   },
 );
 
@@ -150,6 +114,15 @@ const notVirtual = (member: string): Fault => ({
 
 export const service = documentOf(meshVersions, "Service", spec, label());
 export type Service = v.InferOutput<typeof service>;
+
+/** Whether a Service runs somewhere itself: a virtual one does not, nor does one whose endpoints are all other Services. */
+export const hasWorker = ({ spec }: Service): boolean =>
+  spec.virtual !== true &&
+  (spec.endpoints === undefined || spec.endpoints.some(({ service }) => service === undefined));
+
+/** Whether a Service can be an endpoint of another: its worker is in one place. Looking further would make chains. */
+export const hasOnePlace = ({ spec }: Service): boolean =>
+  spec.virtual !== true && spec.endpoints === undefined;
 
 /** Names of Services are labels, so the binding is at most 63 characters; one that begins with a digit gets "_" in front. */
 export function constantCase(name: string): string {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Answer, Message } from "../../../mesh-runtime/foundation/exchange.ts";
+import type { Endpoint } from "../../../mesh-runtime/foundation/ports.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { contentDigest } from "../../../mesh-runtime/identity/content-digest.ts";
 import { verifyMessage } from "../../../mesh-runtime/identity/proof.ts";
@@ -12,9 +13,10 @@ beforeAll(async () => {
   world = await makeWorld();
 });
 
-const recipient = (settings: Partial<Recipient["settings"]> = {}): Recipient => ({
+const recipient = (settings: Partial<Recipient["settings"]> = {}, address?: Endpoint): Recipient => ({
   id: value(parseSpiffeId(self)),
   settings: { evidence: "signature", largeBody: "reject", maxDigestBytes: 1_024, ...settings },
+  ...(address === undefined ? {} : { endpoint: { address } }),
 });
 const bytes = (text: string) => new TextEncoder().encode(text);
 const streamOf = (...texts: string[]) =>
@@ -155,7 +157,7 @@ describe("signed", () => {
   });
 
   test("does nothing for a binding whose owner takes the platform's word, but take away claimed identities", async () => {
-    const to = recipient({ evidence: "binding", endpoint: { kind: "binding", binding: "PAYMENTS" } });
+    const to = recipient({ evidence: "binding" }, { kind: "binding", binding: "PAYMENTS" });
     const body = streamOf("hello");
     const sent = await left(
       message(body, { signature: "sig=:AAAA:", "x-app": "1", authorization: "Bearer app" }),
@@ -166,14 +168,16 @@ describe("signed", () => {
     expect(sent.body).toBe(body);
   });
 
-  test("signs for a URL although the owner would take a binding's word, for there is none", async () => {
-    const url = recipient({
-      evidence: "binding",
-      endpoint: { kind: "url", url: "https://payments.example.com" },
-    });
+  test("signs for a URL or a dispatch namespace although the owner would take a binding's word, for there is none", async () => {
+    const url = recipient({ evidence: "binding" }, { kind: "url", url: "https://payments.example.com" });
+    const dispatch = recipient(
+      { evidence: "binding" },
+      { kind: "dispatch", binding: "TENANTS", worker: "a" },
+    );
+    expect(await verified(await left(message(), dispatch))).toBe("accepted");
     expect(await verified(await left(message(), url))).toBe("accepted");
     expect(await verified(await left(message(), recipient({ evidence: "binding" })))).toBe("accepted");
-    const binding = recipient({ endpoint: { kind: "binding", binding: "PAYMENTS" } });
+    const binding = recipient({}, { kind: "binding", binding: "PAYMENTS" });
     expect(await verified(await left(message(), binding))).toBe("accepted");
   });
 

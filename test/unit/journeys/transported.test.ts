@@ -30,7 +30,10 @@ function send(stream: BreakingStream, signal?: AbortSignal) {
   });
   const exchange = {
     message: { url: new URL("http://payments/"), method: "POST", headers: new Headers(), body: stream },
-    recipient: { settings: { key: "default/payments", endpoint: { kind: "binding", binding: "PAYMENTS" } } },
+    recipient: {
+      settings: { key: "default/payments" },
+      endpoint: { address: { kind: "binding", binding: "PAYMENTS" } },
+    },
     signal,
   };
   return { answer: step(exchange as unknown as Ready), requests };
@@ -68,7 +71,10 @@ describe("transported", () => {
     });
     const body = new Uint8Array(1);
     const message = { url: new URL("http://payments/"), method: "GET", headers: new Headers(), body };
-    const recipient = { settings: { key: "default/payments", endpoint: { kind: "url", url: "http://x" } } };
+    const recipient = {
+      settings: { key: "default/payments" },
+      endpoint: { address: { kind: "url", url: "http://x" } },
+    };
     const answer = await step({ message, recipient, signal: undefined } as unknown as Ready);
     expect([answer, sent]).toMatchObject([{ ok: false, reason: { kind: "internal" } }, 0]);
   });
@@ -87,7 +93,10 @@ describe("transported", () => {
       },
     });
     const message = { url: new URL("http://payments/"), method: "GET", headers: new Headers(), body: null };
-    const recipient = { settings: { key: "default/payments", endpoint: { kind: "url", url: "http://x" } } };
+    const recipient = {
+      settings: { key: "default/payments" },
+      endpoint: { address: { kind: "url", url: "http://x" } },
+    };
     await step({ message, recipient, signal: undefined } as unknown as Ready);
     expect(said).toEqual(heard);
   });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Endpoint } from "../../../mesh-runtime/foundation/ports.ts";
 import { canonicalJson } from "../../../mesh-runtime/policy/canonical.ts";
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import {
@@ -10,7 +11,7 @@ import {
   meshTraffic,
 } from "../../../mesh-runtime/policy/defaults.ts";
 import type { PolicyDocument } from "../../../mesh-runtime/policy/documents.ts";
-import type { Destination, Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
+import type { Destination, EndpointSettings, Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
 import { anyMesh } from "./meshes.ts";
 import { allowAll, documents, entry, gateway, policy, route, service } from "./writing.ts";
 
@@ -28,6 +29,13 @@ function destination(key: string, workload: string, ...texts: readonly string[])
   return found;
 }
 
+/** The endpoint of a Service that has one. */
+const onePlace = (name: string, address: Endpoint): EndpointSettings => ({
+  name,
+  address,
+  weight: 1,
+  priority: 0,
+});
 const names = (found: Destination): readonly string[] | undefined => found.rules?.map(({ name }) => name);
 const shop = [service("web"), service("payments")] as const;
 
@@ -60,7 +68,7 @@ describe("compiling", () => {
       spiffeId: "spiffe://mesh.local/ns/default/sa/payments",
       hosts: ["payments", "payments.default", "payments.default.mesh"],
       binding: "PAYMENTS",
-      endpoint: { kind: "binding", binding: "PAYMENTS" },
+      endpoints: [onePlace("PAYMENTS", { kind: "binding", binding: "PAYMENTS" })],
       evidence: "signature",
       largeBody: "reject",
       maxDigestBytes: 1_048_576,
@@ -114,24 +122,25 @@ describe("a Service", () => {
       destination("default/api", "default/web", ...shop, service("api", spec));
     expect(endpoint("{endpoint: {binding: X}}")).toMatchObject({
       binding: "X",
-      endpoint: { kind: "binding", binding: "X" },
+      endpoints: [{ address: { kind: "binding", binding: "X" } }],
     });
     expect(endpoint("{binding: Y, endpoint: {binding: X}}")).toMatchObject({
       binding: "Y",
-      endpoint: { binding: "X" },
+      endpoints: [{ address: { binding: "X" } }],
     });
-    expect(endpoint("{binding: Y}")).toMatchObject({ binding: "Y", endpoint: { binding: "Y" } });
-    expect(endpoint("{endpoint: {binding: X, url: 'https://a.example/'}}").endpoint).toEqual({
-      kind: "binding",
-      binding: "X",
-      url: "https://a.example",
+    expect(endpoint("{binding: Y}")).toMatchObject({
+      binding: "Y",
+      endpoints: [{ address: { binding: "Y" } }],
     });
+    expect(endpoint("{endpoint: {binding: X, url: 'https://a.example/'}}").endpoints).toEqual([
+      onePlace("X", { kind: "binding", binding: "X", url: "https://a.example" }),
+    ]);
     const url = endpoint("{endpoint: {url: 'https://a.example'}}");
-    expect(url.endpoint).toEqual({ kind: "url", url: "https://a.example" });
+    expect(url.endpoints).toEqual([onePlace("a.example", { kind: "url", url: "https://a.example" })]);
     expect(url).not.toHaveProperty("binding");
     expect(endpoint("{binding: Z, endpoint: {url: 'https://a.example'}}").binding).toBe("Z");
     const virtual = endpoint("{virtual: true}");
-    expect(virtual).not.toHaveProperty("endpoint");
+    expect(virtual.endpoints).toEqual([]);
     expect(virtual.binding).toBe("API");
   });
 

@@ -257,8 +257,8 @@ describe("a snapshot is refused", () => {
     ],
     [
       "has an endpoint to come",
-      (s: Snapshot) => withDestination(s, { endpoint: { kind: "dispatch" } }),
-      "endpoint.kind must be one of url",
+      (s: Snapshot) => withDestination(s, { endpoints: [{ name: "a", address: { kind: "pigeon" } }] }),
+      "endpoints[0].address.kind must be one of binding, url, dispatch",
     ],
     [
       "has no traffic settings",

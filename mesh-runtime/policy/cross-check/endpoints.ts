@@ -1,0 +1,41 @@
+import type { Issue } from "../issue.ts";
+import { hasOnePlace } from "../schema/service.ts";
+import type { CheckedMesh } from "./checked-mesh.ts";
+import { missing } from "./routes.ts";
+
+/** An endpoint that is the worker of another Service leads to one that exists and is in one place: there are no chains. */
+export function* endpoints({ catalog, issue }: CheckedMesh): Generator<Issue> {
+  for (const [key, service] of catalog.services) {
+    for (const [index, { service: name }] of (service.spec.endpoints ?? []).entries()) {
+      if (name === undefined) continue;
+      const path = ["spec", "endpoints", index, "service"];
+      const to = `${service.metadata.namespace}/${name}`;
+      const other = catalog.services.get(to);
+      if (to === key) {
+        yield issue(service, {
+          path,
+          expected: "another Service",
+          found: to,
+          message: `${to} cannot be an endpoint of itself; write its binding or url.`,
+        });
+      } else if (other === undefined) {
+        yield issue(service, {
+          path,
+          expected: "a Service that exists in this namespace",
+          found: to,
+          message: missing(`The Service ${to}`, to, catalog.services.keys()),
+        });
+      } else if (!hasOnePlace(other)) {
+        const virtual = other.spec.virtual === true;
+        yield issue(service, {
+          path,
+          expected: "a Service with a worker in one place",
+          found: `${to}, which ${virtual ? "is virtual" : "has endpoints"}`,
+          message: virtual
+            ? `${to} only routes to others; name the Services that it routes to.`
+            : `${to} has endpoints itself, and they are not followed further; list them here.`,
+        });
+      }
+    }
+  }
+}
