@@ -60,11 +60,17 @@ export interface Said {
   readonly epoch: string | null;
 }
 
+/** What the deployment of a caller says that it is. */
+export interface BindingProps {
+  readonly service?: unknown;
+  readonly namespace?: unknown;
+}
+
 /** What is known when a request arrives. */
 export interface Arrival {
   readonly request: Request;
-  /** What the platform guarantees about the caller: the `props` of the service binding, `undefined` over HTTP. */
-  readonly bindingProps: { readonly service?: unknown; readonly namespace?: unknown } | undefined;
+  /** What the platform guarantees about the caller: the `props` of the service binding, `undefined` over HTTP. Read only where no signature tells. */
+  readonly bindingProps: BindingProps | (() => BindingProps | undefined) | undefined;
   /** Fires when the caller goes away; absent where the runtime never tells. To listen costs microseconds a request. */
   readonly signal?: AbortSignal | undefined;
   readonly startedAt: number;

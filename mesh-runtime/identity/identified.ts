@@ -1,4 +1,4 @@
-import type { Answer, Arrival, Noted, Said } from "../foundation/exchange.ts";
+import type { Answer, Arrival, BindingProps, Noted, Said } from "../foundation/exchange.ts";
 import { Fields, type HeaderFields } from "../foundation/fields.ts";
 import { header, identityHeaders, meshPrefix } from "../foundation/headers.ts";
 import { layer } from "../foundation/layer.ts";
@@ -109,7 +109,8 @@ async function identify(
   const { request, policy, bindingProps } = exchange;
   if (claimsProof(fields)) return bySignature(request, fields, policy, ports);
   const { mode, evidence } = policy.inbound;
-  const named = bindingProps === undefined ? undefined : byBinding(bindingProps, policy.self, ids);
+  const props = typeof bindingProps === "function" ? bindingProps() : bindingProps;
+  const named = props === undefined ? undefined : byBinding(props, policy.self, ids);
   if (named?.ok && evidence === "binding") return ok({ principal: named.value });
   if (mode === "PERMISSIVE") {
     ports.count("permissive_admitted");
@@ -130,7 +131,7 @@ const claimsProof = (headers: HeaderFields): boolean =>
 
 /** The caller that the platform names. Undefined when it names none: a binding without props. */
 function byBinding(
-  { service, namespace }: NonNullable<Arrival["bindingProps"]>,
+  { service, namespace }: BindingProps,
   self: SpiffeId,
   ids: BindingIds,
 ): Result<Principal, Refusal> | undefined {

@@ -6,7 +6,7 @@ export interface Ids {
   spanId(): string;
 }
 
-/** Random bytes drawn at once: a call into the runtime for each id costs more than the id. */
+/** Random bytes drawn and written out at once: a call into the runtime for each id costs more than the id. */
 const poolBytes = 512;
 
 /**
@@ -14,22 +14,23 @@ const poolBytes = 512;
  * All sixteen bytes of a trace id are random, which consistent sampling relies on (W3C Trace Context 2, §3.2.2.3).
  */
 export function randomIds(fill: (bytes: Uint8Array<ArrayBuffer>) => void): Ids {
-  const pool = new Uint8Array(poolBytes);
-  let used = poolBytes;
-  const draw = (length: number): string => {
-    if (used + length > poolBytes) {
-      fill(pool);
+  const bytes = new Uint8Array(poolBytes);
+  let pool = "";
+  let used = 0;
+  const draw = (digits: number): string => {
+    if (used + digits > pool.length) {
+      fill(bytes);
+      pool = Array.from(bytes, (byte) => hex[byte]).join("");
       used = 0;
     }
-    const bytes = pool.subarray(used, used + length);
-    used += length;
+    const text = pool.slice(used, used + digits);
+    used += digits;
     // All zero means "no id" on the wire (W3C Trace Context, §3.2.2.3).
-    if (bytes.every((byte) => byte === 0)) bytes[length - 1] = 1;
-    let text = "";
-    for (const byte of bytes) text += hex[byte];
-    return text;
+    return nothing.startsWith(text) ? `${text.slice(1)}1` : text;
   };
-  return { traceId: () => draw(16), spanId: () => draw(8) };
+  return { traceId: () => draw(32), spanId: () => draw(16) };
 }
+
+const nothing = "0".repeat(32);
 
 const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

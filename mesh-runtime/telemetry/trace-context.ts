@@ -10,7 +10,9 @@ export type { Ids } from "./ids.ts";
 /** What a span needs of the one above it. */
 export type TraceParent = Omit<TraceContext, "parentSpanId">;
 
-const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+/** Version, trace id, span id and flags; later versions may have more behind another dash. */
+const form = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?$/;
+const formLength = 55;
 const noTrace = "0".repeat(32);
 const noSpan = "0".repeat(16);
 
@@ -21,11 +23,12 @@ const noSpan = "0".repeat(16);
 export function parseTraceparent(
   text: string,
 ): { readonly traceId: string; readonly spanId: string; readonly sampled: boolean } | undefined {
-  const [, version, traceId, spanId, flags, more] = form.exec(text) ?? [];
-  if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined) return;
-  if (version === "ff" || (version === "00" && more !== undefined)) return;
+  if (text.length < formLength || !form.test(text)) return;
+  if (text.startsWith("ff") || (text.startsWith("00") && text.length > formLength)) return;
+  const traceId = text.slice(3, 35);
+  const spanId = text.slice(36, 52);
   if (traceId === noTrace || spanId === noSpan) return;
-  return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
+  return { traceId, spanId, sampled: (Number.parseInt(text.slice(53, formLength), 16) & 1) === 1 };
 }
 
 /** Writes a `traceparent` field of version `00`. Flags other than `sampled` are zero, as §3.2.2.5 demands. */
@@ -48,8 +51,9 @@ export function continueTrace(
   const baggage = readableBaggage(headers.get(header.baggage));
   const parent = parseTraceparent(headers.get(header.traceparent) ?? "");
   if (parent === undefined) return { ...newTrace(ids, sampleRatio), baggage };
-  const state = formatTraceState(parseTraceState(headers.get(header.tracestate) ?? "") ?? []);
-  return childOf({ ...parent, state, baggage }, ids);
+  const { traceId, spanId, sampled } = parent;
+  const state = readableState(headers.get(header.tracestate));
+  return childOf({ traceId, spanId, sampled, state, baggage }, ids);
 }
 
 /** The next span below `parent`, in its trace. */
@@ -95,6 +99,9 @@ function setOrDelete(headers: HeaderFields, name: string, value: string): void {
   if (value === "") headers.delete(name);
   else headers.set(name, value);
 }
+
+const readableState = (text: string | null): string =>
+  text === null || text === "" ? "" : formatTraceState(parseTraceState(text) ?? []);
 
 const readableBaggage = (text: string | null): string =>
   text === null || text === "" || parseBaggage(text) === undefined ? "" : text;

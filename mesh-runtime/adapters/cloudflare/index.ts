@@ -133,7 +133,7 @@ function arrive<Env extends object>(
   takeOverFetch(live);
   const arrival: Arrival = {
     request,
-    bindingProps: propsOf(ctx),
+    bindingProps: () => propsOf(ctx),
     signal: tellsOfAborts ? request.signal : undefined,
     startedAt: Date.now(),
     background: { run: (work) => ctx.waitUntil(work) },
@@ -174,7 +174,7 @@ function viewOf<Env extends object>(env: Env, live: Mesh): Env {
 }
 
 /** The props that the caller's binding carries: set only by whoever may deploy the caller. Empty over HTTP. */
-function propsOf(ctx: ExecutionContext): Arrival["bindingProps"] {
+function propsOf(ctx: ExecutionContext): object | undefined {
   const { props } = ctx as { props?: unknown };
   if (typeof props !== "object" || props === null || Object.keys(props).length === 0) return undefined;
   return props;
