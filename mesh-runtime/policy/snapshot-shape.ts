@@ -183,6 +183,9 @@ const endpoint = open({
 const traffic = open({
   timeoutMs: amount,
   maxInFlight: count,
+  retryConstraint: optional(
+    strict({ percent: whole, intervalMs: count, minimumCount: whole, minimumIntervalMs: count }),
+  ),
   retry: open({
     attempts: whole,
     codes: list(count),
@@ -241,6 +244,7 @@ const snapshot = open({
     largeBody,
   }),
   destinations: record(destination),
+  promisedRetries: optional(count),
   listeners: list(listener),
   telemetry: open({ sampleRatio: share, accessLog: flag, otlpEndpoint: optional(text) }),
 });

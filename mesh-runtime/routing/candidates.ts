@@ -1,6 +1,6 @@
 import { firstOfEachName } from "./named-values.ts";
 import { type Conditions, conditionsHold, type RoutedRequest } from "./route-match.ts";
-import type { Matched, NamedValue } from "./words.ts";
+import type { Matched, NamedMatch } from "./words.ts";
 
 /** A match whose path fits already. */
 export interface Candidate {
@@ -14,15 +14,15 @@ export interface Candidates {
   /** Those with conditions, by the question that is asked first; the group that could win comes first. */
   readonly groups: readonly Group[];
   /** Holds for every request with this path; comes after all groups. */
-  readonly otherwise: Matched | undefined;
+  readonly otherwise: Candidate | undefined;
 }
 
-/** Candidates that share the question that is asked first. */
+/** Candidates that share the question that is asked first; `each` has none that one look-up answers. */
 type Group = {
   /** Rank of the first candidate; groups are in this order. */
   readonly first: number;
 } & (
-  | { readonly by: "method"; readonly candidates: readonly Remaining[] }
+  | { readonly by: "each"; readonly candidates: readonly Remaining[] }
   | {
       readonly by: "headers" | "query";
       readonly name: string;
@@ -53,12 +53,12 @@ export function arrange(candidates: readonly Candidate[]): Candidates {
   const conditional = end === -1 ? candidates : candidates.slice(0, end);
   return {
     groups: conditional.length === 0 ? noGroups : grouped(conditional),
-    otherwise: candidates[end]?.matched,
+    otherwise: candidates[end],
   };
 }
 
 /** The candidate of highest precedence that holds. Asks for a header or the query only if that could change the answer. */
-export function choose({ groups, otherwise }: Candidates, request: RoutedRequest): Matched | undefined {
+export function choose({ groups, otherwise }: Candidates, request: RoutedRequest): Candidate | undefined {
   let best: Remaining | undefined;
   for (const group of groups) {
     if (best !== undefined && best.rank < group.first) break;
@@ -70,12 +70,12 @@ export function choose({ groups, otherwise }: Candidates, request: RoutedRequest
       }
     }
   }
-  return best?.matched ?? otherwise;
+  return best ?? otherwise;
 }
 
 /** Each is one for all paths, so that a look-up finds it in the processor's cache. */
 const noGroups: readonly Group[] = [];
-const noConditions: readonly NamedValue[] = [];
+const noConditions: readonly NamedMatch[] = [];
 const nobody: readonly Remaining[] = [];
 
 const holdsAlways = ({ match: { method, headers, query } }: Matched): boolean =>
@@ -89,13 +89,13 @@ function grouped(candidates: readonly Candidate[]): readonly Group[] {
       shared.set(label, (shared.get(label) ?? 0) + 1);
     }
 
-  const byMethod: Remaining[] = [];
+  const each: Remaining[] = [];
   const keyed = new Map<string, { question: Question; first: number; values: Map<string, Remaining[]> }>();
   for (const candidate of candidates) {
-    const question = rarest(questionsOf(candidate), (each) => shared.get(labelOf(each)) ?? 0);
+    const question = rarest(questionsOf(candidate), (one) => shared.get(labelOf(one)) ?? 0);
     const remaining: Remaining = { ...candidate, open: without(question, candidate) };
     if (question === undefined) {
-      byMethod.push(remaining);
+      each.push(remaining);
       continue;
     }
     const name = `${question.by} ${question.name}`;
@@ -112,24 +112,26 @@ function grouped(candidates: readonly Candidate[]): readonly Group[] {
     first,
     candidates: values,
   }));
-  const [firstByMethod] = byMethod;
-  if (firstByMethod !== undefined)
-    groups.push({ by: "method", first: firstByMethod.rank, candidates: firstOfEachMethod(byMethod) });
+  const [firstOfThem] = each;
+  if (firstOfThem !== undefined)
+    groups.push({ by: "each", first: firstOfThem.rank, candidates: reachable(each) });
   return groups.sort((a, b) => a.first - b.first);
 }
 
 function worthAsking(group: Group, request: RoutedRequest): readonly Remaining[] {
-  if (group.by === "method") return group.candidates;
+  if (group.by === "each") return group.candidates;
   const asked = group.by === "headers" ? request.headers : request.url.searchParams;
   const value = asked.get(group.name);
   return (value === null ? undefined : group.candidates.get(value)) ?? nobody;
 }
 
+/** Conditions on one value; what a regular expression asks, no look-up answers. */
 function questionsOf({ matched: { match } }: Candidate): readonly Question[] {
-  return [
-    ...firstOfEachName(match.headers).map((condition) => ({ by: "headers" as const, ...condition })),
-    ...firstOfEachName(match.query).map((condition) => ({ by: "query" as const, ...condition })),
-  ];
+  return (["headers", "query"] as const).flatMap((by) =>
+    firstOfEachName(match[by])
+      .filter(({ pattern }) => pattern === undefined)
+      .map(({ name, value }) => ({ by, name, value })),
+  );
 }
 
 const labelOf = ({ by, name, value }: Question): string => JSON.stringify([by, name, value]);
@@ -142,7 +144,7 @@ function rarest(questions: readonly Question[], count: (each: Question) => numbe
 }
 
 function without(question: Question | undefined, { matched: { match } }: Candidate): Conditions {
-  const open = (by: Question["by"]): readonly NamedValue[] => {
+  const open = (by: Question["by"]): readonly NamedMatch[] => {
     const left = firstOfEachName(match[by]).filter(
       ({ name }) => question?.by !== by || question.name !== name,
     );
@@ -155,8 +157,12 @@ function without(question: Question | undefined, { matched: { match } }: Candida
   };
 }
 
-/** With no other conditions, the first candidate for a method hides all later ones for it. */
-function firstOfEachMethod(candidates: readonly Remaining[]): readonly Remaining[] {
-  const asked = new Set<string | undefined>();
-  return candidates.filter(({ open }) => !asked.has(open.method) && asked.add(open.method));
+/** With no other conditions, a candidate for a method hides all later ones for it. */
+function reachable(candidates: readonly Remaining[]): readonly Remaining[] {
+  const taken = new Set<string | undefined>();
+  return candidates.filter(({ open: { method, headers, query } }) => {
+    if (taken.has(method)) return false;
+    if (headers.length + query.length === 0) taken.add(method);
+    return true;
+  });
 }

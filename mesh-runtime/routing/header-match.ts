@@ -1,14 +1,16 @@
 import type { HeaderFields } from "../foundation/fields.ts";
 import { firstOfEachName } from "./named-values.ts";
-import type { NamedValue } from "./words.ts";
+import { valueMatches } from "./value-match.ts";
+import type { NamedMatch } from "./words.ts";
 
 /**
- * Whether all header conditions hold. Names are case-insensitive, values are compared exactly; a field
- * that came several times has the value that `Headers` makes of it, joined with a comma and a space.
+ * Whether all header conditions hold. Names are case-insensitive, values are compared as a whole; a field
+ * that came several times has the value that `Headers` makes of it, joined with a comma and a space
+ * (RFC 9110, 5.3), and that is what a regular expression is asked about too.
  */
 export const headersMatch = (
-  conditions: readonly NamedValue[],
+  conditions: readonly NamedMatch[],
   headers: Pick<HeaderFields, "get">,
 ): boolean =>
   conditions.length === 0 ||
-  firstOfEachName(conditions).every(({ name, value }) => headers.get(name) === value);
+  firstOfEachName(conditions).every((each) => valueMatches(each, headers.get(each.name)));

@@ -2,15 +2,27 @@ import { firstOfEachName } from "./named-values.ts";
 import type { Matched, RouteMatch, Rule } from "./words.ts";
 
 /** Why one match comes before another; `order` when nothing in the matches tells them apart. */
-export type Advantage = "exact path" | "longer path" | "method" | "more headers" | "more query" | "order";
+export type Advantage =
+  | "exact path"
+  | "regular expression"
+  | "longer path"
+  | "method"
+  | "more headers"
+  | "more query"
+  | "order";
 
 /** What a rule without matches matches (Gateway API `HTTPRouteRule.matches`). */
 export const everyRequest: RouteMatch = { path: { type: "PathPrefix", value: "/" }, headers: [], query: [] };
 
-/** Gateway API `HTTPRouteRule.matches`, in the order in which they decide; more is more specific. */
+/**
+ * Gateway API `HTTPRouteRule.matches`, in the order in which they decide; more is more specific. Where a
+ * regular expression stands is left to us: after exact paths and before prefixes, those with more
+ * characters first, as with Envoy Gateway, Cilium and Contour (`docs/decisions/0008-regular-expressions.md`).
+ */
 const criteria: readonly (readonly [Advantage, (match: RouteMatch) => number])[] = [
   ["exact path", ({ path }) => (path.type === "Exact" ? 1 : 0)],
-  ["longer path", ({ path }) => (path.type === "PathPrefix" ? path.value.length : 0)],
+  ["regular expression", ({ path }) => (path.type === "RegularExpression" ? 1 : 0)],
+  ["longer path", ({ path }) => (path.type === "Exact" ? 0 : path.value.length)],
   ["method", ({ method }) => (method === undefined ? 0 : 1)],
   ["more headers", ({ headers }) => firstOfEachName(headers).length],
   ["more query", ({ query }) => firstOfEachName(query).length],

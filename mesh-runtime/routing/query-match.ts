@@ -1,11 +1,12 @@
 import { firstOfEachName } from "./named-values.ts";
-import type { NamedValue } from "./words.ts";
+import { valueMatches } from "./value-match.ts";
+import type { NamedMatch } from "./words.ts";
 
 /**
- * Whether all query conditions hold. Names and values are case-sensitive and compared exactly after
+ * Whether all query conditions hold. Names and values are case-sensitive and compared as a whole after
  * decoding; of a parameter that came several times the first value counts, as Gateway API recommends.
  * A URL without conditions on it is not parsed for them.
  */
-export const queryMatches = (conditions: readonly NamedValue[], url: URL): boolean =>
+export const queryMatches = (conditions: readonly NamedMatch[], url: URL): boolean =>
   conditions.length === 0 ||
-  firstOfEachName(conditions).every(({ name, value }) => url.searchParams.get(name) === value);
+  firstOfEachName(conditions).every((each) => valueMatches(each, url.searchParams.get(each.name)));

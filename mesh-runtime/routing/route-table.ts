@@ -1,5 +1,6 @@
 import { arrange, type Candidate, type Candidates, choose } from "./candidates.ts";
 import { barePrefix } from "./path-match.ts";
+import { patternIndex } from "./pattern-index.ts";
 import { inPrecedence } from "./precedence.ts";
 import { prefixIndex } from "./prefix-index.ts";
 import type { RouteTable, Rule } from "./words.ts";
@@ -7,33 +8,36 @@ import type { RouteTable, Rule } from "./words.ts";
 /**
  * Compiles rules into a table whose look-up finds the match of highest precedence over all of them, and
  * takes about as long with ten thousand rules as with ten (`bench/route-match.ts`): exact paths stand in
- * a map, prefixes in one map for each number of segments, and what shares a path is filed by what tells
- * it apart.
+ * a map, prefixes in one map for each number of segments, regular expressions under the segments that
+ * they begin with, and what shares a path is filed by what tells it apart.
  *
- * Exact paths come before all prefixes and longer prefixes before shorter ones, whatever else the
- * matches demand; so the first path that has a match that holds decides.
+ * Exact paths come before all regular expressions, those before all prefixes, and longer prefixes before
+ * shorter ones, whatever else the matches demand; so the first path that has a match that holds decides.
  *
  * @param rules of all routes of one parent; where precedence ties, the order given decides
  */
 export function routeTable(rules: readonly Rule[]): RouteTable {
   const exact = new Map<string, Candidate[]>();
+  const patterned = new Map<string, Candidate[]>();
   const prefixes = new Map<string, Candidate[]>();
   for (const [rank, matched] of inPrecedence(rules).entries()) {
-    const { type, value } = matched.match.path;
-    if (type === "Exact") file(exact, value, { rank, matched });
-    else file(prefixes, barePrefix(value), { rank, matched });
+    const { path } = matched.match;
+    if (path.type === "Exact") file(exact, path.value, { rank, matched });
+    else if (path.type === "PathPrefix") file(prefixes, barePrefix(path.value), { rank, matched });
+    else file(patterned, path.value, { rank, matched });
   }
   const atPath = new Map(arranged(exact));
+  const byPattern = patterned.size === 0 ? undefined : patternIndex(patterned.values());
   const under = prefixIndex(arranged(prefixes));
   return {
     find(request) {
       const path = request.url.pathname;
       const here = atPath.get(path);
-      const found = here && choose(here, request);
-      if (found !== undefined) return found;
+      const found = (here && choose(here, request)) ?? byPattern?.(path, request);
+      if (found !== undefined) return found.matched;
       for (let prefix = under(path); prefix !== undefined; prefix = prefix.shorter) {
-        const matched = choose(prefix.value, request);
-        if (matched !== undefined) return matched;
+        const chosen = choose(prefix.value, request);
+        if (chosen !== undefined) return chosen.matched;
       }
       return undefined;
     },

@@ -85,7 +85,7 @@ export const rooms: readonly Room[] = [
     name: "policy",
     paths: ["mesh-runtime/policy/"],
     rooms: ["foundation", ...knowledge],
-    thirdParties: ["yaml", "valibot"],
+    thirdParties: ["yaml", "valibot", "re2js"],
     rule: "3. policy imports 1 and 2: it turns documents into what the rooms understand",
   },
   {

@@ -63,7 +63,8 @@ function placesOf({ catalog }: CheckedMesh, route: HTTPRoute): ReadonlySet<strin
     }
     const gateway = catalog.gateways.get(key);
     for (const listener of gateway?.spec.listeners ?? []) {
-      if (gateway === undefined || notAttached(gateway, listener, route, ref) !== undefined) continue;
+      if (gateway === undefined || notAttached(catalog, gateway, listener, route, ref) !== undefined)
+        continue;
       for (const { hostname = "*" } of boundHostnames(route.spec.hostnames ?? [], listener.hostname)) {
         places.add(`Gateway ${key} ${listener.name} ${hostname}`);
       }
@@ -74,9 +75,9 @@ function placesOf({ catalog }: CheckedMesh, route: HTTPRoute): ReadonlySet<strin
 
 /** Equal conditions in another order, or with headers in another case, are equal. */
 function canonical({ path, method, headers = [], queryParams = [] }: Match): string {
-  const sorted = (values: readonly { readonly name: string; readonly value: string }[]): readonly string[] =>
-    values.map(({ name, value }) => canonicalJson([name, value])).sort();
-  const folded = headers.map(({ name, value }) => ({ name: name.toLowerCase(), value }));
+  const sorted = (values: NonNullable<Match["headers" | "queryParams"]>): readonly string[] =>
+    values.map(({ type, name, value }) => canonicalJson([type, name, value])).sort();
+  const folded = headers.map((each) => ({ ...each, name: each.name.toLowerCase() }));
   const value = path.type === "PathPrefix" ? path.value.replace(/\/$/, "") : path.value;
   return canonicalJson([path.type, value, method ?? "", sorted(folded), sorted(queryParams)]);
 }

@@ -16,7 +16,7 @@ test("candidates are filed under what tells them apart, not under what they shar
     two: { headers: named({ ...shared, tenant: "2" }) },
     three: { headers: named({ ...shared, tenant: "3" }) },
   });
-  expect(groups.map((group) => (group.by === "method" ? group.by : group.name))).toEqual(["tenant"]);
+  expect(groups.map((group) => (group.by === "each" ? group.by : group.name))).toEqual(["tenant"]);
 });
 
 test("a candidate of higher precedence wins although it is filed elsewhere", () => {
@@ -28,7 +28,7 @@ test("a candidate of higher precedence wins although it is filed elsewhere", () 
     get: { method: "GET" },
   });
   const chosen = (method: string, query: string, headers: HeadersInit): string | undefined =>
-    choose(candidates, request(`/${query}`, { method, headers }))?.rule.name;
+    choose(candidates, request(`/${query}`, { method, headers }))?.matched.rule.name;
   expect(chosen("GET", "?page=1", { color: "blue", size: "1" })).toBe("get");
   expect(chosen("PUT", "?page=1", { color: "blue", size: "1" })).toBe("pair");
   expect(chosen("PUT", "?page=1", { color: "blue", size: "2" })).toBe("color");
@@ -43,9 +43,9 @@ test("candidates that can never be reached are not kept", () => {
     any: {},
     late: {},
   });
-  const kept = groups.flatMap((group) => (group.by === "method" ? group.candidates : []));
+  const kept = groups.flatMap((group) => (group.by === "each" ? group.candidates : []));
   expect(kept.map(({ matched }) => matched.rule.name)).toEqual(["get"]);
-  expect(otherwise?.rule.name).toBe("any");
+  expect(otherwise?.matched.rule.name).toBe("any");
 });
 
 test("no candidate holds: nothing is chosen", () => {
