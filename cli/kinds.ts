@@ -15,6 +15,7 @@ const shortNames = {
   Telemetry: [],
   MeshConfig: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
+  Namespace: ["ns"],
 
 export const kinds: readonly string[] = Object.keys(shortNames);
 

@@ -22,6 +22,8 @@ export interface Catalog {
   /** In order of precedence between routes: the oldest first, then by `namespace/name`. */
   readonly routes: readonly DocumentOf<"HTTPRoute">[];
   readonly grants: readonly DocumentOf<"ReferenceGrant">[];
+  /** By name; a namespace that nobody describes has no labels but its name. */
+  readonly namespaces: ReadonlyMap<string, DocumentOf<"Namespace">>;
   readonly trafficPolicies: readonly DocumentOf<"TrafficPolicy">[];
   readonly authorizationPolicies: readonly DocumentOf<"AuthorizationPolicy">[];
   readonly telemetries: readonly DocumentOf<"Telemetry">[];
@@ -75,6 +77,7 @@ export function catalogOf(
     about: (service) => ({
       authorization: authorization(service),
       traffic: traffic(service),
+    namespaces: new Map(all("Namespace").map((document) => [document.metadata.name, document])),
       telemetry: telemetry(service),
     }),
   };
@@ -110,7 +113,9 @@ function byTarget<Policy extends Targeting>(
  * Which of two of a kind comes first where only one can: the oldest, then the alphabet (Gateway API
  * `HTTPRouteRule.matches`). A document without a time is the youngest.
  */
-export function byAge(a: PolicyDocument, b: PolicyDocument): number {
-  const time = ({ metadata }: PolicyDocument): string => metadata.creationTimestamp ?? "9999";
+export function byAge(a: Aged, b: Aged): number {
+  const time = ({ metadata }: Aged): string => metadata.creationTimestamp ?? "9999";
   return byCodeUnits(time(a), time(b)) || byCodeUnits(keyOf(a), keyOf(b));
 }
+type Aged = Exclude<PolicyDocument, DocumentOf<"Namespace">>;
+

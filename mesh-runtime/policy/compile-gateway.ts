@@ -46,7 +46,7 @@ function hostsOf(
       (ref) =>
         ref.kind === "Gateway" &&
         parentKey(route, ref) === keyOf(gateway) &&
-        notAttached(gateway, listener, route, ref) === undefined,
+        notAttached(catalog, gateway, listener, route, ref) === undefined,
     );
     if (!taken) continue;
     for (const { hostname = "" } of boundHostnames(route.spec.hostnames ?? [], listener.hostname)) {

@@ -3,6 +3,7 @@ import type { Gateway } from "./schema/gateway.ts";
 import type { HTTPRoute } from "./schema/http-route.ts";
 import type { MeshConfig } from "./schema/mesh-config.ts";
 import type { ReferenceGrant } from "./schema/reference-grant.ts";
+import type { Namespace } from "./schema/namespace.ts";
 import type { Service } from "./schema/service.ts";
 import type { Telemetry } from "./schema/telemetry.ts";
 import type { TrafficPolicy } from "./schema/traffic-policy.ts";
@@ -14,6 +15,7 @@ export type {
   HTTPRoute,
   MeshConfig,
   ReferenceGrant,
+  Namespace,
   Service,
   Telemetry,
   TrafficPolicy,
@@ -31,7 +33,8 @@ export type PolicyDocument =
   | TrafficPolicy
   | AuthorizationPolicy
   | Telemetry
-  | MeshConfig;
+  | MeshConfig
+  | Namespace;
 
 export type Kind = PolicyDocument["kind"];
 

@@ -31,6 +31,8 @@ const introductions: Readonly<Record<Kind, string>> = {
   MeshConfig: "What holds for the whole mesh. There is at most one.",
 };
 
+  Namespace:
+    "Labels of a namespace, for listeners that select by them. Not needed otherwise: a namespace is there when a document names it. Kubernetes' own kind.",
 /** What holds where a document is silent and no standard says what. */
 const silent: Readonly<Record<string, unknown>> = {
   "Service.spec.mode": defaultMode,

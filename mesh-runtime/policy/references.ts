@@ -2,6 +2,7 @@ import { intersectHostname } from "../routing/hostname-intersection.ts";
 import type { Catalog } from "./catalog.ts";
 import { defaultGatewayWorker } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
+import { labelsOf, selects } from "./namespace-labels.ts";
 import { gatewayGroup, meshGroup, workerAnnotation } from "./schema/metadata.ts";
 import { hasWorker } from "./schema/service.ts";
 
@@ -85,6 +86,46 @@ function permitted(
   );
 }
 
+/** A reference to a backend, and where in the route it stands. */
+export interface PlacedBackend {
+  readonly ref: BackendName;
+  readonly path: readonly (string | number)[];
+  /** Whether copies go there, and not the requests themselves. */
+  readonly mirrors: boolean;
+}
+
+/** Every reference to a backend in a route, those of its mirrors among them. */
+export function* backendNames(route: HTTPRoute): Generator<PlacedBackend> {
+  for (const [index, { filters = [], backendRefs = [] }] of route.spec.rules.entries()) {
+    const path = ["spec", "rules", index];
+    yield* mirrorsOf(filters, [...path, "filters"]);
+    for (const [backend, ref] of backendRefs.entries()) {
+      yield { ref, path: [...path, "backendRefs", backend], mirrors: false };
+      yield* mirrorsOf(ref.filters ?? [], [...path, "backendRefs", backend, "filters"]);
+    }
+  }
+}
+
+/** What counts here of a filter: where it mirrors to. */
+interface Mirroring {
+  readonly requestMirror?: unknown;
+}
+
+function* mirrorsOf(
+  filters: readonly Mirroring[],
+  path: readonly (string | number)[],
+): Generator<PlacedBackend> {
+  for (const [index, { requestMirror }] of filters.entries()) {
+    const { backendRef: ref } = (requestMirror ?? {}) as { readonly backendRef?: BackendName };
+    if (ref === undefined) continue;
+    yield {
+      ref,
+      path: [...path, index, "requestMirror", "backendRef"],
+      mirrors: true,
+    };
+  }
+}
+
 /** `namespace/name` of what a route is attached to. */
 export const parentKey = ({ metadata }: HTTPRoute, { namespace, name }: ParentRef): string =>
   `${namespace ?? metadata.namespace}/${name}`;
@@ -132,6 +173,7 @@ export function notAttachedToService(
  * @returns the reason if it does not
  */
 export function notAttached(
+  catalog: Catalog,
   gateway: Gateway,
   listener: GatewayListener,
   route: HTTPRoute,
@@ -139,13 +181,50 @@ export function notAttached(
 ): NotAttached | undefined {
   if (sectionName !== undefined && sectionName !== listener.name) return "NoMatchingParent";
   if (port !== undefined && port !== listener.port) return "NoMatchingParent";
-  const { from } = listener.allowedRoutes.namespaces;
-  const allowed =
-    from === "All" || (from === "Same" && gateway.metadata.namespace === route.metadata.namespace);
-  if (!allowed) return "NotAllowedByListeners";
+  if (servableKinds(listener).length === 0 || !takesNamespace(catalog, gateway, listener, route))
+    return "NotAllowedByListeners";
   const { hostnames } = route.spec;
   return hostnames === undefined ||
     hostnames.some((host) => intersectHostname(host, listener.hostname) !== undefined)
     ? undefined
     : "NoMatchingListenerHostname";
 }
+
+/** Whether a listener lets in routes of a route's namespace (Gateway API `RouteNamespaces`). */
+function takesNamespace(
+  catalog: Catalog,
+  { metadata }: Gateway,
+  { allowedRoutes }: GatewayListener,
+  route: HTTPRoute,
+): boolean {
+  const { from, selector } = allowedRoutes.namespaces;
+  const { namespace } = route.metadata;
+  switch (from) {
+    case "All":
+      return true;
+    case "Same":
+      return metadata.namespace === namespace;
+    case "Selector":
+      return selector !== undefined && selects(selector, labelsOf(catalog, namespace));
+    case "None":
+      return false;
+  }
+}
+
+/** A kind of route, as a Gateway's status names it. */
+export interface RouteKind {
+  readonly group: string;
+  readonly kind: string;
+}
+
+const servable: readonly RouteKind[] = [{ group: gatewayGroup, kind: "HTTPRoute" }];
+
+/** The kinds of routes that a listener takes and this mesh serves (Gateway API `ListenerStatus.supportedKinds`). */
+export function servableKinds({ allowedRoutes: { kinds = [] } }: GatewayListener): readonly RouteKind[] {
+  if (kinds.length === 0) return servable;
+  return servable.filter((one) => kinds.some(({ group, kind }) => group === one.group && kind === one.kind));
+}
+
+/** The kinds of routes that a listener asks for and this mesh does not serve (`InvalidRouteKinds`). */
+export const unservableKinds = ({ allowedRoutes: { kinds = [] } }: GatewayListener): readonly RouteKind[] =>
+  kinds.filter(({ group, kind }) => !servable.some((one) => group === one.group && kind === one.kind));

@@ -8,7 +8,8 @@ import { type Entries, missingMember, unknownMember } from "./schema/fields.ts";
 import { gateway } from "./schema/gateway.ts";
 import { httpRoute } from "./schema/http-route.ts";
 import { meshConfig } from "./schema/mesh-config.ts";
-import { gatewayVersions, meshVersions } from "./schema/metadata.ts";
+import { coreVersions, experimentalVersions, gatewayVersions, meshVersions } from "./schema/metadata.ts";
+import { namespace } from "./schema/namespace.ts";
 import { referenceGrant } from "./schema/reference-grant.ts";
 import { service } from "./schema/service.ts";
 import { telemetry } from "./schema/telemetry.ts";
@@ -27,6 +28,7 @@ export const kinds = {
   MeshConfig: { versions: meshVersions, schema: meshConfig },
 } as const;
 
+  Namespace: { versions: coreVersions, schema: namespace },
 /** Kinds that people bring from elsewhere, and what to write here. */
 const foreign: Readonly<Record<string, string>> = {
   GRPCRoute: "not supported yet; use HTTPRoute",
@@ -43,7 +45,6 @@ const foreign: Readonly<Record<string, string>> = {
   Rollout: "not supported yet",
   ServiceEntry: "not read; write a Service with endpoint.url",
   Deployment: "not read: workers are deployed by wrangler; write a Service",
-  Namespace: "not needed: a namespace is there when a document names it; leave it out",
   List: "only read at the top of a text, and with items",
 };
 

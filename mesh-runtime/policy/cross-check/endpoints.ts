@@ -1,7 +1,7 @@
 import type { Issue } from "../issue.ts";
 import { hasOnePlace } from "../schema/service.ts";
+import { missing } from "../unresolved.ts";
 import type { CheckedMesh } from "./checked-mesh.ts";
-import { missing } from "./routes.ts";
 
 /** An endpoint that is the worker of another Service leads to one that exists and is in one place: there are no chains. */
 export function* endpoints({ catalog, issue }: CheckedMesh): Generator<Issue> {

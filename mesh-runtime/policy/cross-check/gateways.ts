@@ -4,8 +4,8 @@ import { listenerConflicts } from "../listener-conflicts.ts";
 import { workerOf } from "../references.ts";
 import { workerAnnotation } from "../schema/metadata.ts";
 import type { Path } from "../source.ts";
+import { missing } from "../unresolved.ts";
 import type { CheckedMesh } from "./checked-mesh.ts";
-import { missing } from "./routes.ts";
 
 /** Every Gateway is implemented by a worker. One that is not listens to nothing, and its condition `Programmed` says so. */
 export function* gatewayWorkers({ catalog, issue }: CheckedMesh): Generator<Issue> {

@@ -9,8 +9,8 @@ import { didYouMean } from "../nearest.ts";
 import { workerOf } from "../references.ts";
 import { hasWorker } from "../schema/service.ts";
 import type { Finding, Path } from "../source.ts";
+import { missing } from "../unresolved.ts";
 import { type CheckedMesh, collisions } from "./checked-mesh.ts";
-import { missing } from "./routes.ts";
 
 type AuthorizationPolicy = DocumentOf<"AuthorizationPolicy">;
 type Targeting = DocumentOf<"AuthorizationPolicy" | "TrafficPolicy" | "Telemetry">;

@@ -12,6 +12,7 @@ import {
   unsupported,
 } from "./fields.ts";
 import { hostname } from "./http-route.ts";
+import { labelSelector } from "./label-selector.ts";
 import {
   documentOf,
   gatewayGroup,
@@ -24,38 +25,42 @@ import {
 } from "./metadata.ts";
 
 const routeKind = strict({
-  group: about(defaulted(choice([gatewayGroup]), gatewayGroup), "Group of the kind."),
+  group: about(defaulted(group(), gatewayGroup), "Group of the kind."),
   kind: about(
-    choice(["HTTPRoute"], {
-      GRPCRoute: "not supported yet; use HTTPRoute",
-      TLSRoute: "not supported: a worker sees no connections",
-      TCPRoute: "not supported: a worker sees no connections",
-      UDPRoute: "not supported: a worker sees no packets",
-    }),
-    "Kind of route.",
+    kindName(),
+    "Kind of route. HTTPRoute is served; a listener that names others alone takes no routes.",
   ),
 });
 
-const allowedRoutes = strict({
-  namespaces: about(
-    defaulted(
-      strict({
-        from: about(
-          defaulted(
-            choice(["Same", "All", "None"], {
-              Selector: "not supported yet: namespaces have no labels here; use All or Same",
-            }),
-            "Same",
-          ),
-          "`Same`: routes of the Gateway's namespace; `All`: of every; `None`: no routes.",
-        ),
-        selector: unsupported("not supported yet: namespaces have no labels here; use from: All or Same"),
-      }),
-      {},
+const namespaces = checked(
+  strict({
+    from: about(
+      defaulted(choice(["Same", "All", "Selector", "None"]), "Same"),
+      "`Same`: routes of the Gateway's namespace; `All`: of every; `Selector`: of those whose labels the selector fits; `None`: no routes.",
     ),
-    "Whose routes may attach.",
-  ),
-  kinds: about(optional(list(routeKind, 1, 8)), "Kinds of routes that may attach."),
+    selector: about(optional(labelSelector), "With `from: Selector`: the labels of the namespaces."),
+  }),
+  function* ({ from, selector }): Generator<Fault> {
+    if ((from === "Selector") === (selector !== undefined)) return;
+    yield from === "Selector"
+      ? {
+          path: ["from"],
+          expected: "a selector beside from: Selector",
+          found: "none",
+          message: "without a selector no namespace is meant, or all; write one, or use All or None",
+        }
+      : {
+          path: ["selector"],
+          expected: "from: Selector beside a selector",
+          found: from,
+          message: `a selector is not looked at with from: ${from}; write from: Selector, or remove it`,
+        };
+  },
+);
+
+const allowedRoutes = strict({
+  namespaces: about(defaulted(namespaces, {}), "Whose routes may attach."),
+  kinds: about(optional(list(routeKind, 0, 8)), "Kinds of routes that may attach; otherwise HTTPRoute."),
 });
 
 const certificateRef = strict({
@@ -88,6 +93,7 @@ const listener = checked(
         TLS: "not supported: a worker sees no connections",
         TCP: "not supported: a worker sees no connections",
         UDP: "not supported: a worker sees no packets",
+        h2c: "not supported: the platform speaks HTTP/2 over TLS alone; use HTTP or HTTPS",
       }),
       "What clients speak.",
     ),
@@ -120,23 +126,11 @@ const spec = checked(
   }),
   function* ({ listeners }): Generator<Fault> {
     yield* repeated(listeners, ({ name }) => name, "listener name", ["listeners"]);
-    const socket = ({ port: on, hostname: host = "*" }: (typeof listeners)[number]) => `${host}:${on}`;
-    yield* repeated(listeners, socket, "port and hostname", ["listeners"]);
-    const protocols = new Map<number, string>();
-    for (const [index, { port: on, protocol }] of listeners.entries()) {
-      const first = protocols.get(on);
-      if (first === undefined) protocols.set(on, protocol);
-      else if (first !== protocol) yield conflict(index, on, first, protocol);
-    }
+    const socket = ({ port: on, protocol, hostname: host = "*" }: (typeof listeners)[number]) =>
+      `${protocol} ${host}:${on}`;
+    yield* repeated(listeners, socket, "port, protocol and hostname", ["listeners"]);
   },
 );
-
-const conflict = (index: number, on: number, first: string, protocol: string): Fault => ({
-  path: ["listeners", index, "protocol"],
-  expected: `${first}, as the other listener on port ${on}`,
-  found: protocol,
-  message: `port ${on} speaks one protocol; use another port or the same protocol`,
-});
 
 export const gateway = documentOf(gatewayVersions, "Gateway", spec);
 export type Gateway = v.InferOutput<typeof gateway>;

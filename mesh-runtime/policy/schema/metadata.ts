@@ -35,11 +35,10 @@ export const group = (): Schema<string> => text("a group of kinds", /^[a-z0-9.-]
 /** Kinds are named in Pascal case. */
 export const kindName = (): Schema<string> => text("the name of a kind", /^[A-Za-z][A-Za-z0-9]*$/, 63);
 
-export const port = (): Schema<number> =>
-  value(
-    "a port from 1 to 65535",
-    (input) => Number.isInteger(input) && Number(input) >= 1 && Number(input) <= 65535,
-  );
+export const isPort = (input: unknown): boolean =>
+  Number.isInteger(input) && Number(input) >= 1 && Number(input) <= 65535;
+
+export const port = (): Schema<number> => value("a port from 1 to 65535", isPort);
 
 /**
  * On a Gateway, names the Service whose worker implements it: `name`, or `namespace/name` where a
@@ -49,7 +48,8 @@ export const port = (): Schema<number> =>
 export const workerAnnotation = "mesh.tulle.dev/worker";
 const ownAnnotations = "mesh.tulle.dev/";
 
-const texts = (): Schema<Readonly<Record<string, string>>> => {
+/** Labels and the like: texts by name. */
+export const texts = (): Schema<Readonly<Record<string, string>>> => {
   const item = value<string>(
     "a text",
     (input) => typeof input === "string",
@@ -63,7 +63,7 @@ const texts = (): Schema<Readonly<Record<string, string>>> => {
 };
 
 /** Annotations are anybody's, but those of the mesh must be ones that it reads. */
-const annotations = (): Schema<Readonly<Record<string, string>>> =>
+export const annotations = (): Schema<Readonly<Record<string, string>>> =>
   v.pipe(
     texts(),
     v.rawCheck(({ dataset, addIssue }) => {
@@ -80,13 +80,17 @@ const annotations = (): Schema<Readonly<Record<string, string>>> =>
     }),
   );
 
-const byControl = "written by a control plane, not read from a document; leave it out";
+/** Why a member that Kubernetes writes may not stand in a document. */
+export const byControl = "written by a control plane, not read from a document; leave it out";
 
 const metadata = (name: Schema<string>) =>
   strict({
     name: about(name, "Name, unique for its kind in the namespace."),
     namespace: about(defaulted(label(), defaultNamespace), "Namespace."),
-    labels: about(optional(texts()), "For people and tools; the mesh does not read them."),
+    labels: about(
+      optional(texts()),
+      "For people and tools; the mesh does not read them, except those of a Namespace.",
+    ),
     annotations: about(
       optional(annotations()),
       `For people and tools; the mesh reads \`${workerAnnotation}\` on a Gateway.`,
@@ -120,6 +124,10 @@ export function documentOf<const Kind extends string, Spec>(
 
 export const gatewayGroup = "gateway.networking.k8s.io";
 export const meshGroup = "mesh.tulle.dev";
+/** Kubernetes' core, whose group is empty. */
+export const coreVersions = ["v1"] as const;
 /** HTTPRoute, Gateway and ReferenceGrant are the same in both. */
 export const gatewayVersions = [`${gatewayGroup}/v1`, `${gatewayGroup}/v1beta1`] as const;
+/** What Gateway API tries out before it becomes standard. */
+export const experimentalVersions = ["gateway.networking.x-k8s.io/v1alpha1"] as const;
 export const meshVersions = [`${meshGroup}/v1`] as const;
