@@ -87,7 +87,7 @@ const headerMatch = checked(
     type: comparison(),
     name: about(headerName(), "Header name, in any case."),
     value: about(
-      text("a text of 1 to 4096 characters", /^[\s\S]+$/, 4_096),
+      text("a header value of 1 to 4096 characters", /^[\s\S]+$/, 4_096),
       "The whole value, or the expression. Of a header that was sent several times, the values joined with a comma and a space.",
     ),
   }),

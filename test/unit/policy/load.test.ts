@@ -232,8 +232,21 @@ describe("a snapshot is refused", () => {
     ],
     [
       "has a path match to come",
+      (s: Snapshot) => withMatch(s, { path: { type: "Suffix", value: "/" } }),
+      "path.type must be one of Exact, PathPrefix, RegularExpression",
+    ],
+    [
+      "has a regular expression that is not compiled",
       (s: Snapshot) => withMatch(s, { path: { type: "RegularExpression", value: "/" } }),
-      "path.type must be one of Exact, PathPrefix",
+      "path.pattern must be an object",
+    ],
+    [
+      "has a pattern whose program is none",
+      (s: Snapshot) =>
+        withMatch(s, {
+          headers: [{ name: "a", value: "a", pattern: { prefix: "", classes: [], program: ["accept"] } }],
+        }),
+      "headers[0].pattern.program[0] must be a whole number",
     ],
     [
       "has headers that are no list",

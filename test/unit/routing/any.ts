@@ -1,6 +1,12 @@
 import fc from "fast-check";
-import type { NamedValue, PathMatch, RouteMatch, Rule } from "../../../mesh-runtime/routing/words.ts";
-import { request, rule } from "./examples.ts";
+import type {
+  NamedMatch,
+  NamedValue,
+  PathMatch,
+  RouteMatch,
+  Rule,
+} from "../../../mesh-runtime/routing/words.ts";
+import { asking, expression, request, rule } from "./examples.ts";
 
 /** Arbitrary rules and requests from so few parts that they often meet, odd ones among them. */
 
@@ -37,8 +43,14 @@ const written = fc.oneof(
   { arbitrary: fc.constantFrom("", "/", "//", "/a", "/a/", "/a//", "a", "a/b"), weight: 6 },
 );
 
+/** Expressions that begin with segments, with parts of them, and with nothing; some of one length. */
+const expressions = [
+  ...["/a/.*", "/a/b", "/a/[ab]", "/a/b?", "/.*", ".*", "/a(/.*)?", "/[^/]*", "(?i)/A/b?", "/v2.*", "/b/.*"],
+  ...["^/a$", "//.*", "", "a/.*", "a", "/(a|b|v2)/?", ".*%2[Ff].*", "/a/b/.+", "\\W\\w\\b.*"],
+].map(expression);
+
 /** Rules hold paths as operators write them, and as the URL parser would have them. */
-const path: fc.Arbitrary<PathMatch> = fc
+const literalPath: fc.Arbitrary<PathMatch> = fc
   .record({
     type: fc.constantFrom("Exact" as const, "PathPrefix" as const),
     value: written,
@@ -50,6 +62,28 @@ const path: fc.Arbitrary<PathMatch> = fc
       ? new URL(`http://shop.example.com${value.startsWith("/") ? value : `/${value}`}`).pathname
       : value,
   }));
+
+const path = fc.oneof(
+  { arbitrary: literalPath, weight: 3 },
+  { arbitrary: fc.constantFrom(...expressions), weight: 1 },
+);
+
+const valueMatches = (names: readonly string[]): fc.Arbitrary<readonly NamedMatch[]> =>
+  fc.array(
+    fc.oneof(
+      {
+        arbitrary: fc.record({ name: fc.constantFrom(...names), value: fc.constantFrom("1", "2", "") }),
+        weight: 3,
+      },
+      {
+        arbitrary: fc.constantFrom(
+          ...names.flatMap((name) => ["1|2", ".*", "[^1]", ""].map((value) => asking(name, value))),
+        ),
+        weight: 1,
+      },
+    ),
+    { maxLength: 3 },
+  );
 
 const conditions = (names: readonly string[]): fc.Arbitrary<readonly NamedValue[]> =>
   fc.array(fc.record({ name: fc.constantFrom(...names), value: fc.constantFrom("1", "2", "") }), {
@@ -63,8 +97,8 @@ const matchAt = (at: fc.Arbitrary<PathMatch>, names: { headers: string[]; query:
     .record({
       path: at,
       method: fc.option(method, { nil: undefined, freq: 2 }),
-      headers: fc.oneof(fc.constant([]), conditions(names.headers)),
-      query: fc.oneof(fc.constant([]), conditions(names.query)),
+      headers: fc.oneof(fc.constant([]), valueMatches(names.headers)),
+      query: fc.oneof(fc.constant([]), valueMatches(names.query)),
     })
     .map(
       ({ method: wanted, ...rest }): RouteMatch =>
@@ -88,6 +122,9 @@ export const crowdedRules = rulesOf(
       { type: "PathPrefix", value: "/a" },
       { type: "PathPrefix", value: "/a/" },
       { type: "Exact", value: "/a" },
+      expression("/[ab]"),
+      expression("/a/?"),
+      expression("./?a"),
     ),
     { headers: ["x-a", "x-b"], query: ["a", "b"] },
   ).filter(({ headers, query }) => headers.length + query.length > 0),

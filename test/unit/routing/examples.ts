@@ -1,11 +1,14 @@
 import type { Message } from "../../../mesh-runtime/foundation/exchange.ts";
+import { compilePattern } from "../../../mesh-runtime/policy/compile-pattern.ts";
 import type {
   Backend,
   Filter,
   HeaderChange,
   Matched,
+  NamedMatch,
   NamedValue,
   PathMatch,
+  Pattern,
   RouteMatch,
   Rule,
 } from "../../../mesh-runtime/routing/words.ts";
@@ -14,6 +17,25 @@ import type {
 
 export const prefix = (value: string): PathMatch => ({ type: "PathPrefix", value });
 export const exact = (value: string): PathMatch => ({ type: "Exact", value });
+
+export const expression = (value: string): PathMatch => ({
+  type: "RegularExpression",
+  value,
+  pattern: patternOf(value),
+});
+
+/** A condition by an expression. */
+export const asking = (name: string, value: string): NamedMatch => ({
+  name,
+  value,
+  pattern: patternOf(value),
+});
+
+function patternOf(source: string): Pattern {
+  const pattern = compilePattern(source);
+  if (!pattern.ok) throw new Error(pattern.reason);
+  return pattern.value;
+}
 
 export const match = (path: PathMatch, more: Partial<RouteMatch> = {}): RouteMatch => ({
   path,

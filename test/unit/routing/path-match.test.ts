@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { pathMatches } from "../../../mesh-runtime/routing/path-match.ts";
-import { exact, prefix } from "./examples.ts";
+import { exact, expression, prefix } from "./examples.ts";
 
 const pathOf = (path: string): string => new URL(`http://shop.example.com${path}`).pathname;
 
@@ -52,4 +52,18 @@ test("dot segments have been resolved before, encoded ones among them", () => {
   expect(pathMatches(prefix("/admin"), pathOf("/public/../admin"))).toBe(true);
   expect(pathMatches(prefix("/admin"), pathOf("/public/%2e%2E/admin"))).toBe(true);
   expect(pathMatches(prefix("/public"), pathOf("/public/%2e%2e/admin"))).toBe(false);
+});
+
+test.each([
+  ["/v[12]", "/v2", true],
+  ["/v[12]", "/v2/", false],
+  ["/v[12]", "/a/v2", false],
+  ["^/v[12]/.*$", "/v2/a/b?c=d", true],
+  ["(?i)/V2", "/v2", true],
+  ["/caf.*", "/café", true],
+  ["/café", "/café", false],
+  ["/caf%C3%A9", "/café", true],
+  ["/a/.*", "/a/../b", false],
+])("the expression %s and the path %s: %s", (value, path, expected) => {
+  expect(pathMatches(expression(value), pathOf(path))).toBe(expected);
 });

@@ -7,13 +7,21 @@ import {
   matchesOf,
 } from "../../../mesh-runtime/routing/precedence.ts";
 import { anyMatch } from "./any.ts";
-import { exact, match, named, prefix, rule } from "./examples.ts";
+import { asking, exact, expression, match, named, prefix, rule } from "./examples.ts";
 
 const one = named({ a: "1" });
 const two = named({ a: "1", b: "2" });
 
 test.each([
   ["exact path", match(exact("/a")), match(prefix("/a/long/one"), { method: "GET", headers: two })],
+  ["exact path", match(exact("/a")), match(expression("/a/long/.*"), { method: "GET", headers: two })],
+  [
+    "regular expression",
+    match(expression("/.*")),
+    match(prefix("/a/long/one"), { method: "GET", headers: two }),
+  ],
+  ["longer path", match(expression("/a.*")), match(expression("/.*"), { method: "GET", headers: two })],
+  ["method", match(expression("/a.*"), { method: "GET" }), match(expression("/b.*"), { headers: two })],
   ["longer path", match(prefix("/path5")), match(prefix("/"), { method: "GET", headers: two, query: two })],
   ["method", match(prefix("/a"), { method: "GET" }), match(prefix("/b"), { headers: two, query: two })],
   ["more headers", match(prefix("/a"), { headers: two }), match(prefix("/b"), { headers: one, query: two })],
@@ -23,6 +31,15 @@ test.each([
   expect(compareMatches(second, first)).toBeGreaterThan(0);
   expect(advantage(first, second)).toBe(reason);
   expect(advantage(second, first)).toBe(reason);
+});
+
+test("conditions by an expression count as those by a value do", () => {
+  const [a, b] = [
+    match(prefix("/"), { headers: [...one, asking("b", ".*")] }),
+    match(prefix("/"), { headers: one }),
+  ];
+  expect(advantage(a, b)).toBe("more headers");
+  expect(compareMatches(a, match(prefix("/"), { headers: two }))).toBe(0);
 });
 
 test("what two conditions on one name say counts as one", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { queryMatches } from "../../../mesh-runtime/routing/query-match.ts";
-import { named } from "./examples.ts";
+import { asking, named } from "./examples.ts";
 
 const holds = (conditions: Readonly<Record<string, string>>, query: string): boolean =>
   queryMatches(named(conditions), new URL(`http://shop.example.com/${query}`));
@@ -31,4 +31,14 @@ test("of several conditions for one name only the first counts", () => {
   ];
   expect(queryMatches(twice, new URL("http://shop.example.com/?animal=whale"))).toBe(true);
   expect(queryMatches(twice, new URL("http://shop.example.com/?animal=dolphin"))).toBe(false);
+});
+
+test("an expression is asked about the first value, whole and decoded", () => {
+  const asked = (source: string, query: string) =>
+    queryMatches([asking("q", source)], new URL(`http://shop.example.com/${query}`));
+  expect(asked("a b|c", "?q=a+b&q=d")).toBe(true);
+  expect(asked("a b|c", "?q=d&q=c")).toBe(false);
+  expect(asked("[é😀]+", "?q=%C3%A9%F0%9F%98%80")).toBe(true);
+  expect(asked(".*", "?q")).toBe(true);
+  expect(asked(".*", "?Q=1")).toBe(false);
 });

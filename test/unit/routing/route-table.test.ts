@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";
-import type { Matched, RouteMatch, Rule } from "../../../mesh-runtime/routing/words.ts";
+import type { Rule } from "../../../mesh-runtime/routing/words.ts";
 import { anyRequest, anyRules, crowdedRequest, crowdedRules } from "./any.ts";
-import { exact, match, named, prefix, request, rule } from "./examples.ts";
+import { asking, exact, expression, match, named, prefix, request, rule } from "./examples.ts";
+import { everyMatchAsked } from "./reference.ts";
 
 const found = (rules: readonly Rule[], asked: ReturnType<typeof request>): string | undefined =>
   routeTable(rules).find(asked)?.rule.name;
@@ -32,6 +33,62 @@ test("a longer path whose other conditions do not hold gives way to a shorter on
   expect(found(rules, request("/cart", { method: "POST" }))).toBe("post");
   expect(found(rules, request("/cart", { headers: { color: "blue" } }))).toBe("blue");
   expect(found(rules, request("/cart"))).toBe("all");
+});
+
+test("a regular expression comes after exact paths and before prefixes, the longer one first", () => {
+  const rules = [
+    rule("prefix", [
+      match(prefix("/shop/carts/of/somebody"), { method: "GET", headers: named({ color: "blue" }) }),
+    ]),
+    rule("any", [match(expression("/.*"), { method: "GET" })]),
+    rule("carts", [match(expression("/shop/carts/.*"))]),
+    rule("exact", [match(exact("/shop/carts"))]),
+    rule("rest", []),
+  ];
+  const blue = { headers: { color: "blue" } };
+  expect(found(rules, request("/shop/carts", blue))).toBe("exact");
+  expect(found(rules, request("/shop/carts/of/somebody", blue))).toBe("carts");
+  expect(found(rules, request("/shop/other", blue))).toBe("any");
+  expect(found(rules, request("/shop/other", { method: "PUT" }))).toBe("rest");
+});
+
+test("among expressions of one length and of one path, method, headers and query decide over all routes", () => {
+  const rules = [
+    rule("one", [match(expression("/a/[bc]+"))]),
+    rule("two", [match(expression("/a/[b-z]"), { query: named({ page: "1" }) })]),
+    rule("three", [match(expression("/a/[bc]*"), { headers: named({ color: "blue" }) })]),
+    rule("four", [match(expression("/a/[bc]+"), { method: "PUT" })]),
+    rule("five", [match(expression("./b.c*z?"), { headers: named({ color: "blue", size: "1" }) })]),
+  ];
+  const asked = (path: string, method: string, headers: HeadersInit) =>
+    found(rules, request(path, { method, headers }));
+  expect(asked("/a/b?page=1", "PUT", { color: "blue", size: "1" })).toBe("four");
+  expect(asked("/a/b?page=1", "GET", { color: "blue" })).toBe("three");
+  expect(asked("/a/b?page=1", "GET", {})).toBe("two");
+  expect(asked("/a/b", "GET", {})).toBe("one");
+});
+
+test("what a header or a parameter is asked by an expression counts as a condition like any other", () => {
+  const rules = [
+    rule("one", [match(prefix("/"), { headers: named({ color: "blue" }) })]),
+    rule("two", [match(prefix("/"), { headers: [...named({ color: "blue" }), asking("size", "\\d+")] })]),
+    rule("three", [match(prefix("/"), { query: [asking("page", "[1-9]"), asking("sort", "")] })]),
+    rule("rest", []),
+  ];
+  expect(found(rules, request("/", { headers: { color: "blue", size: "12" } }))).toBe("two");
+  expect(found(rules, request("/", { headers: { color: "blue", size: "big" } }))).toBe("one");
+  expect(found(rules, request("/?page=3&sort="))).toBe("three");
+  expect(found(rules, request("/?page=30&sort="))).toBe("rest");
+  expect(found(rules, request("/?page=3"))).toBe("rest");
+});
+
+test("an expression for one method does not hide what comes after it for those it does not take", () => {
+  const rules = [
+    rule("digits", [match(prefix("/"), { method: "GET", headers: [asking("size", "\\d+")] })]),
+    rule("letters", [match(prefix("/"), { method: "GET", headers: [asking("size", "[a-z]+")] })]),
+  ];
+  expect(found(rules, request("/", { headers: { size: "12" } }))).toBe("digits");
+  expect(found(rules, request("/", { headers: { size: "big" } }))).toBe("letters");
 });
 
 test("without rules, or without one that fits, nothing is found", () => {
@@ -106,10 +163,12 @@ test("the property test meets every kind of match often enough to mean something
     none: 0,
     Exact: 0,
     "Exact with conditions": 0,
+    RegularExpression: 0,
+    "RegularExpression with conditions": 0,
     PathPrefix: 0,
     "PathPrefix with conditions": 0,
   };
-  for (const [rules, asked] of fc.sample(fc.tuple(anyRules, anyRequest), { seed: 22, numRuns: 1_000 })) {
+  for (const [rules, asked] of fc.sample(fc.tuple(anyRules, anyRequest), { seed: 22, numRuns: 2_000 })) {
     const match = routeTable(rules).find(asked)?.match;
     const conditions = match && (match.method !== undefined || match.headers.length + match.query.length > 0);
     const kind = match === undefined ? "none" : `${match.path.type}${conditions ? " with conditions" : ""}`;
@@ -117,47 +176,3 @@ test("the property test meets every kind of match often enough to mean something
   }
   expect(Math.min(...Object.values(kinds)), JSON.stringify(kinds)).toBeGreaterThan(20);
 });
-
-/** The same by the letter of Gateway API and by the simplest means, sharing no code with the table. */
-function everyMatchAsked(rules: readonly Rule[], asked: ReturnType<typeof request>): Matched | undefined {
-  let best: Matched | undefined;
-  for (const each of rules) {
-    const matches = each.matches.length > 0 ? each.matches : [match(prefix("/"))];
-    for (const candidate of matches)
-      if (holds(candidate, asked) && (best === undefined || comesBefore(candidate, best.match)))
-        best = { rule: each, match: candidate };
-  }
-  return best;
-}
-
-function holds({ path, method, headers, query }: RouteMatch, asked: ReturnType<typeof request>): boolean {
-  const wanted = path.value.split("/");
-  if (wanted.at(-1) === "" && wanted.length > 1) wanted.pop();
-  const fits =
-    path.type === "Exact"
-      ? asked.url.pathname === path.value
-      : JSON.stringify(asked.url.pathname.split("/").slice(0, wanted.length)) === JSON.stringify(wanted);
-  const sent = new URLSearchParams(asked.url.search);
-  return (
-    fits &&
-    (method === undefined || method === asked.method) &&
-    [...firsts(headers)].every(([name, value]) => asked.headers.get(name) === value) &&
-    [...firsts(query)].every(([name, value]) => sent.getAll(name)[0] === value)
-  );
-}
-
-function comesBefore(a: RouteMatch, b: RouteMatch): boolean {
-  const ranks = [a, b].map(({ path, method, headers, query }) => [
-    Number(path.type === "Exact"),
-    path.type === "Exact" ? 0 : path.value.length,
-    Number(method !== undefined),
-    firsts(headers).size,
-    firsts(query).size,
-  ]);
-  const [ours = [], theirs = []] = ranks;
-  const at = ours.findIndex((value, index) => value !== theirs[index]);
-  return at !== -1 && (ours[at] ?? 0) > (theirs[at] ?? 0);
-}
-
-const firsts = (values: RouteMatch["headers"]): ReadonlyMap<string, string> =>
-  new Map(values.toReversed().map(({ name, value }) => [name, value]));

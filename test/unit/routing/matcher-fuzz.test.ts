@@ -1,0 +1,9 @@
+import { expect, test } from "vitest";
+import { fuzzMatcher } from "../../fuzz/matcher-cases.ts";
+
+test("the table, the definition and a plain reference agree on whatever arrives, and none of them throws", () => {
+  const { requests, decided } = fuzzMatcher({ seed: 22, runs: 1_500 });
+  expect(requests).toBeGreaterThan(4_000);
+  for (const type of ["Exact", "PathPrefix", "RegularExpression", "none"])
+    expect(decided[type], JSON.stringify(decided)).toBeGreaterThan(100);
+});
