@@ -34,7 +34,7 @@ const publicFaces = ["front door", "adapters/cloudflare", "adapters/deno", "test
 const second =
   "2. identity, routing, resilience, authorization, telemetry import foundation, and not each other";
 const fifth = "5. adapters/<runtime> import the front door and the ports; where they trace, telemetry";
-const seventh = "7. examples import only what a stranger could; bench and test may import all";
+const seventh = "7. examples import only what a stranger could; bench, conformance and test may import all";
 
 /** The dependency rule as a table. Arrows point down this list, never up and never sideways. */
 export const rooms: readonly Room[] = [
@@ -203,6 +203,7 @@ export const rooms: readonly Room[] = [
     rule: "7. scripts drive wrangler and read its files; nothing imports them but tests",
   },
   { name: "bench", paths: ["bench/"], rooms: ["*"], thirdParties: ["*"], rule: seventh },
+  { name: "conformance", paths: ["conformance/"], rooms: ["*"], thirdParties: ["*"], rule: seventh },
   { name: "test", paths: ["test/", "vitest.config.ts"], rooms: ["*"], thirdParties: ["*"], rule: seventh },
 ];
 

@@ -1,0 +1,136 @@
+import { Refused } from "./control-client.ts";
+import { decidingWorkers } from "./exchange.ts";
+import { Failure } from "./failure.ts";
+import type { Case, Step, Suite } from "./format.ts";
+import {
+  applied,
+  type Deployment,
+  hasSlices,
+  isPolicy,
+  type KubernetesService,
+  selected,
+  servicesIn,
+} from "./manifests.ts";
+import type { ConformanceMesh } from "./mesh.ts";
+import { Running } from "./running.ts";
+import { byBinding, meshService } from "./services.ts";
+import { skipped } from "./skips.ts";
+import { step } from "./steps.ts";
+
+/** How a case came out. */
+export interface Outcome {
+  readonly name: string;
+  readonly result: "ok" | "FAILED" | "skipped";
+  readonly requests: number;
+  readonly ms: number;
+  /** Of a skip the feature and why; of a failure the step and what differs. */
+  readonly detail?: string;
+  readonly features: readonly string[];
+  readonly clause?: string;
+}
+
+/** Runs one case in a mesh that has its base, and leaves the mesh as it was. */
+export async function runCase(mesh: ConformanceMesh, test: Case, { base }: Suite): Promise<Outcome> {
+  const { name, features, clause } = test;
+  const about = { name, features, ...(clause === undefined ? {} : { clause }) };
+  const skip = skipped(test);
+  if (skip !== undefined)
+    return { ...about, result: "skipped", requests: 0, ms: 0, detail: `${skip.feature}: ${skip.why}` };
+  const run = new Running(mesh, test, base);
+  const begun = performance.now();
+  const failure = await failureOf(run);
+  const untidy = await tidied(run);
+  const detail = failure ?? untidy;
+  const ms = Math.round(performance.now() - begun);
+  const { requests } = run;
+  return detail === undefined
+    ? { ...about, result: "ok", requests, ms }
+    : { ...about, result: "FAILED", requests, ms, detail };
+}
+
+async function failureOf(run: Running): Promise<string | undefined> {
+  const { test, mesh } = run;
+  try {
+    run.changes.push(await mesh.apply(await documentsOf(run), test.name));
+    await mesh.follow(decidingWorkers(run));
+  } catch (error) {
+    return `the manifests are not taken: ${messageOf(error)}`;
+  }
+  for (const [index, one] of test.steps.entries()) {
+    try {
+      await step(run, one);
+    } catch (error) {
+      return `${headingOf(one, index)}: ${messageOf(error)}`;
+    }
+  }
+  return undefined;
+}
+
+/** What is applied for a case: its policy as it is, and Services of the mesh for what it says of Kubernetes' own. */
+async function documentsOf({ mesh, test }: Running): Promise<readonly string[]> {
+  const { world, identities } = mesh;
+  const policy = test.manifests.filter(isPolicy).map((one) => applied(one, world.gateways));
+  const services = servicesIn(test.manifests).map((service) =>
+    JSON.stringify(meshService(service, behind(mesh, service, test), identities, byBinding)),
+  );
+  return [...policy, ...services, ...(await broken(mesh, test))];
+}
+
+/** The Deployments behind a Service: those that it selects, or that the case's EndpointSlices lead to. */
+function behind(mesh: ConformanceMesh, service: KubernetesService, test: Case): readonly Deployment[] {
+  const chosen = selected(service, mesh.world.deployments);
+  if (chosen.length > 0 || !hasSlices(service, test.manifests)) return chosen;
+  return sliced(mesh, service, test);
+}
+
+/**
+ * Slices hold addresses of pods, which a file cannot know: upstream's test writes those of one Deployment into them
+ * when it runs, and expects its pods to answer. The backend that the case expects is the one.
+ */
+function sliced(mesh: ConformanceMesh, { namespace }: KubernetesService, test: Case): readonly Deployment[] {
+  const names = new Set(test.steps.flatMap(({ expect }) => expect?.backend ?? []));
+  return mesh.world.deployments.filter((one) => one.namespace === namespace && names.has(one.name));
+}
+
+/** Services of the base whose connections this case wants broken: their callers go over TCP meanwhile. */
+async function broken(mesh: ConformanceMesh, test: Case): Promise<readonly string[]> {
+  const backends = new Set(
+    test.steps.filter(wantsReset).flatMap(({ expect, via, target }) => {
+      const namespace = expect?.namespace ?? via?.gateway.split("/")[0] ?? target?.namespace ?? "default";
+      return expect?.backend === undefined ? [] : [`${namespace}/${expect.backend}`];
+    }),
+  );
+  const texts: string[] = [];
+  for (const service of mesh.world.services) {
+    const [only, ...more] = selected(service, mesh.world.deployments);
+    if (only === undefined || more.length > 0 || !backends.has(`${only.namespace}/${only.name}`)) continue;
+    texts.push(await mesh.overTcp(service, only));
+  }
+  return texts;
+}
+
+/** The echo server resets the connection of a simulated failure that is to have no status. */
+const wantsReset = ({ request }: Step): boolean =>
+  /^\/retry\//.test(request?.path ?? "") &&
+  /[?&]succeedAfter=/.test(request?.path ?? "") &&
+  !/[?&]responseCode=/.test(request?.path ?? "");
+
+/** Takes back what the case has changed, newest first. */
+async function tidied({ changes, mesh }: Running): Promise<string | undefined> {
+  try {
+    for (const revision of [...changes].reverse()) if (revision !== undefined) await mesh.undo(revision);
+    return undefined;
+  } catch (error) {
+    return `the manifests cannot be deleted again: ${messageOf(error)}`;
+  }
+}
+
+function headingOf({ kind, call, path = [], id }: Step, index: number): string {
+  const heading = path.join(" / ");
+  return [`step ${index + 1}`, call ?? kind, id ?? "", heading].filter((part) => part !== "").join(", ");
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Failure || error instanceof Refused) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,98 @@
+import { statusesOf } from "./compare.ts";
+import { send } from "./exchange.ts";
+import { Failure, repeatedly } from "./failure.ts";
+import type { Expected, Manifest, Step } from "./format.ts";
+import type { Running } from "./running.ts";
+
+/** As many requests, at once, tolerance and tries as upstream's `utils/weight`. */
+const defaultRequests = 500;
+const atOnce = 10;
+const defaultTolerance = 0.05;
+const mostTries = 10;
+
+/** Passes if the requests of a step spread over backends as their weights say. */
+export async function distribution(run: Running, step: Step): Promise<void> {
+  const expected = sharesOf(step, run.own("HTTPRoute"));
+  if (expected === undefined)
+    throw new Failure(`the runner cannot read which shares are expected: ${step.expect?.rule ?? ""}`);
+  for (let tries = 1; ; tries++) {
+    const wrong = await differing(run, step, expected);
+    if (wrong === undefined) return;
+    if (tries === mostTries) throw new Failure(wrong);
+  }
+}
+
+async function differing(
+  run: Running,
+  step: Step,
+  expected: ReadonlyMap<string, number>,
+): Promise<string | undefined> {
+  const total = step.expect?.requests ?? defaultRequests;
+  const tolerance = toleranceOf(step.expect ?? {});
+  const seen = new Map<string, number>();
+  const statuses = statusesOf(step.expect ?? {});
+  await repeatedly(total, atOnce, async () => {
+    const { found } = await send(run, step);
+    if (!statuses.includes(found.status))
+      throw new Failure(`status: expected ${statuses.join(" or ")}, found ${found.status}`);
+    const backend = backendOf(found.echo.pod);
+    if (!expected.has(backend))
+      throw new Failure(
+        `backend: expected one of ${[...expected.keys()].join(", ")}, found ${found.echo.pod}`,
+      );
+    seen.set(backend, (seen.get(backend) ?? 0) + 1);
+  });
+  const wrong = [...expected].flatMap(([backend, share]) => {
+    const found = (seen.get(backend) ?? 0) / total;
+    const fits = share === 0 ? found === 0 : Math.abs(found - share) <= tolerance;
+    return fits ? [] : [`share of ${backend}: expected ${share} ± ${tolerance}, found ${found}`];
+  });
+  return wrong.length === 0 ? undefined : wrong.join("; ");
+}
+
+/** The name of a pod without the two parts that Kubernetes puts behind that of its Deployment. */
+const backendOf = (pod: string): string => pod.split("-").slice(0, -2).join("-");
+
+function toleranceOf({ tolerance }: Expected): number {
+  if (typeof tolerance !== "number") return defaultTolerance;
+  return tolerance > 1 ? tolerance / 100 : tolerance;
+}
+
+/** The shares that are expected: as a table, in words, or as the routes of the case weigh them. */
+function sharesOf(
+  { expect = {} }: Step,
+  routes: readonly Manifest[],
+): ReadonlyMap<string, number> | undefined {
+  for (const member of ["weights", "shares", "distribution", "backends"]) {
+    const table = expect[member];
+    if (typeof table === "object" && table !== null && !Array.isArray(table))
+      return normal(Object.entries(table));
+    if (Array.isArray(table)) return normal(table.flatMap(entryOf));
+  }
+  const written = [
+    ...(expect.rule ?? "").matchAll(
+      /([a-z][\w-]*-v?\d+)["']?\s*(?::|=|gets|to|about|-|,)?\s*(\d+(?:\.\d+)?)\s*%?/gi,
+    ),
+  ];
+  if (written.length > 0) return normal(written.map(([, name = "", share = ""]) => [name, Number(share)]));
+  const [refs] = routes.flatMap(weighted);
+  return refs === undefined ? undefined : normal(refs);
+}
+
+function entryOf(row: unknown): [string, number][] {
+  const { name, backend, weight, share, percent } = row as Record<string, unknown>;
+  return [[String(name ?? backend), Number(weight ?? share ?? percent)]];
+}
+
+/** The weights of each rule with several backends. */
+function weighted({ spec = {} }: Manifest): (readonly [string, number])[][] {
+  const rules = (spec.rules ?? []) as { backendRefs?: { name: string; weight?: number }[] }[];
+  return rules
+    .map(({ backendRefs = [] }) => backendRefs.map(({ name, weight = 1 }) => [name, weight] as const))
+    .filter((refs) => refs.length > 1);
+}
+
+function normal(weights: readonly (readonly [string, number])[]): ReadonlyMap<string, number> {
+  const sum = weights.reduce((total, [, weight]) => total + weight, 0);
+  return new Map(weights.map(([name, weight]) => [name, sum === 0 ? 0 : weight / sum]));
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from "node:crypto";
+import { runInWorkerd } from "@tulle/mesh-runtime/testing";
+import { ControlClient } from "./control-client.ts";
+import type { Suite } from "./format.ts";
+import {
+  applied,
+  type Deployment,
+  isPolicy,
+  type KubernetesService,
+  selected,
+  type World,
+  worldOf,
+} from "./manifests.ts";
+import { Relay } from "./relay.ts";
+import {
+  byBinding,
+  type Identities,
+  identitiesOf,
+  meshService,
+  openTo,
+  workerName,
+  workerServices,
+} from "./services.ts";
+import { Wire } from "./wire.ts";
+import { edgeName, podWorker, workersOf } from "./workers.ts";
+
+type Runtime = Awaited<ReturnType<typeof runInWorkerd>>;
+
+/** How often a worker is asked before it counts as one that does not follow. */
+const mostReports = 400;
+
+/** A whole mesh in one workerd with the base of a file of cases applied. */
+export class ConformanceMesh implements AsyncDisposable {
+  readonly world: World;
+  readonly identities: Identities;
+  readonly wire: Wire;
+  readonly control: ControlClient;
+  readonly #runtime: Runtime;
+  readonly #relays = new Map<string, Relay>();
+  /** The revision that the last change made. */
+  #revision = 0;
+  /** The newest revision that each worker was seen to run. */
+  readonly #followed = new Map<string, number>();
+
+  private constructor(world: World, identities: Identities, runtime: Runtime, wire: Wire, token: string) {
+    this.world = world;
+    this.identities = identities;
+    this.wire = wire;
+    this.control = new ControlClient(wire, token);
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Starts the workers that a file needs, and applies its base.
+   * @param log where lines that workers log go
+   * @throws Refused when control does not take the base
+   */
+  static async start(suite: Suite, log: (line: string) => void = () => undefined): Promise<ConformanceMesh> {
+    const world = worldOf(suite);
+    const identities = identitiesOf(world);
+    const token = randomBytes(24).toString("base64url");
+    const runtime = await runInWorkerd(workersOf(world, identities, token), { onLog: log });
+    const address = await runtime.unsafeGetDirectURL(edgeName);
+    const mesh = new ConformanceMesh(world, identities, runtime, new Wire(Number(address.port)), token);
+    try {
+      await mesh.#applyBase(suite);
+      return mesh;
+    } catch (error) {
+      await mesh[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #applyBase({ base, cases }: Suite): Promise<void> {
+    const { world, identities } = this;
+    const namespaces = new Set(
+      [...base, ...cases.flatMap(({ manifests }) => manifests)].flatMap(({ kind, metadata }) =>
+        kind === "Namespace" ? [metadata.name] : metadata.namespace === undefined ? [] : [metadata.namespace],
+      ),
+    );
+    await this.apply(
+      [
+        ...openTo(namespaces),
+        ...workerServices(world, identities),
+        ...world.services.map((service) =>
+          meshService(service, selected(service, world.deployments), identities, byBinding),
+        ),
+      ].map((document) => JSON.stringify(document)),
+      "the workers of the run",
+    );
+    await this.apply(
+      base.filter(isPolicy).map((manifest) => applied(manifest, world.gateways)),
+      "the base of the suite",
+    );
+  }
+
+  /** Applies documents, all or nothing. @returns the revision, to be undone later; undefined if nothing changed */
+  async apply(texts: readonly string[], reason: string): Promise<number | undefined> {
+    if (texts.length === 0) return undefined;
+    const before = this.#revision;
+    const { revision } = await this.control.apply(texts, reason);
+    this.#revision = revision;
+    return revision === before ? undefined : revision;
+  }
+
+  /** Deletes a document. @returns the revision, to be undone later */
+  async remove(kind: string, key: string): Promise<number> {
+    this.#revision = (await this.control.remove(kind, key)).revision;
+    return this.#revision;
+  }
+
+  /** Takes a revision back. */
+  async undo(revision: number): Promise<void> {
+    this.#revision = (await this.control.undo(revision)).revision;
+  }
+
+  /** Resolves when these workers run the newest revision. */
+  async follow(workers: Iterable<string>): Promise<void> {
+    const revision = this.#revision;
+    await Promise.all(
+      [...workers].map(async (worker) => {
+        for (let asked = 0; (this.#followed.get(worker) ?? 0) < revision; asked++) {
+          if (asked === mostReports) throw new Error(`${worker} does not follow revision ${revision}`);
+          this.#followed.set(worker, Number(await this.wire.call(worker, "report")));
+        }
+      }),
+    );
+  }
+
+  /** The worker of a Gateway, `namespace/name`. */
+  gatewayWorker(key: string): string {
+    const gateway = this.world.gateways.find(({ namespace, name }) => `${namespace}/${name}` === key);
+    if (gateway === undefined) throw new Error(`the file has no Gateway ${key}`);
+    return workerName(gateway.namespace, gateway.service);
+  }
+
+  /** The Deployment of a name, or the first with the label `app` of it. */
+  deployment(namespace: string, app: string): Deployment {
+    const own = this.world.deployments.filter((one) => one.namespace === namespace);
+    const found = own.find(({ name }) => name === app) ?? own.find(({ labels }) => labels.app === app);
+    if (found === undefined) throw new Error(`the file has no Deployment ${app} in ${namespace}`);
+    return found;
+  }
+
+  /** How many requests for a path and query the pods behind a Service have echoed since the run began. */
+  async seen(deployment: Deployment, target: string): Promise<number> {
+    return Number(await this.wire.call(podWorker(deployment), "seen", target));
+  }
+
+  /** The document of a Service whose callers reach its Deployment over TCP, so that connections can break. */
+  async overTcp(service: KubernetesService, deployment: Deployment): Promise<string> {
+    const name = podWorker(deployment);
+    const known = this.#relays.get(name);
+    const relay = known ?? (await Relay.start(await this.#portOf(name)));
+    this.#relays.set(name, relay);
+    const { of } = this.identities;
+    const alone = { of: (one: Deployment) => (one === deployment ? service.name : of(one)) };
+    return JSON.stringify(meshService(service, [deployment], alone, () => ({ url: relay.origin })));
+  }
+
+  async #portOf(worker: string): Promise<number> {
+    return Number((await this.#runtime.unsafeGetDirectURL(worker)).port);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.wire.close();
+    await this.#runtime.dispose();
+    for (const relay of this.#relays.values()) await relay[Symbol.asyncDispose]();
+  }
+}
