@@ -1,6 +1,6 @@
 import { everyRequest } from "../routing/precedence.ts";
 import { routeTable } from "../routing/route-table.ts";
-import type { RouteTable, Rule } from "../routing/words.ts";
+import type { RouteTable, Rule, ServiceKey } from "../routing/words.ts";
 import type { Destination } from "./snapshot.ts";
 
 /**
@@ -16,11 +16,18 @@ export function destinationTable({ key, rules, portRules }: Destination): RouteT
   return { find: (message) => (byPort.get(portOf(message.url)) ?? otherwise).find(message) };
 }
 
+/** The rules that {@link destinationTable} asks for a URL; undefined where no route is attached. */
+export function rulesAt({ key, rules, portRules }: Destination, url: URL): readonly Rule[] | undefined {
+  if (portRules === undefined) return rules;
+  return portRules[portOf(url)] ?? rules ?? [ownBackend(key)];
+}
+
 /** The port that a URL means, in digits. */
-const portOf = ({ port, protocol }: URL): string =>
+export const portOf = ({ port, protocol }: URL): string =>
   port === "" ? (protocol === "https:" ? "443" : "80") : port;
 
-const ownBackend = (service: string): Rule => ({
+/** The rule under which a destination is its own backend. */
+export const ownBackend = (service: ServiceKey): Rule => ({
   name: "default",
   matches: [everyRequest],
   filters: [],
