@@ -13,15 +13,16 @@ export const rescued = (crashed: (error: unknown) => void) =>
   layer<Noted, object, Answer, Response>("rescued", (next) => async (exchange) => {
     try {
       const answer = await next(exchange);
-      return answer.ok ? answer.value : face(exchange, answer.reason);
+      return answer.ok ? answer.value : problemAnswer(exchange, answer.reason);
     } catch (error) {
       crashed(error);
       const detail = error instanceof Error ? error.name : typeof error;
-      return face(exchange, { kind: "internal", detail });
+      return problemAnswer(exchange, { kind: "internal", detail });
     }
   });
 
-function face(exchange: Noted, refusal: Refusal): Response {
+/** The answer that a refusal becomes, its whole reason noted. */
+export function problemAnswer(exchange: Noted, refusal: Refusal): Response {
   exchange.notes.refusal = refusal;
   return problemResponse(problemOf(refusal));
 }

@@ -102,4 +102,10 @@ export const routeDefaults = {
   weight: 1,
   /** HTTPRequestRedirectFilter.statusCode. */
   redirectStatus: 302,
+  /** HTTPCORSFilter.maxAge, seconds. */
+  corsMaxAge: 5,
+  /** Fraction.denominator of HTTPRequestMirrorFilter. */
+  mirrorDenominator: 100,
+  /** HTTPRouteRetry.attempts. */
+  retryAttempts: 1,
 } as const;

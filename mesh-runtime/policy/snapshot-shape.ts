@@ -114,6 +114,23 @@ const filter = tagged({
     port: optional(count),
     statusCode: oneOf(301, 302, 303, 307, 308),
   },
+  RequestMirror: { service: text, unusable: optional(text), numerator: whole, denominator: count },
+  CORS: {
+    allowOrigins: list(text),
+    allowCredentials: flag,
+    allowMethods: list(text),
+    allowHeaders: list(text),
+    exposeHeaders: list(text),
+    maxAgeSeconds: count,
+  },
+});
+
+const session = strict({
+  type: oneOf("Cookie", "Header"),
+  name: text,
+  absoluteTimeoutMs: optional(amount),
+  lifetime: oneOf("Session", "Permanent"),
+  path: optional(text),
 });
 
 const rule = strict({

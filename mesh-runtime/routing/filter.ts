@@ -1,13 +1,14 @@
 import type { Message } from "../foundation/exchange.ts";
 import { Fields, type HeaderFields } from "../foundation/fields.ts";
+import { type Asked, sayCors } from "./cors.ts";
 import { changePath } from "./path-change.ts";
 import type { Filter, HeaderChange, Matched } from "./words.ts";
 
 type Rewrite = Extract<Filter, { type: "URLRewrite" }>;
 
 /**
- * Applies what filters do to a request, in the order listed. Filters for the response and redirects are
- * left to others. The message that came in is not changed, because another attempt may start from it:
+ * Applies what filters do to a request, in the order listed. Filters for the response, redirects and mirrors
+ * are left to others. The message that came in is not changed, because another attempt may start from it:
  * what changes is new, what does not is shared.
  *
  * @param matched what `ReplacePrefixMatch` refers to
@@ -30,13 +31,19 @@ export function applyRequestFilters(
  * Applies what filters do to a response, in the order listed. A response that nothing changes is the
  * same object; otherwise a new one takes over body, status and, in workerd, `webSocket`, because headers
  * of a response that was fetched are immutable.
+ *
+ * @param asked the request as it was before any filter: who asks, CORS has to know
  */
-export function applyResponseFilters(response: Response, filters: readonly Filter[]): Response {
+export function applyResponseFilters(response: Response, filters: readonly Filter[], asked: Asked): Response {
   let now = response;
   for (const filter of filters) {
-    if (filter.type !== "ResponseHeaderModifier" || !changes(filter, now.headers)) continue;
-    now = new Response(now.body, now);
-    changed(now.headers, filter);
+    if (filter.type === "CORS") {
+      now = new Response(now.body, now);
+      sayCors(now.headers, filter, asked);
+    } else if (filter.type === "ResponseHeaderModifier" && changes(filter, now.headers)) {
+      now = new Response(now.body, now);
+      changed(now.headers, filter);
+    }
   }
   return now;
 }
@@ -60,13 +67,20 @@ function rewritten(message: Message, { hostname, path }: Rewrite, matched: Match
 const changes = ({ set, add, remove }: HeaderChange, headers: HeaderFields): boolean =>
   set.length > 0 || add.length > 0 || remove.some((name) => headers.has(name));
 
-/** Fields are told apart by name, and `set-cookie` keeps its lines apart, because `append` and `delete` know it. */
+/**
+ * What is added follows what is there after a comma (Gateway API `HTTPHeaderFilter.add`). `set-cookie` keeps its lines
+ * apart, because a comma is part of its values (RFC 9110 §5.3).
+ */
 function changed<Changed extends HeaderFields>(
   headers: Changed,
   { set, add, remove }: HeaderChange,
 ): Changed {
   for (const { name, value } of set) headers.set(name, value);
-  for (const { name, value } of add) headers.append(name, value);
+  for (const { name, value } of add) {
+    const before = name.toLowerCase() === "set-cookie" ? null : headers.get(name);
+    if (before === null) headers.append(name, value);
+    else headers.set(name, `${before},${value}`);
+  }
   for (const name of remove) headers.delete(name);
   return headers;
 }

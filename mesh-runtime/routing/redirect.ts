@@ -44,5 +44,7 @@ export function redirectOf(
 function portOf(filter: Redirect, url: URL, listenerPort: number | undefined): string {
   if (filter.port !== undefined) return String(filter.port);
   if (filter.scheme !== undefined) return wellKnown[filter.scheme];
-  return listenerPort === undefined ? url.port : String(listenerPort);
+  if (listenerPort === undefined) return url.port;
+  const other = url.protocol === "https:" ? wellKnown.http : wellKnown.https;
+  return String(listenerPort) === other ? "" : String(listenerPort);
 }

@@ -1,6 +1,8 @@
 import type { Answer, Message, Noted } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
+import { problemAnswer } from "../foundation/rescued.ts";
 import { no, ok } from "../foundation/result.ts";
+import { type Asked, corsAmong, isPreflight, preflightAnswer, ruleFor } from "./cors.ts";
 import { applyRequestFilters, applyResponseFilters } from "./filter.ts";
 import { redirectAmong, redirectOf } from "./redirect.ts";
 import type { Filter, Matched, Routed, Target } from "./words.ts";
@@ -12,7 +14,8 @@ import type { Filter, Matched, Routed, Target } from "./words.ts";
  *
  * A destination without routes is its own backend. One with routes takes only what a rule matches; all
  * else is refused with `no-route`, never passed on (GEP-1294: a route replaces the Service's default).
- * A rule that redirects answers at once; one without backends is refused with `no-backend`.
+ * A rule that redirects answers at once, as does one with CORS to preflights; one without backends is refused with
+ * `no-backend`.
  */
 export const routed = () =>
   layer<Noted & { message: Message; target: Target }, Routed & { message: Message }, Answer>(
@@ -26,27 +29,39 @@ export const routed = () =>
         return next(Object.assign({ ...exchange, message }, byDefault));
       }
 
-      const matched = target.table.find(message);
+      const matched = ruleFor(target.table, message);
       if (matched === undefined) return no({ kind: "no-route", destination: target.destination });
       const { rule } = matched;
       notes.route = rule.name;
 
-      const redirect = redirectAmong(rule.filters);
+      const { filters } = rule;
+      if (isPreflight(message) && corsAmong(filters) !== undefined)
+        return answered(ok(preflightAnswer()), filters, exchange);
+      const redirect = redirectAmong(filters);
       if (redirect !== undefined)
-        return answered(ok(redirectOf(redirect, message.url, matched, target.listenerPort)), rule.filters);
+        return answered(
+          ok(redirectOf(redirect, message.url, matched, target.listenerPort)),
+          filters,
+          exchange,
+        );
       if (rule.backends.length === 0)
-        return no({
-          kind: "no-backend",
-          destination: target.destination,
-          rule: rule.name,
-          detail: "the rule names no backend",
-        });
+        return answered(
+          no({
+            kind: "no-backend",
+            destination: target.destination,
+            rule: rule.name,
+            detail: "the rule names no backend",
+          }),
+          filters,
+          exchange,
+        );
 
-      const filtered = applyRequestFilters(message, rule.filters, matched);
-      const answer = await next(
-        Object.assign({ ...exchange, message: filtered }, underRule(target.destination, matched)),
+      const changed = applyRequestFilters(message, filters, matched);
+      return answered(
+        await next(Object.assign({ ...exchange, message: changed }, underRule(target.destination, matched))),
+        filters,
+        exchange,
       );
-      return answered(answer, rule.filters);
     },
   );
 
@@ -70,6 +85,15 @@ const underRule = (destination: string, matched: Matched): Routed => ({
   retry: matched.rule.retry,
 });
 
-/** Refusals have no headers yet; what they look like outside is not the route's to decide. */
-const answered = (answer: Answer, filters: readonly Filter[]): Answer =>
-  answer.ok ? ok(applyResponseFilters(answer.value, filters)) : answer;
+/**
+ * What the rule's filters make of an answer. Refusals have no headers yet, and what they look like outside is not the
+ * route's to decide; but a script from another origin could not even read why, so that under CORS the refusal
+ * becomes its problem here, and is shared as any answer.
+ */
+function answered(answer: Answer, filters: readonly Filter[], asked: Noted & { message: Asked }): Answer {
+  if (answer.ok) return ok(applyResponseFilters(answer.value, filters, asked.message));
+  const cors = corsAmong(filters);
+  return cors === undefined
+    ? answer
+    : ok(applyResponseFilters(problemAnswer(asked, answer.reason), [cors], asked.message));
+}

@@ -60,6 +60,19 @@ export function edgesOf(
   ];
 }
 
+/** What golden signals count of a copy of a request: one try, at the mirror that it went to under a rule. */
+export function edgeOfCopy(workload: string, route: string, copy: Try): EdgeKey {
+  const { backend } = copy;
+  return {
+    perspective: "attempt",
+    source: workload,
+    destination: backend,
+    route,
+    backend,
+    ...classOfTry(copy),
+  };
+}
+
 /** Whether an exchange is recorded though its trace is not sampled: what failed here, not what a caller got wrong. */
 export const alwaysRecorded = ({ status, notes }: EndedExchange): boolean =>
   notes.refusal !== undefined || status === undefined || status >= 500;

@@ -1,6 +1,7 @@
 import type * as v from "valibot";
 import { belongsToMesh } from "../../foundation/headers.ts";
 import { routeDefaults } from "../defaults.ts";
+import { cors } from "./cors.ts";
 import type { Fault } from "./fields.ts";
 import {
   about,
@@ -17,6 +18,7 @@ import {
   value,
 } from "./fields.ts";
 import { port } from "./metadata.ts";
+import { mirror } from "./mirror.ts";
 
 /** RFC 9110 §5.6.2; Gateway API bounds it. */
 const token = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
@@ -137,11 +139,11 @@ const bodies = {
   ResponseHeaderModifier: "responseHeaderModifier",
   RequestRedirect: "requestRedirect",
   URLRewrite: "urlRewrite",
+  RequestMirror: "requestMirror",
+  CORS: "cors",
 } as const;
 
-const later = {
-  RequestMirror: "not supported yet; remove the filter",
-  CORS: "not supported yet; answer preflights in the application, or remove the filter",
+const refused = {
   ExternalAuth: "not supported yet; use an AuthorizationPolicy, or remove the filter",
   ExtensionRef: "not supported: the mesh has no extensions; remove the filter",
 };
@@ -153,15 +155,21 @@ const ofAnotherType = () => optional(value<unknown>(leftOut, () => true));
 export const filter = checked(
   strict({
     type: about(
-      choice(Object.keys(bodies) as (keyof typeof bodies)[], later),
+      choice(Object.keys(bodies) as (keyof typeof bodies)[], refused),
       "Which of the following stands here.",
     ),
     requestHeaderModifier: about(optional(headerModifier), "Changes headers of the request."),
     responseHeaderModifier: about(optional(headerModifier), "Changes headers of the response."),
     requestRedirect: about(optional(redirect), "Answers with a redirect; the rule needs no backend."),
     urlRewrite: about(optional(rewrite), "Changes what the backend sees."),
-    requestMirror: ofAnotherType(),
-    cors: ofAnotherType(),
+    requestMirror: about(
+      optional(mirror),
+      "Sends a copy of the request to another Service as well; what becomes of it changes nothing.",
+    ),
+    cors: about(
+      optional(cors),
+      "Answers preflights, and says on every answer what scripts of other origins may do with it.",
+    ),
     externalAuth: ofAnotherType(),
     extensionRef: ofAnotherType(),
   }),
@@ -190,12 +198,17 @@ const superfluous = (path: readonly string[], type: string): Fault => ({
   message: `this member does not belong to the type ${type}; remove it or change the type`,
 });
 
-/** Every type of filter once (Gateway API allows repeats of mirrors and extensions only), and no rewrite of what is redirected. */
+/** Every type of filter once, but for mirrors, and no rewrite of what is redirected (Gateway API `HTTPRouteRule.filters`). */
 export function* filterFaults(
   filters: readonly HTTPRouteFilter[],
   path: readonly string[],
 ): Generator<Fault> {
-  yield* repeated(filters, ({ type }) => type, "type of filter", path);
+  yield* repeated(
+    filters,
+    ({ type }) => (type === "RequestMirror" ? undefined : type),
+    "type of filter",
+    path,
+  );
   const redirects = filters.some(({ type }) => type === "RequestRedirect");
   const rewrites = filters.findIndex(({ type }) => type === "URLRewrite");
   if (!redirects || rewrites === -1) return;

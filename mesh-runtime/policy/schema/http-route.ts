@@ -16,30 +16,15 @@ import {
   value,
 } from "./fields.ts";
 import { filter, filterFaults, replacesPrefix } from "./http-filters.ts";
-import { documentOf, gatewayVersions, group, kindName, label, port, subdomain } from "./metadata.ts";
+import { documentOf, gatewayVersions, group, label, port, subdomain, writtenStatus } from "./metadata.ts";
+import { backendName } from "./mirror.ts";
 import { retry, timeouts } from "./route-limits.ts";
 import { match } from "./route-match.ts";
 
-const backendFilters = checked(list(filter, 0, 16), function* (filters): Generator<Fault> {
-  yield* filterFaults(filters, []);
-  for (const [index, { type }] of filters.entries()) {
-    if (type !== "RequestRedirect") continue;
-    yield {
-      path: [index, "type"],
-      expected: "one of RequestHeaderModifier, ResponseHeaderModifier, URLRewrite",
-      found: type,
-      message:
-        "a backend that is redirected away from is not supported; put the redirect into the rule's filters",
-    };
-  }
-});
+const backendFilters = checked(list(filter, 0, 16), (filters) => filterFaults(filters, []));
 
 const backendRef = strict({
-  group: about(defaulted(group(), ""), "Group of the kind; empty for a Service of the mesh."),
-  kind: about(defaulted(kindName(), "Service"), "Kind of the backend."),
-  name: about(subdomain(), "Name of the Service."),
-  namespace: about(optional(label()), "Its namespace; otherwise the route's."),
-  port: about(optional(port()), "A port that the Service names, if it names any. A worker has one way in."),
+  ...backendName,
   weight: about(
     defaulted(integer(0, 1_000_000), routeDefaults.weight),
     "Share of requests: weight over the sum of weights.",

@@ -33,6 +33,7 @@ async function through(
     requestTimeoutMs: undefined,
     backendTimeoutMs: undefined,
     retry: undefined,
+    copyTo: undefined,
   };
   let reached: { backend: Backend; recipient: Recipient; message: typeof exchange.message } | undefined;
   const step = balanced<Recipient>({ random: () => point }).wrap<Balancing<Recipient>>(async (below) => {

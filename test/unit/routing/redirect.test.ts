@@ -52,6 +52,12 @@ test("the port that the worker sees is not the one that the listener has", () =>
   expect(locationOf({}, { url: "http://a.com:8787/", listenerPort: 80 })).toBe("http://a.com/");
 });
 
+test("where the platform takes both schemes in for one listener, no port of the other scheme is named", () => {
+  expect(locationOf({}, { url: "https://a.com/", listenerPort: 80 })).toBe("https://a.com/");
+  expect(locationOf({}, { url: "http://a.com/", listenerPort: 443 })).toBe("http://a.com/");
+  expect(locationOf({}, { url: "https://a.com/", listenerPort: 8080 })).toBe("https://a.com:8080/");
+});
+
 test("inside the mesh, where there is no listener, the port of the caller's URL counts", () => {
   const within = { url: "http://cart:8080/", listenerPort: undefined };
   expect(locationOf({}, within)).toBe("http://cart:8080/");
