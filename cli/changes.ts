@@ -36,9 +36,17 @@ export function showChanges(session: Session, answer: ChangeAnswer, display: Cha
     for (const change of refused ? [] : answer.changes)
       terminal.out(changeText(change, display.dryRun === true, terminal.paint));
     (refused ? terminal.note : terminal.out)(summary(answer, display.dryRun === true));
+    const unresolved = answer.issues.filter((issue) => issue.unresolved === true).length;
+    if (unresolved > 0 && !refused) terminal.note(terminal.paintNote("yellow", unresolvedNote(unresolved)));
   });
   return refused ? exit.refused : exit.ok;
 }
+
+/** What was let through all the same, where nobody who reads quickly can miss it. */
+const unresolvedNote = (amount: number): string =>
+  amount === 1
+    ? "1 reference does not resolve, and is not used until it does (see above, and `tulle check`)."
+    : `${amount} references do not resolve, and are not used until they do (see above, and \`tulle check\`).`;
 
 /** One document of a change, with its difference where there was something before or nothing happened yet. */
 export function changeText(change: Change, dryRun: boolean, paint: Paint): string {

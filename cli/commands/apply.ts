@@ -8,6 +8,7 @@ interface ApplyOptions {
   readonly dryRun?: true;
   readonly reason?: string;
   readonly expectedRevision?: number;
+  readonly strict?: true;
 }
 
 /** `tulle apply`: makes the documents in files the policy in force, all of them or none. */
@@ -21,6 +22,7 @@ export function addApply({ program, perform }: Cli): void {
       append,
     )
     .option("--dry-run", "say what would change, and change nothing")
+    .option("--strict", "refuse references that do not resolve, instead of accepting with a condition")
     .option("--reason <text>", "why, for the history")
     .option("--expected-revision <number>", "refuse unless this is the revision in force", parseRevision)
     .action((options: ApplyOptions, command: Command) =>
@@ -29,6 +31,7 @@ export function addApply({ program, perform }: Cli): void {
         const answer = await session.control.apply({
           sources,
           ...(options.dryRun && { dryRun: true }),
+          ...(options.strict && { strict: true }),
           ...(options.reason !== undefined && { reason: options.reason }),
           ...(options.expectedRevision !== undefined && { expectedRevision: options.expectedRevision }),
         });

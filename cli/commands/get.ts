@@ -1,15 +1,16 @@
 import type { StoredDocument } from "@tulle/control/api/contract.ts";
 import type { Command } from "commander";
+import { programmedCell, statusCells, withStatus } from "../document-status.ts";
 import { exit } from "../exit-codes.ts";
 import { parseKind, parseNamespace, parsePlace } from "../kinds.ts";
-import { table } from "../report.ts";
+import { type Column, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
 
-/** `tulle get`: the documents in force. `-o yaml` gives them as they were written. */
+/** `tulle get`: the documents in force. `-o yaml` gives them as they were written, and what they have come to. */
 export function addGet({ program, perform }: Cli): void {
   program
     .command("get")
-    .description("list the documents in force; with -o yaml, as they were written")
+    .description("list the documents in force; with -o yaml, as they were written, with their status")
     .argument("[kind]", "such as httproute, svc, authorizationpolicies (default: all)")
     .argument("[name]", "name, or namespace/name")
     .option(
@@ -46,21 +47,41 @@ function show(
   answer: unknown,
 ): void {
   if (format === "yaml") {
-    if (documents.length > 0) terminal.exact(joined(documents.map(({ text }) => text)));
+    const texts = documents.map(({ text, status }) =>
+      status === undefined ? text : withStatus(text, status),
+    );
+    if (texts.length > 0) terminal.exact(joined(texts));
     return;
   }
   show(answer, () => {
     if (documents.length === 0) return terminal.note("There is no such document in force.");
-    const columns = [
-      { head: "KIND" },
-      { head: "NAMESPACE" },
-      { head: "NAME" },
-      { head: "REVISION", align: "right" },
-    ] as const;
-    const rows = documents.map((one) => [one.kind, one.namespace, one.name, String(one.revision)]);
-    terminal.out(table(terminal, columns, rows));
+    const shown = columns.filter(({ when }) => when === undefined || documents.some(when));
+    const rows = documents.map((one) => shown.map(({ cell }) => cell(one)));
+    terminal.out(table(terminal, shown, rows));
   });
 }
+
+interface DocumentColumn extends Column {
+  readonly cell: (document: StoredDocument) => string;
+  /** Only where some document has something to show there. */
+  readonly when?: (document: StoredDocument) => boolean;
+}
+
+const hasStatus = ({ status }: StoredDocument): boolean => status !== undefined;
+
+const columns: readonly DocumentColumn[] = [
+  { head: "KIND", cell: ({ kind }) => kind },
+  { head: "NAMESPACE", cell: ({ namespace }) => namespace },
+  { head: "NAME", cell: ({ name }) => name },
+  { head: "REVISION", align: "right", cell: ({ revision }) => String(revision) },
+  { head: "ACCEPTED", cell: ({ status }) => statusCells(status).accepted, when: hasStatus },
+  { head: "RESOLVED", cell: ({ status }) => statusCells(status).resolved, when: hasStatus },
+  {
+    head: "PROGRAMMED",
+    cell: ({ status }) => programmedCell(status),
+    when: ({ status }) => programmedCell(status) !== "",
+  },
+];
 
 /** Texts as they were written, in one stream that YAML takes apart again. */
 function joined([first = "", ...more]: readonly string[]): string {

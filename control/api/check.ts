@@ -25,6 +25,7 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
     ["operator token", operatorToken],
     ["signing keys", signingKeys],
     ["policy store", store],
+    ["routes", routes],
     ["KV", kv],
     ["services", services],
     ["clock", clock],
@@ -96,6 +97,26 @@ const store: Look = async (env) => {
     return [failed(name, `${unsignedHeads} heads are not signed.`, "See signing keys.")];
   }
   return [fine(name, `Revision ${revision}, ${documents} documents.`)];
+};
+
+/** Documents that are told one by one; the others are counted. */
+const maxUnsettled = 20;
+
+const routes: Look = async (env) => {
+  const { total, first } = await policyStore(env).unsettled(maxUnsettled);
+  if (total === 0) return [fine("routes", "All are accepted, and all that they refer to is there.")];
+  const lines = first.map(({ document, what, message }) => warning(document, what, message));
+  const left = total - first.length;
+  return left === 0
+    ? lines
+    : [
+        ...lines,
+        warning(
+          "routes",
+          `${left} more conditions are not as they should be.`,
+          "See tulle get httproutes and tulle get gateways.",
+        ),
+      ];
 };
 
 const kv: Look = async (env) => {

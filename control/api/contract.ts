@@ -25,6 +25,8 @@ export interface StoredDocument extends DocumentRef {
 
 export interface Change extends DocumentRef {
   readonly action: "created" | "changed" | "unchanged" | "deleted";
+  /** What it has come to, for kinds that have conditions (Gateway API). Its generation is `revision`. */
+  readonly status?: DocumentStatus;
   /** Unified diff of the texts; empty for unchanged. */
   readonly diff: string;
 }
@@ -40,6 +42,8 @@ export interface ApplyRequest {
 
 /** Answer of apply, delete and undo. With issues of severity `error` the status is 422 and nothing has changed. */
 export interface ChangeAnswer {
+  /** Refuse the change if it leaves a reference unresolved, where Gateway API would accept it with a condition. */
+  readonly strict?: boolean;
   /** The head revision after the change (or the present one, for dry runs, refusals and no change). It is also the epoch. */
   readonly revision: number;
   readonly applied: boolean;

@@ -23,6 +23,7 @@ const applyShape = object<ApplyRequest>({
   dryRun: optional(flag),
   expectedRevision: optional(revision),
   reason: optional(text(1_024)),
+  strict: optional(flag),
 });
 
 const undoShape = object<UndoRequest>({ revision: optional(revision), expectedRevision: optional(revision) });

@@ -2,7 +2,7 @@ import { canonicalJson, digestOf } from "@tulle/mesh-runtime/policy/canonical.ts
 import { compile } from "@tulle/mesh-runtime/policy/compile.ts";
 import { crossCheck } from "@tulle/mesh-runtime/policy/cross-check.ts";
 import { defaultCircuit } from "@tulle/mesh-runtime/policy/defaults.ts";
-import { nameOf, type Written } from "@tulle/mesh-runtime/policy/documents.ts";
+import { nameOf, type PolicyDocument, type Written } from "@tulle/mesh-runtime/policy/documents.ts";
 import { maxSnapshotBytes } from "@tulle/mesh-runtime/policy/load.ts";
 import { parseDocuments } from "@tulle/mesh-runtime/policy/parse.ts";
 import { readDocument } from "@tulle/mesh-runtime/policy/schema.ts";
@@ -35,14 +35,20 @@ export interface Judged {
   readonly services: readonly CompiledService[];
 }
 
+/** The documents of a set, and what is wrong with it. */
+interface Looked {
+  readonly written: readonly Written[];
+  readonly issues: readonly Issue[];
+}
+
 /** Reads, cross-checks and compiles. Keeps the documents of the set that it judged last, so that one change reads one text. */
 export class Judgement {
-  readonly #trustDomain: string;
+  readonly #options: { readonly meshTrustDomain: string };
   #known: ReadonlyMap<string, Written> = new Map();
 
   /** @param trustDomain the one that the issuer issues for */
   constructor(trustDomain: string) {
-    this.#trustDomain = trustDomain;
+    this.#options = { meshTrustDomain: trustDomain };
   }
 
   /** Reads sources: every document of them, and everything that is wrong with each. */
@@ -74,6 +80,27 @@ export class Judgement {
    * @param given documents of the set whose places are to be told as they were given; the others are told by name
    */
   async judge(texts: Texts, given: readonly Edit[] = []): Promise<Judged> {
+    const { written, issues } = this.look(texts, given);
+    const digest = await digestOfText(canonicalJson(Object.fromEntries(texts)));
+    if (hasErrors(issues)) return { issues, digest, services: [] };
+    const services = await servicesOf(written, this.#options);
+    return { issues: [...issues, ...services.flatMap(tooLarge)], digest, services };
+  }
+
+  /** Reads and cross-checks a whole set, and compiles nothing. */
+  look(texts: Texts, given: readonly Edit[] = []): Looked {
+    const { written, issues } = this.#readAll(texts, given);
+    // Half a set is not looked at together: what is missing would be blamed on what refers to it.
+    const together = hasErrors(issues) ? [] : crossCheck(written, this.#options);
+    return { written, issues: [...issues, ...together] };
+  }
+
+  /** The documents of a whole set, as far as they can be read. */
+  documents(texts: Texts): readonly PolicyDocument[] {
+    return this.#readAll(texts, []).written.map(({ document }) => document);
+  }
+
+  #readAll(texts: Texts, given: readonly Edit[]): Looked {
     const places = new Map(
       given.flatMap((edit) => ("written" in edit ? [[documentName(edit.ref), edit as Given]] : [])),
     );
@@ -92,13 +119,7 @@ export class Judgement {
       written.push(fresh ?? one);
     }
     this.#known = known;
-    const options = { meshTrustDomain: this.#trustDomain };
-    const digest = await digestOfText(canonicalJson(Object.fromEntries(texts)));
-    // Half a set is not looked at together: what is missing would be blamed on what refers to it.
-    if (!hasErrors(issues)) issues.push(...crossCheck(written, options));
-    if (hasErrors(issues)) return { issues, digest, services: [] };
-    const services = await servicesOf(written, options);
-    return { issues: [...issues, ...services.flatMap(tooLarge)], digest, services };
+    return { written, issues };
   }
 }
 

@@ -73,6 +73,12 @@ export class Ledger {
     return row && { ...ref, ...row };
   }
 
+  /** When each revision was written, ISO 8601. */
+  times(): ReadonlyMap<number, string> {
+    const rows = this.#sql.exec<{ revision: number; at: string }>("SELECT revision, at FROM revisions");
+    return new Map([...rows].map(({ revision, at }) => [revision, at]));
+  }
+
   /** The digest and revision of each text in force, by name. */
   digests(): ReadonlyMap<string, { readonly digest: string; readonly revision: number }> {
     const rows = this.#sql.exec<{ name: string; digest: string; revision: number }>(

@@ -20,6 +20,8 @@ import { Ledger } from "./ledger.ts";
 import { readBack } from "./reconcile.ts";
 import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoing } from "./revision.ts";
 import type { ServiceView } from "./shelf.ts";
+import { Standing, type UnsettledList } from "./standing.ts";
+import { strictly } from "./strict.ts";
 
 /** How a change ended. A conflict has changed nothing. */
 export type ChangeOutcome =
@@ -70,6 +72,7 @@ export class PolicyObject extends DurableObject<Env> {
   readonly #ledger: Ledger;
   readonly #book: KvBook;
   readonly #judgement: Judgement;
+  readonly #standing: Standing;
   #publishing: Promise<PublishAnswer> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -77,14 +80,21 @@ export class PolicyObject extends DurableObject<Env> {
     this.#ledger = new Ledger(ctx.storage);
     this.#book = new KvBook(ctx.storage.sql);
     this.#judgement = new Judgement(env.TRUST_DOMAIN);
+    this.#standing = new Standing(this.#ledger, this.#judgement);
   }
 
   documents(filter: { readonly kind?: string; readonly namespace?: string }): StoredDocument[] {
-    return this.#ledger.documents(filter);
+    return this.#standing.of(this.#ledger.documents(filter));
   }
 
   document(ref: DocumentRef): StoredDocument | undefined {
-    return this.#ledger.document(ref);
+    const document = this.#ledger.document(ref);
+    return document && this.#standing.of([document])[0];
+  }
+
+  /** Documents that are not accepted or refer to what is not there: the first of them, and how many. */
+  unsettled(limit: number): UnsettledList {
+    return this.#standing.unsettled(limit);
   }
 
   history(filter: Partial<DocumentRef>): Revision[] {
@@ -217,7 +227,7 @@ export class PolicyObject extends DurableObject<Env> {
   /** Plans, judges and writes a change. Judging takes awaits, so it is done anew if the ledger moved meanwhile. */
   async #change(
     options: Authored &
-      Pick<ApplyRequest, "dryRun" | "expectedRevision"> & { readonly issues?: readonly Issue[] },
+      Pick<ApplyRequest, "dryRun" | "expectedRevision" | "strict"> & { readonly issues?: readonly Issue[] },
     plan: (
       texts: Texts,
     ) =>
@@ -238,8 +248,10 @@ export class PolicyObject extends DurableObject<Env> {
       });
       if (hasErrors(options.issues ?? [])) return refused(options.issues ?? []);
       const next = edited(texts, planned.edits);
+      const before = options.strict === true ? this.#judgement.look(texts).issues : [];
       const judged = await this.#judgement.judge(next, planned.edits);
-      const issues = [...(options.issues ?? []), ...judged.issues];
+      const found = options.strict === true ? strictly(judged.issues, before, planned.edits) : judged.issues;
+      const issues = [...(options.issues ?? []), ...found];
       if (hasErrors(issues) || options.dryRun === true || !isChange(changes)) return refused(issues);
       const edits = await Promise.all(
         planned.edits.map(async (edit) => ({ ...edit, digest: await digestOfText(edit.text ?? "") })),

@@ -19,6 +19,7 @@ import type { Issue } from "./issue.ts";
 import { readDocuments } from "./schema.ts";
 import type { Source } from "./source.ts";
 
+import { writtenStatuses } from "./cross-check/written-statuses.ts";
 /** What is looked at once all documents are together, in the order in which it is told. */
 const checks: readonly Check[] = [
   duplicateNames,
@@ -27,6 +28,7 @@ const checks: readonly Check[] = [
   bindings,
   endpoints,
   parents,
+  writtenStatuses,
   backends,
   virtualServices,
   shadowedMatches,

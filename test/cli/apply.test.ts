@@ -32,6 +32,19 @@ const refused: ChangeAnswer = { ...changed, revision: 41, applied: false, issues
 const badText = "kind: HTTPRoute\nbackend:\n  weight: ten\n";
 
 describe("tulle apply", () => {
+  test("tells loudly of references that do not resolve, and asks control to refuse them with --strict", async () => {
+    await using standIn = await startStandIn();
+    const unresolved: Issue = { ...badWeight, severity: "warning", unresolved: true };
+    standIn.answer("POST /api/policies", { ...changed, issues: [unresolved, unresolved] });
+    const lenient = await tulleAt(standIn, ["apply", "-f", "-"], { stdin: badText });
+    expect(lenient.code).toBe(0);
+    expect(lenient.stderr).toContain("<stdin>:3:11  warning  spec.rules[0].backendRefs[0].weight: expected");
+    expect(lenient.stderr).toMatch(/^2 references do not resolve, and are not used until they do/m);
+    expect(standIn.received.at(-1)?.body?.strict).toBeUndefined();
+    await tulleAt(standIn, ["apply", "--strict", "-f", "-"], { stdin: badText });
+    expect(standIn.received.at(-1)?.body?.strict).toBe(true);
+  });
+
   test("sends what a file holds, and says what became of each document", async () => {
     await using standIn = await startStandIn();
     using directory = temporaryDirectory();

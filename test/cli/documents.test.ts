@@ -35,6 +35,20 @@ const dangling: Issue = {
   message: "Service/default/payments is named here; delete the route first.",
 };
 
+const condition = (type: string, status: "True" | "False") => ({
+  type,
+  status,
+  reason: status === "True" ? type : `Not${type}`,
+  message: "",
+  observedGeneration: 7,
+  lastTransitionTime: "2026-05-01T12:00:00.000Z",
+});
+const parent = (accepted: "True" | "False", resolved: "True" | "False") => ({
+  parentRef: { group: "", kind: "Service", name: "payments" },
+  controllerName: "mesh.tulle.dev/gateway-controller",
+  conditions: [condition("Accepted", accepted), condition("ResolvedRefs", resolved)],
+});
+
 describe("tulle get", () => {
   test("lists what is in force", async () => {
     await using standIn = await startStandIn();
@@ -49,6 +63,63 @@ describe("tulle get", () => {
         "",
       ].join("\n"),
     );
+  });
+
+  test("shows in columns what routes and Gateways have come to, and in one word where that is everywhere so", async () => {
+    await using standIn = await startStandIn();
+    const two = { parents: [parent("True", "True"), parent("False", "False")] };
+    standIn.answer("GET /api/policies", [
+      { ...route, status: { parents: [parent("True", "False")] } },
+      { ...route, name: "two", status: two },
+      {
+        ...route,
+        kind: "Gateway",
+        name: "public",
+        status: {
+          conditions: [condition("Accepted", "True"), condition("Programmed", "False")],
+          listeners: [
+            {
+              name: "http",
+              supportedKinds: [],
+              attachedRoutes: 1,
+              conditions: [condition("ResolvedRefs", "True")],
+            },
+          ],
+        },
+      },
+      service,
+    ]);
+    const ended = await tulleAt(standIn, ["get"]);
+    expect(ended).toMatchObject({ code: 0, stderr: "" });
+    expect(ended.stdout.split("\n").map((line) => line.replaceAll(/ {2,}/g, " | "))).toEqual([
+      "KIND | NAMESPACE | NAME | REVISION | ACCEPTED | RESOLVED | PROGRAMMED",
+      "HTTPRoute | default | payments | 7 | True | False (NotResolvedRefs)",
+      "HTTPRoute | default | two | 7 | 1 of 2 (NotAccepted) | 1 of 2 (NotResolvedRefs)",
+      "Gateway | default | public | 7 | True | True | False (NotProgrammed)",
+      "Service | default | payments | 7",
+      "",
+    ]);
+  });
+
+  test.each([
+    ["block style", "# why\nkind: HTTPRoute # what\nmetadata: { name: payments }\n# the end\n"],
+    ["an indented block", "  kind: HTTPRoute # what\n  metadata: { name: payments }"],
+    ["a text that ends its document", "kind: HTTPRoute\nmetadata: { name: payments } # what\n...\n"],
+    ["flow style", "{ kind: HTTPRoute, metadata: { name: payments } } # what\n"],
+    ["JSON", '{\n  "kind": "HTTPRoute",\n  "metadata": { "name": "payments" }\n}'],
+    [
+      "a status that stands there",
+      "kind: HTTPRoute # what\nmetadata: { name: payments }\nstatus: { old: true }\n",
+    ],
+  ])("prints the status after a document in %s, and YAML reads both", async (_name, text) => {
+    await using standIn = await startStandIn();
+    const status = { parents: [parent("True", "False")] };
+    standIn.answer("GET /api/policies/:kind/:namespace/:name", { ...route, text, status });
+    const ended = await tulleAt(standIn, ["get", "route", "payments", "-o", "yaml"]);
+    expect(parse(ended.stdout)).toEqual({ kind: "HTTPRoute", metadata: { name: "payments" }, status });
+    for (const comment of text.match(/#.*/g) ?? []) expect(ended.stdout).toContain(comment);
+    const inJson = await tulleAt(standIn, ["get", "route", "payments", "-o", "json"]);
+    expect(JSON.parse(inJson.stdout)).toMatchObject({ status });
   });
 
   test.each([

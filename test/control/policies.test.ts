@@ -2,7 +2,7 @@ import { evictAllDurableObjects, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { ChangeAnswer, Revision, StoredDocument } from "../../control/api/contract.ts";
-import { api, apply, route, service } from "./support.ts";
+import { api, apply, permission, route, service } from "./support.ts";
 
 beforeEach(() => reset());
 
@@ -48,7 +48,7 @@ describe("applying", () => {
   });
 
   test("a document that is right by itself and wrong with the rest is refused too", async () => {
-    const { status, body } = await apply(service("web"), route("r", "nowhere", "web"));
+    const { status, body } = await apply(service("web"), permission("nowhere", "web"));
     expect([status, body.applied]).toEqual([422, false]);
     expect((await api<StoredDocument[]>("GET", "/api/policies")).body).toEqual([]);
   });
@@ -104,10 +104,24 @@ describe("deleting and taking back", () => {
     expect((await get("Service", "payments")).body.text).toBe(service("payments"));
   });
 
-  test("what others still need is not deleted", async () => {
-    await apply(service("web"), service("payments"), route("r", "web", "payments"));
+  test("what a policy still needs is not deleted", async () => {
+    await apply(service("web"), service("payments"), permission("web", "payments"));
     const { status, body } = await api<ChangeAnswer>("DELETE", "/api/policies/Service/default/web");
     expect([status, body.applied]).toEqual([422, false]);
+  });
+
+  test("what a route still refers to is deleted, and the route is told of", async () => {
+    await apply(service("web"), service("payments"), route("r", "web", "payments"));
+    const { status, body } = await api<ChangeAnswer>("DELETE", "/api/policies/Service/default/payments");
+    expect([status, body.applied]).toEqual([200, true]);
+    expect(body.issues).toContainEqual(
+      expect.objectContaining({
+        severity: "warning",
+        unresolved: true,
+        document: "HTTPRoute/default/r",
+        path: "spec.rules[0].backendRefs[0].name",
+      }),
+    );
   });
 
   test("an older revision can be taken back alone, if nobody touched its documents since", async () => {

@@ -9,7 +9,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { ChangeAnswer, Revision, StoredDocument, SyncAnswer } from "../../control/api/contract.ts";
 import worker from "../../control/index.ts";
 import { type Kind, kindOf } from "../../control/policy-store/reconcile.ts";
-import { api, apply, route, service, store } from "./support.ts";
+import { api, apply, permission, route, service, store } from "./support.ts";
 
 const key = (name: string, kind = "Service") => `policies/${kind}/default/${name}`;
 const sync = async () => (await api<SyncAnswer>("POST", "/api/sync", {})).body;
@@ -71,16 +71,21 @@ describe("reconcile", () => {
     await env.POLICIES.put(key("r", "HTTPRoute"), route("r", "web", "payments"));
     await env.POLICIES.put(key("web"), service("web"));
     await env.POLICIES.put(key("payments"), service("payments"));
-    await env.POLICIES.put(key("bad", "HTTPRoute"), route("bad", "nobody", "web"));
+    await env.POLICIES.put(key("bad", "AuthorizationPolicy"), permission("bad", "web"));
     const { adopted, invalid } = await sync();
     expect(adopted.map(({ name }) => name).sort()).toEqual(["payments", "r", "web"]);
-    expect(invalid.map((each) => each.key)).toEqual([key("bad", "HTTPRoute")]);
+    expect(invalid.map((each) => each.key)).toEqual([key("bad", "AuthorizationPolicy")]);
   });
 
   test("a refused text is judged again when the rest has changed", async () => {
-    await env.POLICIES.put(key("r", "HTTPRoute"), route("r", "web", "web"));
+    await env.POLICIES.put(key("web", "AuthorizationPolicy"), permission("web", "web"));
     expect((await sync()).invalid).toHaveLength(1);
     await apply(service("web"));
+    expect(await sync()).toMatchObject({ adopted: [{ name: "web" }], invalid: [] });
+  });
+
+  test("a route whose references do not resolve is adopted, and carries a condition", async () => {
+    await env.POLICIES.put(key("r", "HTTPRoute"), route("r", "nobody", "web"));
     expect(await sync()).toMatchObject({ adopted: [{ name: "r" }], invalid: [] });
   });
 

@@ -22,6 +22,7 @@ import {
   label,
   port,
   subdomain,
+  writtenStatus,
 } from "./metadata.ts";
 
 const routeKind = strict({
@@ -132,5 +133,5 @@ const spec = checked(
   },
 );
 
-export const gateway = documentOf(gatewayVersions, "Gateway", spec);
+export const gateway = documentOf(gatewayVersions, "Gateway", spec, subdomain(), writtenStatus);
 export type Gateway = v.InferOutput<typeof gateway>;

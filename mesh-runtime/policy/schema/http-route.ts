@@ -158,5 +158,5 @@ const spec = checked(
   },
 );
 
-export const httpRoute = documentOf(gatewayVersions, "HTTPRoute", spec);
+export const httpRoute = documentOf(gatewayVersions, "HTTPRoute", spec, subdomain(), writtenStatus);
 export type HTTPRoute = v.InferOutput<typeof httpRoute>;

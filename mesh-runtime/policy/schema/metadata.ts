@@ -106,19 +106,32 @@ const metadata = (name: Schema<string>) =>
     managedFields: unsupported(byControl),
   });
 
-/** The outside of a document of a kind: everything but its spec is alike. */
+/**
+ * What control says of a document. It may stand in one, because `tulle get -o yaml` prints it there and people apply
+ * what they got; it is not read, and a warning says so.
+ */
+export const writtenStatus = about(
+  optional(value<unknown>("anything", () => true)),
+  "Written by control. What stands here is not read.",
+);
+
+/**
+ * The outside of a document of a kind: everything but its spec is alike.
+ * @param status of kinds that have one, {@link writtenStatus}
+ */
 export function documentOf<const Kind extends string, Spec>(
   apiVersions: readonly string[],
   kind: Kind,
   spec: Spec & Schema<unknown>,
   name: Schema<string> = subdomain(),
+  status: v.ExactOptionalSchema<Schema<unknown>, undefined> = unsupported(byControl),
 ) {
   return strict({
     apiVersion: about(choice(apiVersions), "Group and version."),
     kind: about(choice([kind]), "What this is."),
     metadata: about(metadata(name), "What it is called."),
     spec,
-    status: unsupported(byControl),
+    status,
   } satisfies Entries);
 }
 

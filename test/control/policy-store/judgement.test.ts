@@ -53,12 +53,12 @@ describe("Judgement", () => {
       texts({ ...web, "HTTPRoute/default/r": edits[0]?.text ?? "" }),
       edits,
     );
-    expect(given.issues.find(({ severity }) => severity === "error")).toMatchObject({
+    expect(given.issues.find(({ unresolved }) => unresolved)).toMatchObject({
       source: "file.yaml",
       line: 10,
     });
     const stored = await judgement.judge(texts({ "HTTPRoute/default/r": edits[0]?.text ?? "" }));
-    expect(stored.issues.find(({ severity }) => severity === "error")).toMatchObject({
+    expect(stored.issues.find(({ unresolved }) => unresolved)).toMatchObject({
       source: "HTTPRoute/default/r",
       line: 10,
     });

@@ -1,0 +1,95 @@
+import type { DocumentStatus } from "@tulle/mesh-runtime/policy/status/words.ts";
+import { type Document, isMap, parseAllDocuments, stringify } from "yaml";
+
+/** What a table shows of a document's conditions; empty for kinds that have none. */
+export interface StatusCells {
+  readonly accepted: string;
+  readonly resolved: string;
+}
+
+/** A condition, as far as a table shows it. */
+interface Shown {
+  readonly type: string;
+  readonly status: string;
+  readonly reason: string;
+}
+
+/**
+ * `True` where a condition holds everywhere, `False (Reason)` where it holds nowhere, and `1 of 2 (Reason)` where it
+ * holds at some parents or listeners and not at others, with the first reason.
+ */
+export function statusCells(status: DocumentStatus | undefined): StatusCells {
+  if (status === undefined) return { accepted: "", resolved: "" };
+  const { own, parts } =
+    "parents" in status
+      ? { own: [], parts: status.parents }
+      : { own: status.conditions, parts: status.listeners };
+  const everywhere = parts.flatMap(({ conditions }) => conditions);
+  return {
+    accepted: summed("parents" in status ? everywhere : own, "Accepted"),
+    resolved: summed(everywhere, "ResolvedRefs"),
+  };
+}
+
+/** The condition `Programmed` of a Gateway; empty for others. */
+export const programmedCell = (status: DocumentStatus | undefined): string =>
+  status === undefined || "parents" in status ? "" : summed(status.conditions, "Programmed");
+
+function summed(conditions: readonly Shown[], type: string): string {
+  const all = conditions.filter((one) => one.type === type);
+  const bad = all.filter(({ status }) => status !== "True");
+  const [first] = bad;
+  if (first === undefined) return "True";
+  return bad.length === all.length
+    ? `False (${first.reason})`
+    : `${all.length - bad.length} of ${all.length} (${first.reason})`;
+}
+
+/**
+ * A document as it was written, comments and all, with its status after it. Where nothing can be put behind a text
+ * (flow style, a status that stands there already) it is written anew, with the same meaning.
+ */
+export function withStatus(text: string, status: DocumentStatus): string {
+  const json = fromJson(text);
+  if (json !== undefined) return `${JSON.stringify({ ...json, status }, null, 2)}\n`;
+  const [document, ...more] = documentsIn(text);
+  if (document === undefined || more.length > 0 || !isMap(document.contents)) return text;
+  const { contents } = document;
+  const first = contents.items[0]?.key;
+  if (contents.flow !== true && first !== undefined && !document.has("status")) {
+    const appended = `${text.endsWith("\n") ? text : `${text}\n`}${block(status, columnOf(text, first))}`;
+    // A text that ends its document (`...`) takes nothing more.
+    const [whole, ...rest] = documentsIn(appended);
+    if (whole?.has("status") && rest.length === 0) return appended;
+  }
+  document.set("status", document.createNode(status));
+  return document.toString({ lineWidth: 0 });
+}
+
+function documentsIn(text: string): readonly Document.Parsed[] {
+  const documents = parseAllDocuments(text);
+  if (!Array.isArray(documents) || documents.some(({ errors }) => errors.length > 0)) return [];
+  return documents;
+}
+
+function fromJson(text: string): object | undefined {
+  if (!text.trimStart().startsWith("{")) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Flow style of YAML looks like JSON and is none; it is read as YAML.
+    return undefined;
+  }
+}
+
+const block = (status: DocumentStatus, column: number): string =>
+  stringify({ status }, { lineWidth: 0, aliasDuplicateObjects: false }).replaceAll(
+    /^(?=.)/gm,
+    " ".repeat(column),
+  );
+
+/** How far a document's members are indented. */
+function columnOf(text: string, key: unknown): number {
+  const [offset = 0] = (key as { readonly range?: readonly number[] | null }).range ?? [];
+  return offset - (text.lastIndexOf("\n", offset - 1) + 1);
+}

@@ -1,0 +1,83 @@
+import { catalogOf } from "@tulle/mesh-runtime/policy/catalog.ts";
+import { nameOf, type PolicyDocument } from "@tulle/mesh-runtime/policy/documents.ts";
+import { complaints } from "@tulle/mesh-runtime/policy/status/complaints.ts";
+import { kindsWithStatus, type StatusOf, statuses } from "@tulle/mesh-runtime/policy/status/status.ts";
+import type { StoredDocument } from "../api/contract.ts";
+import type { Judgement } from "./judgement.ts";
+import type { Ledger } from "./ledger.ts";
+import { documentName } from "./revision.ts";
+
+/** A document in force that is not accepted, or refers to something that is not there. */
+export interface Unsettled {
+  /** `kind/namespace/name`. */
+  readonly document: string;
+  /** Such as `parent Gateway/public: Accepted is False (NoMatchingParent)`. */
+  readonly what: string;
+  /** Why, and what to do. */
+  readonly message: string;
+}
+
+/** Some of those, and how many there are. */
+export interface UnsettledList {
+  readonly total: number;
+  readonly first: readonly Unsettled[];
+}
+
+interface Known {
+  readonly revision: number;
+  readonly documents: ReadonlyMap<string, PolicyDocument>;
+  readonly statusOf: StatusOf;
+}
+
+/** What the documents in force have come to. Keeps what it read of the newest revision. */
+export class Standing {
+  readonly #ledger: Ledger;
+  readonly #judgement: Judgement;
+  #known: Known | undefined;
+
+  constructor(ledger: Ledger, judgement: Judgement) {
+    this.#ledger = ledger;
+    this.#judgement = judgement;
+  }
+
+  /** The documents with their status, as far as their kinds have one. */
+  of(documents: readonly StoredDocument[]): StoredDocument[] {
+    if (!documents.some(({ kind }) => kindsWithStatus.includes(kind))) return [...documents];
+    const known = this.#current();
+    const times = this.#ledger.times();
+    return documents.map((stored) => {
+      const document = known.documents.get(documentName(stored));
+      const at = times.get(stored.revision) ?? "";
+      const status = document && known.statusOf(document, { generation: stored.revision, at });
+      return status === undefined ? stored : { ...stored, status };
+    });
+  }
+
+  /** What an operator should look at. */
+  unsettled(limit: number): UnsettledList {
+    const documents = kindsWithStatus.flatMap((kind) => this.#ledger.documents({ kind }));
+    const all = this.of(documents).flatMap((stored) =>
+      complaints(stored.status ?? { parents: [] }).map(
+        ({ of, condition: { type, status, reason, message } }) => ({
+          document: documentName(stored),
+          what: `${of === "" ? "" : `${of}: `}${type} is ${status} (${reason}).`,
+          message,
+        }),
+      ),
+    );
+    return { total: all.length, first: all.slice(0, limit) };
+  }
+
+  #current(): Known {
+    const revision = this.#ledger.revision();
+    if (this.#known?.revision === revision) return this.#known;
+    const documents = this.#judgement.documents(this.#ledger.texts());
+    const known = {
+      revision,
+      documents: new Map(documents.map((document) => [nameOf(document), document])),
+      statusOf: statuses(catalogOf(documents)),
+    };
+    this.#known = known;
+    return known;
+  }
+}
