@@ -1,5 +1,6 @@
 import type { PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
 import type { Issue } from "@tulle/mesh-runtime/policy/issue.ts";
+import type { DocumentStatus } from "@tulle/mesh-runtime/policy/status/words.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 
 /**
