@@ -3,8 +3,11 @@ import type {
   ChangeAnswer,
   CheckAnswer,
   DocumentRef,
+  ExplainAnswer,
+  ExplainRequest,
   Issue,
   Revision,
+  RoutesAnswer,
   ServicesAnswer,
   StatusAnswer,
   StoredDocument,
@@ -19,6 +22,14 @@ import type { Connection } from "./connection.ts";
 
 /** A document, or with less given all that fit. */
 export type DocumentFilter = Partial<DocumentRef>;
+
+/** Whose rules, for callers of which namespace, and over which window their traffic, milliseconds. */
+export interface RoutesQuery extends Readonly<Record<string, string | number | undefined>> {
+  readonly service?: string | undefined;
+  readonly gateway?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly windowMs: number;
+}
 
 /**
  * The admin API of control. Every method throws a {@link Failure} with its exit code when control was
@@ -35,6 +46,8 @@ export interface Control {
   sync(): Promise<SyncAnswer>;
   status(): Promise<StatusAnswer>;
   services(windowMs: number): Promise<ServicesAnswer>;
+  routes(query: RoutesQuery): Promise<RoutesAnswer>;
+  explain(request: ExplainRequest): Promise<ExplainAnswer>;
   trace(traceId: string): Promise<TraceAnswer>;
   check(): Promise<CheckAnswer>;
   joinToken(request: TokenRequest): Promise<TokenAnswer>;
@@ -59,6 +72,8 @@ export function openControl(connection: Connection): Control {
     sync: () => ask({ method: "POST", path: "/api/sync", body: {}, expects: "adopted" }),
     status: () => ask({ path: "/api/status", expects: "services" }),
     services: (windowMs) => ask({ path: withQuery("/api/services", { windowMs }), expects: "edges" }),
+    routes: (query) => ask({ path: withQuery("/api/routes", query), expects: "views" }),
+    explain: (body) => ask({ method: "POST", path: "/api/explain", body, expects: "endings" }),
     trace: (traceId) => ask({ path: `/api/traces/${encodeURIComponent(traceId)}`, expects: "spans" }),
     check: () => ask({ path: "/api/check", expects: "checks" }),
     joinToken: (body) => ask({ method: "POST", path: "/api/identity/tokens", body, expects: "token" }),

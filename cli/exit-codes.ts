@@ -12,6 +12,8 @@ export const exit = {
   forbidden: 4,
   /** Control was not reached, did not answer in time, or failed itself (5xx). */
   unreachable: 5,
+  /** `tulle explain`: the mesh would refuse the request, whichever backend were chosen. */
+  unserved: 6,
 } as const;
 
 export type ExitCode = (typeof exit)[keyof typeof exit];
@@ -25,6 +27,7 @@ Exit codes:
   3  control refused the change: invalid document, conflict, too large
   4  not allowed: no token, a token that control does not accept, or a role that is too low
   5  control was not reached, did not answer in time, or failed itself
+  6  the request that tulle explain was asked about would be refused
 
 Environment:
   TULLE_URL    where control is (default http://127.0.0.1:8788)

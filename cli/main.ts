@@ -3,9 +3,11 @@ import { addApply } from "./commands/apply.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCircuits } from "./commands/circuits.ts";
 import { addDelete } from "./commands/delete.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addGet } from "./commands/get.ts";
 import { addHistory } from "./commands/history.ts";
 import { addIdentity } from "./commands/identity.ts";
+import { addRoutes } from "./commands/routes.ts";
 import { addStat } from "./commands/stat.ts";
 import { addStatus } from "./commands/status.ts";
 import { addSync } from "./commands/sync.ts";
@@ -29,6 +31,8 @@ const additions: readonly ((cli: Cli) => void)[] = [
   addCheck,
   addStat,
   addCircuits,
+  addRoutes,
+  addExplain,
   addTrace,
   addIdentity,
 ];

@@ -1,21 +1,19 @@
 import type { ServicesAnswer } from "@tulle/control/api/contract.ts";
-import { parseDuration } from "@tulle/mesh-runtime/foundation/duration.ts";
 import {
   type Grouping,
   goldenSignals,
   groupings,
   type Signals,
 } from "@tulle/mesh-runtime/telemetry/edge-signals.ts";
-import { latencyBoundsMs } from "@tulle/mesh-runtime/telemetry/histogram.ts";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { exit } from "../exit-codes.ts";
 import { parsePlace } from "../kinds.ts";
+import { latency, parseWindow, percent, successLook } from "../measures.ts";
 import { type Column, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
 import { circuitTable } from "./circuits.ts";
 
 const defaultWindowMs = 30_000;
-const maxWindowMs = 3_600_000;
 
 interface StatOptions {
   readonly namespace?: string;
@@ -60,12 +58,6 @@ export function addStat({ program, perform }: Cli): void {
     );
 }
 
-function parseWindow(text: string): number {
-  const parsed = parseDuration(text);
-  if (parsed.ok && parsed.value >= 1_000 && parsed.value <= maxWindowMs) return parsed.value;
-  throw new InvalidArgumentError(parsed.ok ? "It must be from 1s to 1h." : `It must be ${parsed.reason}.`);
-}
-
 function print(
   { terminal }: Session,
   by: Grouping,
@@ -82,10 +74,7 @@ function print(
       one.seenBy === "callee" ? `${one.destination} *` : one.destination,
       ...(by === "edge" ? [] : [one[by] || "-"]),
       one.requestsPerSecond.toFixed(1),
-      paint(
-        one.successRate >= 0.99 ? "green" : one.successRate >= 0.95 ? "yellow" : "red",
-        percent(one.successRate),
-      ),
+      paint(successLook(one.successRate), percent(one.successRate)),
       latency(one.p50Ms),
       latency(one.p95Ms),
       latency(one.p99Ms),
@@ -109,16 +98,3 @@ function print(
 const numbers = ["RPS", "SUCCESS", "P50", "P95", "P99", "RETRIES", "REFUSED"].map(
   (head): Column => ({ head, align: "right" }),
 );
-
-/** One decimal, and never 100 % for what is less. */
-function percent(share: number): string {
-  const shown = (share * 100).toFixed(1);
-  return share < 1 && shown === "100.0" ? ">99.9%" : `${shown}%`;
-}
-
-function latency(ms: number | undefined): string {
-  if (ms === undefined) return "-";
-  const last = latencyBoundsMs.at(-1) ?? Number.POSITIVE_INFINITY;
-  if (ms >= last) return `≥${last / 1_000} s`;
-  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
-}

@@ -17,6 +17,8 @@ export const access = {
   "POST /api/sync": "editor",
   "GET /api/status": "viewer",
   "GET /api/services": "viewer",
+  "GET /api/routes": "viewer",
+  "POST /api/explain": "viewer",
   "GET /api/traces/:id": "viewer",
   "GET /api/check": "viewer",
   "POST /api/identity/tokens": "admin",

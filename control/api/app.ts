@@ -6,11 +6,13 @@ import { WorkloadDoor } from "../workload-http.ts";
 import { access, allows, type Role, type Route } from "./access.ts";
 import { callerOf } from "./caller.ts";
 import { check } from "./check.ts";
+import { explain } from "./explain.ts";
 import type { ApiEnv, Handlers } from "./handler.ts";
 import { identity, jwks } from "./identity.ts";
 import { metrics } from "./metrics.ts";
 import { policies } from "./policies.ts";
 import { missing, problem } from "./problems.ts";
+import { routes } from "./routes.ts";
 import { services } from "./services.ts";
 import { status } from "./status.ts";
 import { sync } from "./sync.ts";
@@ -24,6 +26,8 @@ const handlers: Handlers<Route> = {
   ...policies,
   ...status,
   ...services,
+  ...routes,
+  ...explain,
   ...traces,
   ...check,
   ...identity,

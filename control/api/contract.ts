@@ -1,6 +1,9 @@
 import type { PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
+import type { EffectiveRule } from "@tulle/mesh-runtime/policy/effective-rules.ts";
+import type { Explanation } from "@tulle/mesh-runtime/policy/explanation.ts";
 import type { Issue } from "@tulle/mesh-runtime/policy/issue.ts";
 import type { DocumentStatus } from "@tulle/mesh-runtime/policy/status/words.ts";
+import type { Traffic } from "@tulle/mesh-runtime/telemetry/edge-signals.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 
 /**
@@ -22,12 +25,12 @@ export interface StoredDocument extends DocumentRef {
   readonly revision: number;
   /** The text as it was written (YAML or JSON). */
   readonly text: string;
+  /** What it has come to, for kinds that have conditions (Gateway API). Its generation is `revision`. */
+  readonly status?: DocumentStatus;
 }
 
 export interface Change extends DocumentRef {
   readonly action: "created" | "changed" | "unchanged" | "deleted";
-  /** What it has come to, for kinds that have conditions (Gateway API). Its generation is `revision`. */
-  readonly status?: DocumentStatus;
   /** Unified diff of the texts; empty for unchanged. */
   readonly diff: string;
 }
@@ -39,12 +42,12 @@ export interface ApplyRequest {
   /** Compare-and-set: refuse with 409 unless this is the head revision. */
   readonly expectedRevision?: number;
   readonly reason?: string;
+  /** Refuse the change if it leaves a reference unresolved, where Gateway API would accept it with a condition. */
+  readonly strict?: boolean;
 }
 
 /** Answer of apply, delete and undo. With issues of severity `error` the status is 422 and nothing has changed. */
 export interface ChangeAnswer {
-  /** Refuse the change if it leaves a reference unresolved, where Gateway API would accept it with a condition. */
-  readonly strict?: boolean;
   /** The head revision after the change (or the present one, for dry runs, refusals and no change). It is also the epoch. */
   readonly revision: number;
   readonly applied: boolean;
@@ -112,6 +115,59 @@ export interface ServicesAnswer {
   }[];
   /** Upper bounds of the latency buckets, milliseconds; the last bucket is open. */
   readonly latencyBoundsMs: readonly number[];
+}
+
+/** `POST /api/explain`: what becomes of one request, and why. 404 where nobody could send it. */
+export interface ExplainRequest {
+  /** Who sends it: `name` or `namespace/name`. Absent: somebody outside, through a gateway. */
+  readonly from?: string;
+  /** Through which gateway: `gateway`, `namespace/gateway`, with `/listener` if need be. Not beside `from`. */
+  readonly via?: string;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface ExplainAnswer extends Explanation {
+  /** Of the policy that was asked. */
+  readonly epoch: number;
+}
+
+export type { Explanation } from "@tulle/mesh-runtime/policy/explanation.ts";
+
+/**
+ * `GET /api/routes?service=&namespace=&windowMs=`, or with `gateway=` in place of `service=`: the rules that hold, in
+ * the order in which they decide, and what traffic each got. `namespace` keeps to callers of one namespace.
+ */
+export interface RoutesAnswer {
+  /** `namespace/name` of the service or gateway. */
+  readonly of: string;
+  readonly kind: "Service" | "Gateway";
+  readonly windowMs: number;
+  readonly views: readonly RoutesView[];
+  /** What no rule took. */
+  readonly unrouted?: Traffic;
+}
+
+/** Rules that hold for the same requests. */
+export interface RoutesView {
+  /**
+   * Whose routes these are: of the service's owner, for all who have none of their own; of the callers' namespace; of
+   * nobody, so that the service is its own backend; or those at a listener of a gateway.
+   */
+  readonly routes: "producer" | "consumer" | "none" | "listener";
+  /** Of the callers; empty at a listener. */
+  readonly namespaces: readonly string[];
+  /** Absent: for every port that no other view of these callers names. */
+  readonly port?: number;
+  /** `gateway-namespace/gateway-name/listener-name`. */
+  readonly listener?: string;
+  /** What routes are bound to at the listener; absent: every host. */
+  readonly hostname?: string;
+  /** In order of precedence. Matches of one rule show the traffic of the whole rule. */
+  readonly rules: readonly (EffectiveRule & { readonly traffic?: Traffic })[];
+  /** Rules beyond the thousand that are shown. */
+  readonly omitted: number;
 }
 
 /** `GET /api/traces/:id` */

@@ -7,7 +7,7 @@ import { inTurns } from "../turns.ts";
 import type { ServicesAnswer } from "./contract.ts";
 import { type Handlers, wholeInQuery } from "./handler.ts";
 
-/** Window of `GET /api/services` where none is asked for, milliseconds. */
+/** Window where none is asked for, milliseconds. */
 const defaultWindowMs = 60_000;
 
 /** Golden signals and circuits of all services. */
@@ -15,7 +15,7 @@ export const services: Handlers<"GET /api/services"> = {
   "GET /api/services": async (context) => {
     const asked = wholeInQuery(context, "windowMs");
     if (asked instanceof Response) return asked;
-    const windowMs = Math.min(Math.max(asked ?? defaultWindowMs, 1_000), longestWindowMs);
+    const windowMs = windowOf(asked);
     const tellings = await askServices(context.env, (service) =>
       serviceObject(context.env, service).recent(windowMs),
     );
@@ -28,6 +28,10 @@ export const services: Handlers<"GET /api/services"> = {
     return context.json(answer);
   },
 };
+
+/** The window that is told of: what was asked for, as far as is remembered. Milliseconds. */
+export const windowOf = (asked: number | undefined): number =>
+  Math.min(Math.max(asked ?? defaultWindowMs, 1_000), longestWindowMs);
 
 /** Asks every service's object. One that does not answer is left out: the others' numbers are still true. */
 export async function askServices(

@@ -19,7 +19,7 @@ import { policyKey } from "./kv-layout.ts";
 import { Ledger } from "./ledger.ts";
 import { readBack } from "./reconcile.ts";
 import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoing } from "./revision.ts";
-import type { ServiceView } from "./shelf.ts";
+import type { DestinationView, ListenerView, ServiceView } from "./shelf.ts";
 import { Standing, type UnsettledList } from "./standing.ts";
 import { strictly } from "./strict.ts";
 
@@ -161,6 +161,25 @@ export class PolicyObject extends DurableObject<Env> {
       ...(signed === undefined ? {} : { head: signed }),
       ...(snapshot === undefined ? {} : { snapshot }),
     };
+  }
+
+  /** The policy that a service shall run, as it was compiled; `undefined` for what has no worker. */
+  snapshot(service: string): { epoch: number; digest: string; text: string } | undefined {
+    const head = this.#ledger.shelf.head(service);
+    const text = head && this.#ledger.shelf.snapshot(head.digest);
+    return head === undefined || text === undefined
+      ? undefined
+      : { epoch: head.epoch, digest: head.digest, text };
+  }
+
+  /** What callers of each namespace know of a service. */
+  destinations(service: string): DestinationView[] {
+    return this.#ledger.shelf.destinations(service);
+  }
+
+  /** Every listener of every Gateway that a worker implements. */
+  listeners(): ListenerView[] {
+    return this.#ledger.shelf.listeners();
   }
 
   state(): StoreState {

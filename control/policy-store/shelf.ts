@@ -1,7 +1,8 @@
 import type { AuthorizationRule } from "@tulle/mesh-runtime/authorization/words.ts";
 import type { Mode } from "@tulle/mesh-runtime/identity/words.ts";
+import type { Destination, Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { CircuitPolicy } from "@tulle/mesh-runtime/resilience/words.ts";
-import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
+import type { Listener, ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import { headKey, snapshotKey } from "./kv-layout.ts";
 
 /** What joins and reports need to know of a service. */
@@ -35,6 +36,18 @@ export interface CompiledSnapshot {
   readonly shared: { readonly digest: string; readonly text: string };
   /** The rest of it. */
   readonly own: string;
+}
+
+/** What the callers of one namespace know of a service. */
+export interface DestinationView {
+  readonly namespace: string;
+  readonly destination: Destination;
+}
+
+/** A listener, and the service whose worker implements its Gateway. */
+export interface ListenerView {
+  readonly worker: ServiceKey;
+  readonly listener: Listener;
 }
 
 /** Where a service that has a worker stands. */
@@ -130,15 +143,43 @@ export class Shelf {
       "SELECT shared, own FROM snapshots WHERE digest = ?",
       digest,
     );
-    if (row === undefined) return undefined;
+    return row === undefined ? undefined : this.#sharedText(row.shared) + row.own;
+  }
+
+  #sharedText(digest: string): string {
     const parts = this.#sql.exec<{ bytes: ArrayBuffer }>(
       "SELECT bytes FROM shared_parts WHERE digest = ? ORDER BY part",
-      row.shared,
+      digest,
     );
     const decoder = new TextDecoder();
     let text = "";
     for (const { bytes } of parts) text += decoder.decode(bytes, { stream: true });
-    return text + decoder.decode() + row.own;
+    return text + decoder.decode();
+  }
+
+  /** What callers of each namespace know of a service: one of its snapshots tells for all. */
+  destinations(service: ServiceKey): DestinationView[] {
+    const rows = this.#sql.exec<{ shared: string; caller: string }>(
+      `SELECT shared, MIN(service) AS caller FROM heads JOIN snapshots USING (digest)
+         GROUP BY shared, SUBSTR(service, 1, INSTR(service, '/')) ORDER BY caller`,
+    );
+    return rows.toArray().flatMap(({ shared, caller }) => {
+      const { destinations } = JSON.parse(`${this.#sharedText(shared)}}`) as Pick<Snapshot, "destinations">;
+      const destination = Object.hasOwn(destinations, service) ? destinations[service] : undefined;
+      return destination === undefined ? [] : [{ namespace: namespaceOf(caller), destination }];
+    });
+  }
+
+  /** Every listener of every Gateway that a worker implements. */
+  listeners(): ListenerView[] {
+    const rows = this.#sql.exec<{ service: string; own: string }>(
+      `SELECT service, own FROM heads JOIN snapshots USING (digest)
+         WHERE INSTR(own, '"listeners":[]') = 0 ORDER BY service`,
+    );
+    return rows.toArray().flatMap(({ service, own }) => {
+      const { listeners } = JSON.parse(`{${own.slice(1)}`) as Pick<Snapshot, "listeners">;
+      return listeners.map((listener) => ({ worker: service, listener }));
+    });
   }
 
   heads(): HeadRow[] {
@@ -179,6 +220,8 @@ export class Shelf {
     this.#sql.exec("DELETE FROM leftovers WHERE key = ?", key);
   }
 }
+
+const namespaceOf = (service: ServiceKey): string => service.slice(0, service.indexOf("/"));
 
 type StoredHead = {
   service: string;
