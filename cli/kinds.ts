@@ -8,14 +8,15 @@ import { Failure } from "./failure.ts";
 const shortNames = {
   AuthorizationPolicy: ["authz", "ap"],
   TrafficPolicy: ["tp"],
+  XBackendTrafficPolicy: ["xbtrafficpolicy", "backendtrafficpolicy"],
   HTTPRoute: ["route", "routes"],
   ReferenceGrant: ["refgrant", "refgrants"],
   Gateway: ["gw"],
   Service: ["svc"],
   Telemetry: [],
   MeshConfig: [],
-} as const satisfies Readonly<Record<string, readonly string[]>>;
   Namespace: ["ns"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export const kinds: readonly string[] = Object.keys(shortNames);
 

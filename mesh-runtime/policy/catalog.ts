@@ -25,6 +25,8 @@ export interface Catalog {
   /** By name; a namespace that nobody describes has no labels but its name. */
   readonly namespaces: ReadonlyMap<string, DocumentOf<"Namespace">>;
   readonly trafficPolicies: readonly DocumentOf<"TrafficPolicy">[];
+  /** The oldest first: of two for one Service the older holds, whole (GEP-713, no merging). */
+  readonly backendTrafficPolicies: readonly DocumentOf<"XBackendTrafficPolicy">[];
   readonly authorizationPolicies: readonly DocumentOf<"AuthorizationPolicy">[];
   readonly telemetries: readonly DocumentOf<"Telemetry">[];
   /** The policies that speak of a Service, by name or as one of its namespace, in order of their keys. */
@@ -35,6 +37,8 @@ export interface Catalog {
 export interface Policies {
   readonly authorization: readonly DocumentOf<"AuthorizationPolicy">[];
   readonly traffic: readonly DocumentOf<"TrafficPolicy">[];
+  /** The one that holds first. */
+  readonly backendTraffic: readonly DocumentOf<"XBackendTrafficPolicy">[];
   readonly telemetry: readonly DocumentOf<"Telemetry">[];
 }
 
@@ -58,10 +62,12 @@ export function catalogOf(
   const config = all("MeshConfig")[0];
   const authorizationPolicies = all("AuthorizationPolicy");
   const trafficPolicies = all("TrafficPolicy");
+  const backendTrafficPolicies = [...all("XBackendTrafficPolicy")].sort(byAge);
   const telemetries = all("Telemetry");
-  const [authorization, traffic, telemetry] = [
+  const [authorization, traffic, backendTraffic, telemetry] = [
     byTarget(authorizationPolicies),
     byTarget(trafficPolicies),
+    byTarget(backendTrafficPolicies),
     byTarget(telemetries),
   ];
   return {
@@ -71,19 +77,21 @@ export function catalogOf(
     gateways: keyed("Gateway"),
     routes: [...all("HTTPRoute")].sort(byAge),
     grants: all("ReferenceGrant"),
+    namespaces: new Map(all("Namespace").map((document) => [document.metadata.name, document])),
     trafficPolicies,
+    backendTrafficPolicies,
     authorizationPolicies,
     telemetries,
     about: (service) => ({
       authorization: authorization(service),
       traffic: traffic(service),
-    namespaces: new Map(all("Namespace").map((document) => [document.metadata.name, document])),
+      backendTraffic: [...backendTraffic(service)].sort(byAge),
       telemetry: telemetry(service),
     }),
   };
 }
 
-type Targeting = DocumentOf<"AuthorizationPolicy" | "TrafficPolicy" | "Telemetry">;
+type Targeting = DocumentOf<"AuthorizationPolicy" | "TrafficPolicy" | "XBackendTrafficPolicy" | "Telemetry">;
 
 /** `namespace/name` of every Service that a policy names; what it says of a whole namespace is not among them. */
 export const targetKeys = ({ metadata, spec }: Targeting): readonly string[] =>
@@ -109,6 +117,8 @@ function byTarget<Policy extends Targeting>(
     );
 }
 
+type Aged = Exclude<PolicyDocument, DocumentOf<"Namespace">>;
+
 /**
  * Which of two of a kind comes first where only one can: the oldest, then the alphabet (Gateway API
  * `HTTPRouteRule.matches`). A document without a time is the youngest.
@@ -117,5 +127,3 @@ export function byAge(a: Aged, b: Aged): number {
   const time = ({ metadata }: Aged): string => metadata.creationTimestamp ?? "9999";
   return byCodeUnits(time(a), time(b)) || byCodeUnits(keyOf(a), keyOf(b));
 }
-type Aged = Exclude<PolicyDocument, DocumentOf<"Namespace">>;
-

@@ -1,57 +1,74 @@
-import { parseDuration } from "../foundation/duration.ts";
 import type { Backend, Rule } from "../routing/words.ts";
 import type { Catalog } from "./catalog.ts";
-import { filterOf } from "./compile-filter.ts";
+import { filtersOf, type Refer } from "./compile-filter.ts";
 import { matchOf } from "./compile-match.ts";
+import { sessionOf, sessionOfBackends } from "./compile-session.ts";
 import { type DocumentOf, nameOf } from "./documents.ts";
+import { millisecondsOf } from "./milliseconds.ts";
 import { type BackendRef, backendOf, type ParentRef } from "./references.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
 type WrittenRule = HTTPRoute["spec"]["rules"][number];
 
-/** Gateway API `HTTPRouteRetry.attempts`. */
-const retryAttempts = 1;
-
-/** The rules of a route, as they hold where it is attached to a parent of this kind. */
-export function rulesOf(catalog: Catalog, route: HTTPRoute, parent: ParentRef["kind"]): readonly Rule[] {
-  return route.spec.rules.map((rule, index) => ({
-    name: `${nameOf(route)}/${rule.name ?? index}`,
-    matches: rule.matches.map(matchOf),
-    filters: (rule.filters ?? []).flatMap(filterOf),
-    backends: (rule.backendRefs ?? []).map((ref) => backend(catalog, route, ref, parent)),
-    ...timeoutsOf(rule),
-    ...retryOf(rule),
-  }));
+/**
+ * The rules of a route, as they hold where it is attached to a parent of this kind.
+ * @param timeoutStands whether the parent has a timeout of its own that somebody wrote down
+ */
+export function rulesOf(
+  catalog: Catalog,
+  route: HTTPRoute,
+  parent: ParentRef["kind"],
+  timeoutStands = false,
+): readonly Rule[] {
+  const refer: Refer = (ref) => backendOf(catalog, route, ref, parent);
+  return route.spec.rules.map((rule, index) => {
+    const name = `${nameOf(route)}/${rule.name ?? index}`;
+    const backends = (rule.backendRefs ?? []).map((ref) => backend(ref, refer));
+    return {
+      name,
+      matches: rule.matches.map(matchOf),
+      filters: filtersOf(rule.filters, refer),
+      backends,
+      ...timeoutsOf(rule, timeoutStands),
+      ...retryOf(rule),
+      ...(rule.sessionPersistence === undefined
+        ? sessionOfBackends(catalog, name, backends)
+        : { session: sessionOf(rule.sessionPersistence, name) }),
+    };
+  });
 }
 
-/** Milliseconds of a duration that the schema has let through. */
-export function millisecondsOf(written: string): number {
-  const parsed = parseDuration(written);
-  if (!parsed.ok) throw new TypeError(`Cannot compile a duration: it must be ${parsed.reason}`);
-  return parsed.value;
-}
-
-function backend(catalog: Catalog, route: HTTPRoute, ref: BackendRef, parent: ParentRef["kind"]): Backend {
-  const { key, unusable } = backendOf(catalog, route, ref, parent);
+function backend(ref: BackendRef, refer: Refer): Backend {
+  const { key, unusable } = refer(ref);
   return {
     service: key,
     weight: ref.weight,
-    filters: (ref.filters ?? []).flatMap(filterOf),
+    filters: filtersOf(ref.filters, refer),
     ...(unusable === undefined ? {} : { unusable }),
   };
 }
 
-function timeoutsOf({ timeouts }: WrittenRule): Pick<Rule, "requestTimeoutMs" | "backendTimeoutMs"> {
-  const { request, backendRequest } = timeouts ?? {};
+/**
+ * A rule that bounds each attempt and not the request has bounded the request as well: by its attempts. The timeout
+ * that every destination has without being asked would cut the last of them short.
+ */
+function timeoutsOf(
+  { timeouts }: WrittenRule,
+  timeoutStands: boolean,
+): Pick<Rule, "requestTimeoutMs" | "backendTimeoutMs"> {
+  const request = timeouts?.request === undefined ? undefined : millisecondsOf(timeouts.request);
+  const attempt =
+    timeouts?.backendRequest === undefined ? undefined : millisecondsOf(timeouts.backendRequest);
+  const bounded = attempt !== undefined && attempt > 0 && !timeoutStands;
   return {
-    ...(request === undefined ? {} : { requestTimeoutMs: millisecondsOf(request) }),
-    ...(backendRequest === undefined ? {} : { backendTimeoutMs: millisecondsOf(backendRequest) }),
+    ...(request === undefined ? (bounded ? { requestTimeoutMs: 0 } : {}) : { requestTimeoutMs: request }),
+    ...(attempt === undefined ? {} : { backendTimeoutMs: attempt }),
   };
 }
 
 function retryOf({ retry }: WrittenRule): Pick<Rule, "retry"> {
   if (retry === undefined) return {};
-  const { codes = [], attempts = retryAttempts, backoff } = retry;
+  const { codes = [], attempts, backoff } = retry;
   return {
     retry: { codes, attempts, ...(backoff === undefined ? {} : { backoffMs: millisecondsOf(backoff) }) },
   };

@@ -1,7 +1,6 @@
-import type { CircuitPolicy, RetryPolicy, TrafficSettings } from "../resilience/words.ts";
+import type { CircuitPolicy, RetryConstraint, RetryPolicy, TrafficSettings } from "../resilience/words.ts";
 import type { TelemetrySettings } from "../telemetry/words.ts";
 import type { Catalog } from "./catalog.ts";
-import { millisecondsOf } from "./compile-route.ts";
 import {
   defaultCircuit,
   defaultEvidence,
@@ -12,15 +11,18 @@ import {
   meshTraffic,
 } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
+import { millisecondsOf } from "./milliseconds.ts";
 import type { InboundSettings } from "./snapshot.ts";
 
 type Service = DocumentOf<"Service">;
 type TrafficPolicy = DocumentOf<"TrafficPolicy">;
 
-/** How a destination is treated: what its TrafficPolicy says, and the defaults for the rest. */
+/** How a destination is treated: what its policies say, and the defaults for the rest. */
 export function trafficOf(catalog: Catalog, service: Service): TrafficSettings {
-  const [policy] = catalog.about(service).traffic;
-  return policy === undefined ? meshTraffic : trafficSettings(policy);
+  const { traffic, backendTraffic } = catalog.about(service);
+  const settings = traffic[0] === undefined ? meshTraffic : trafficSettings(traffic[0]);
+  const constraint = backendTraffic[0]?.spec.retryConstraint;
+  return constraint === undefined ? settings : { ...settings, retryConstraint: constraintOf(constraint) };
 }
 
 /** The settings that one TrafficPolicy makes. */
@@ -80,6 +82,15 @@ function retryOf(retry: TrafficPolicy["spec"]["retry"]): RetryPolicy {
     nonIdempotent: retry.nonIdempotent ?? defaultRetry.nonIdempotent,
   };
 }
+
+type WrittenConstraint = NonNullable<DocumentOf<"XBackendTrafficPolicy">["spec"]["retryConstraint"]>;
+
+const constraintOf = ({ budget, minRetryRate }: WrittenConstraint): RetryConstraint => ({
+  percent: budget.percent,
+  intervalMs: millisecondsOf(budget.interval),
+  minimumCount: minRetryRate.count,
+  minimumIntervalMs: millisecondsOf(minRetryRate.interval),
+});
 
 function circuitOf(circuit: TrafficPolicy["spec"]["circuit"]): CircuitPolicy {
   if (circuit === undefined) return defaultCircuit;

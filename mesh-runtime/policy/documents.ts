@@ -1,9 +1,10 @@
 import type { AuthorizationPolicy } from "./schema/authorization-policy.ts";
+import type { XBackendTrafficPolicy } from "./schema/backend-traffic-policy.ts";
 import type { Gateway } from "./schema/gateway.ts";
 import type { HTTPRoute } from "./schema/http-route.ts";
 import type { MeshConfig } from "./schema/mesh-config.ts";
-import type { ReferenceGrant } from "./schema/reference-grant.ts";
 import type { Namespace } from "./schema/namespace.ts";
+import type { ReferenceGrant } from "./schema/reference-grant.ts";
 import type { Service } from "./schema/service.ts";
 import type { Telemetry } from "./schema/telemetry.ts";
 import type { TrafficPolicy } from "./schema/traffic-policy.ts";
@@ -14,11 +15,12 @@ export type {
   Gateway,
   HTTPRoute,
   MeshConfig,
-  ReferenceGrant,
   Namespace,
+  ReferenceGrant,
   Service,
   Telemetry,
   TrafficPolicy,
+  XBackendTrafficPolicy,
 };
 
 /**
@@ -31,6 +33,7 @@ export type PolicyDocument =
   | ReferenceGrant
   | Service
   | TrafficPolicy
+  | XBackendTrafficPolicy
   | AuthorizationPolicy
   | Telemetry
   | MeshConfig

@@ -24,15 +24,17 @@ const introductions: Readonly<Record<Kind, string>> = {
   Service: "A destination: its identity, where it is, what it demands of callers, and what it bears.",
   TrafficPolicy:
     "How callers treat a destination: how long they wait, what they try again, when they leave it alone.",
+  XBackendTrafficPolicy:
+    "What is special about a backend, whichever routes lead to it: how many of its requests may be retries, and whether sessions stay with one endpoint. Of two for one Service the older holds. Fields and meaning are Gateway API's (experimental channel).",
   AuthorizationPolicy:
     "Who may call what. `DENY` comes before `ALLOW`; in a `STRICT` Service what no `ALLOW` rule matches is denied. Fields and meaning are Istio's. Paths are compared in one spelling, and where any rule looks at paths, one that can be read in two ways is denied.",
   Telemetry:
     "What is recorded: of a Service, or of all Services of the namespace. Member by member, the nearest word counts.",
   MeshConfig: "What holds for the whole mesh. There is at most one.",
-};
-
   Namespace:
     "Labels of a namespace, for listeners that select by them. Not needed otherwise: a namespace is there when a document names it. Kubernetes' own kind.",
+};
+
 /** What holds where a document is silent and no standard says what. */
 const silent: Readonly<Record<string, unknown>> = {
   "Service.spec.mode": defaultMode,

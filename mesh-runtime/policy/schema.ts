@@ -4,6 +4,7 @@ import type { Issue } from "./issue.ts";
 import { didYouMean } from "./nearest.ts";
 import { parseDocuments } from "./parse.ts";
 import { authorizationPolicy } from "./schema/authorization-policy.ts";
+import { backendTrafficPolicy } from "./schema/backend-traffic-policy.ts";
 import { type Entries, missingMember, unknownMember } from "./schema/fields.ts";
 import { gateway } from "./schema/gateway.ts";
 import { httpRoute } from "./schema/http-route.ts";
@@ -23,12 +24,13 @@ export const kinds = {
   ReferenceGrant: { versions: gatewayVersions, schema: referenceGrant },
   Service: { versions: meshVersions, schema: service },
   TrafficPolicy: { versions: meshVersions, schema: trafficPolicy },
+  XBackendTrafficPolicy: { versions: experimentalVersions, schema: backendTrafficPolicy },
   AuthorizationPolicy: { versions: meshVersions, schema: authorizationPolicy },
   Telemetry: { versions: meshVersions, schema: telemetry },
   MeshConfig: { versions: meshVersions, schema: meshConfig },
+  Namespace: { versions: coreVersions, schema: namespace },
 } as const;
 
-  Namespace: { versions: coreVersions, schema: namespace },
 /** Kinds that people bring from elsewhere, and what to write here. */
 const foreign: Readonly<Record<string, string>> = {
   GRPCRoute: "not supported yet; use HTTPRoute",
@@ -37,6 +39,9 @@ const foreign: Readonly<Record<string, string>> = {
   UDPRoute: "not supported: a worker sees no packets",
   ListenerSet: "not supported yet; write the listeners into the Gateway",
   BackendTLSPolicy: "not supported: calls inside the mesh are signed",
+  BackendTrafficPolicy:
+    "not read; write XBackendTrafficPolicy of gateway.networking.x-k8s.io/v1alpha1, as Gateway API's CRD is called (Envoy Gateway's kind of this name says other things)",
+  BackendLBPolicy: "not read; write XBackendTrafficPolicy",
   GatewayClass: "not needed: the class is called tulle",
   VirtualService: "not read; write HTTPRoute",
   DestinationRule: "not read; write TrafficPolicy",

@@ -17,7 +17,8 @@ export const mostHops = 16;
  * passed already, and with `cancelled` when the caller aborts.
  *
  * The deadline is for the response's headers. Once they are here a body may stream for as long as the
- * caller wants it; only the caller's own abort still ends it.
+ * caller wants it, unless the route itself says how long the request may take (`retried` sees to that, because a
+ * route may bound each try as well); the caller's own abort ends it in any case.
  */
 export const boundedDeparture = (ports: { readonly clock: Clock }) =>
   layer<
@@ -51,7 +52,10 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
     Arrival &
       Noted & {
         readonly said: Said;
-        readonly policy: { readonly inbound: { readonly timeoutMs: number } };
+        readonly policy: {
+          readonly inbound: { readonly timeoutMs: number };
+          readonly snapshot?: { readonly promisedRetries?: number };
+        };
       },
     Bounded & { readonly credits: { left: number }; readonly hops: number },
     Answer
@@ -60,7 +64,7 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
     const hops = hopsIn(said.hops);
     if (hops > mostHops) return no({ kind: "too-many-hops", hops });
 
-    const credits = { left: creditsIn(said.credits) };
+    const credits = { left: creditsIn(said.credits, exchange.policy.snapshot?.promisedRetries) };
     const callerLeftMs = parseRemaining(said.deadline);
     const inherited = callerLeftMs === undefined ? undefined : startedAt + callerLeftMs;
     const timeoutsMs = [exchange.policy.inbound.timeoutMs];

@@ -12,18 +12,28 @@ import { parseCount } from "./deadline.ts";
  * 1 + credits tries at its end, where unbounded retries would make the product of every hop's.
  */
 
-/** The most credits a call tree can have, whatever a header or a policy says. */
+/** The most credits that one hop can lend to another, whatever a header or a policy says. */
 export const mostCredits = 10;
 
 /** What an arrival gets whose caller sent no credits: a retry on each of three hops. */
 export const arrivalCredits = 3;
 
-/** What a departure starts with that no arrival caused: its own retries, and two for those beneath it. */
-export const rootCredits = (retries: number): number => Math.min(mostCredits, Math.max(0, retries) + 2);
+/**
+ * What a call tree may spend beneath its first hop: what the most eager route of the mesh promises (Gateway API
+ * `HTTPRouteRetry.attempts`), and one for a hop on the way there. Without such a route: two, a retry on each of
+ * two hops.
+ * @param promised the most retries that any route of the mesh promises; absent: 1
+ */
+const beneath = (promised: number | undefined): number =>
+  Math.min(mostCredits, Math.max(1, promised ?? 1) + 1);
+
+/** What a departure starts with that no arrival caused: its own retries, and some for those beneath it. */
+export const rootCredits = (retries: number, promised?: number): number =>
+  Math.max(0, retries) + beneath(promised);
 
 /** Reads the credits that came with a request. Absent: the default; unreadable: none, because none can be proved. */
-export function creditsIn(text: string | null): number {
-  if (text === null) return arrivalCredits;
+export function creditsIn(text: string | null, promised?: number): number {
+  if (text === null) return Math.max(arrivalCredits, beneath(promised));
   return Math.min(mostCredits, parseCount(text, 999_999_999) ?? 0);
 }
 

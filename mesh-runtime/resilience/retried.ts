@@ -5,31 +5,29 @@ import { layer } from "../foundation/layer.ts";
 import type { Clock, Random } from "../foundation/ports.ts";
 import { no } from "../foundation/result.ts";
 import { backoffMs, parseRetryAfter } from "./backoff.ts";
+import { bodyLimited } from "./body-limit.ts";
 import { givenBack, grantOf, rootCredits } from "./credits.ts";
 import { formatRemaining, parseCount } from "./deadline.ts";
 import { discard, timedOut, type Wait, withinLimit } from "./limit.ts";
 import { problemIn } from "./outcome.ts";
+import { everyBackend, type Paying, purseOf, usable } from "./purse.ts";
 import { type Body, once, type ReplayBody, replayBody } from "./replay-body.ts";
 import type { RetryBudgets } from "./retry-budget.ts";
-import { type Ended, mayRetry, type RouteRetryRule, retriesAllowed } from "./retry-policy.ts";
-import type { Attempted, Bounded, TrafficSettings } from "./words.ts";
+import { backoffOf, type Ended, mayRetry, retriesAllowed } from "./retry-policy.ts";
+import type { Attempted, Bounded } from "./words.ts";
 
 export type { Wait } from "./limit.ts";
 export { RetryBudgets } from "./retry-budget.ts";
 
 /** What `retried` must know: one message, and what it may cost to carry it. */
-export interface Retrying extends Bounded, Noted {
+export interface Retrying extends Bounded, Noted, Omit<Paying, "notes"> {
   readonly message: Message;
   readonly cause: Cause | undefined;
-  readonly traffic: TrafficSettings;
-  readonly retry: RouteRetryRule | undefined;
+  readonly startedAt: number;
+  /** The route's own timeouts, for all tries and for each. */
+  readonly requestTimeoutMs: number | undefined;
   readonly backendTimeoutMs: number | undefined;
-  /** Where attempts may go; absent: one place. */
-  readonly backends?: readonly {
-    readonly service: string;
-    readonly weight: number;
-    readonly unusable?: string;
-  }[];
+  readonly policy?: Paying["policy"] & { readonly snapshot: { readonly promisedRetries?: number } };
 }
 
 export interface RetriedPorts {
@@ -44,8 +42,10 @@ export interface RetriedPorts {
  * safe (`retry-policy.ts`), and while deadline, attempt credits and the destination's budget last. Each
  * attempt has its own headers, its own limit of time and the whole body.
  *
- * Never refuses by itself: when no further try may follow, the last answer passes on as it is, so that
- * callers see what the destination said. Requests to upgrade are never repeated.
+ * When no further try may follow, the last answer passes on as it is, so that callers see what the destination said.
+ * One refusal is its own: `deadline-exceeded`, where a route that bounds the request itself wants a further try and
+ * its time does not last for one (Gateway API: the timeout of the request goes before the attempts). Requests to
+ * upgrade are never repeated.
  */
 export const retried = (ports: RetriedPorts) =>
   layer<
@@ -58,7 +58,9 @@ export const retried = (ports: RetriedPorts) =>
     const destination = notes.destination;
     const backends = exchange.backends ?? [];
     const allowed = retriesAllowed(policy, route);
-    const pool = exchange.cause?.credits ?? { left: rootCredits(allowed) };
+    const pool = exchange.cause?.credits ?? {
+      left: rootCredits(allowed, exchange.policy?.snapshot.promisedRetries),
+    };
     ports.budgets.deposit(destination, policy.budgetRatio);
 
     const body = await bodyFor(message, policy.maxReplayBytes, allowed > 0 || backends.length > 1);
@@ -78,37 +80,49 @@ export const retried = (ports: RetriedPorts) =>
         setLimits(headers, limitMs ?? leftMs, grant, (exchange.cause?.hops ?? 0) + 1);
         const own: Message = { ...message, headers, body: body.take() };
         const answer = await limited(signal, limitMs, destination, (attemptSignal) =>
-          next({ ...exchange, message: own, signal: attemptSignal, attempt, tried: [...tried] }),
+          next({ ...exchange, message: own, signal: attemptSignal, attempt, retries, tried: [...tried] }),
         );
 
         pool.left += givenBack(answer, grant);
         const endedAt = ports.clock.now();
         notes.tries.push(tryOf(answer, notes.backend, startedAt, endedAt));
         if (notes.backend !== "") tried.push(notes.backend);
+        if (notes.endpoint !== "") tried.push(`${notes.backend} ${notes.endpoint}`);
         if (signal?.aborted) return answer;
+        // Codes that are worth another try begin at 400.
+        if (answer.ok && answer.value.status < 400) return bodyLimited(answer, exchange, startedAt, endedAt);
 
+        const purse = purseOf(exchange);
         const decision = mayRetry({
           method: message.method,
           idempotencyKey: (pristine.get("idempotency-key") ?? "") !== "",
           ended: endOf(answer, endedAt),
           attempt: retries + 1,
-          policy,
+          policy: everyBackend(exchange, ({ retry }) => retry.nonIdempotent)
+            ? { ...policy, nonIdempotent: true }
+            : policy,
           route,
           credits: pool.left,
-          budget: ports.budgets.affords(destination),
+          budget: purse === undefined || ports.budgets.affords(destination, purse.rule, endedAt),
           remainingMs: deadlineAt === undefined ? undefined : deadlineAt - endedAt,
           replayable: body.replayable(),
           elsewhere:
             detours < backends.length &&
-            backends.some((each) => each.weight > 0 && !each.unusable && !tried.includes(each.service)),
-          backoffMs: backoffMs(retries + 1, policy, ports.random),
+            backends.some((each) => usable(each) && !tried.includes(each.service)),
+          backoffMs: backoffMs(retries + 1, backoffOf(policy, route), ports.random),
         });
-        if (!decision.retry) return answer;
+        if (!decision.retry) {
+          const budgetMs = exchange.requestTimeoutMs ?? 0;
+          if (decision.reason !== "deadline" || route === undefined || budgetMs <= 0)
+            return bodyLimited(answer, exchange, startedAt, endedAt);
+          discard(answer);
+          return no({ kind: "deadline-exceeded", destination, budgetMs });
+        }
         if (decision.free) detours += 1;
         else {
           retries += 1;
           pool.left -= 1;
-          ports.budgets.withdraw(destination);
+          if (purse !== undefined) ports.budgets.withdraw(destination, purse.rule, endedAt);
         }
         discard(answer);
         await pause(ports.wait, decision.waitMs, signal);

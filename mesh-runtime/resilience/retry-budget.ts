@@ -1,4 +1,6 @@
 import type { Random } from "../foundation/ports.ts";
+import { mayRetryNow, nothingSent, type Sent, sent } from "./retry-constraint.ts";
+import type { RetryConstraint } from "./words.ts";
 
 /** What one retry costs. Whole millitokens, because 50 times 0.1 is not 5 in floating point. */
 const retryCost = 1_000;
@@ -31,9 +33,37 @@ export function withdraw(bucket: Bucket): Bucket | undefined {
   return millitokens < 0 ? undefined : { millitokens };
 }
 
-/** The retry budgets of one isolate, a bucket for each destination. Purely local, and still exact over the fleet. */
+/** What a rule that promises retries may spend where the share does not suffice, a second: Linkerd's and Finagle's ten. */
+const reservePerSecond = 10;
+/** What the reserve holds at most, and at first: theirs of ten seconds. */
+const reserveCapacity = 100 * retryCost;
+
+/** What is left of a rule's reserve. */
+export interface Reserve extends Bucket {
+  /** When it was so much, milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** A reserve as it is now. A clock that was set back fills nothing. */
+export function refilled(reserve: Reserve | undefined, now: number): Reserve {
+  if (reserve === undefined) return { millitokens: reserveCapacity, at: now };
+  // So many retries a second are as many millitokens a millisecond.
+  const filled = reserve.millitokens + Math.max(0, now - reserve.at) * reservePerSecond;
+  return { millitokens: Math.min(reserveCapacity, filled), at: now };
+}
+
+/**
+ * The retry budgets of one isolate.
+ *
+ * - A bucket for each destination holds a share of its requests: purely local, and still exact over the fleet.
+ * - A rule that says itself how often to retry (Gateway API `HTTPRouteRetry`) has a reserve beside it. A share of few
+ *   requests is nothing, and who wrote `attempts: 3` gets three when requests come one at a time.
+ * - A backend whose document says what its budget is (Gateway API `RetryConstraint`) is counted by that instead.
+ */
 export class RetryBudgets {
   readonly #buckets = new Map<string, Bucket>();
+  readonly #reserves = new Map<string, Reserve>();
+  readonly #sent = new Map<string, Sent>();
   readonly #random: Random;
 
   constructor(random: Random) {
@@ -42,33 +72,56 @@ export class RetryBudgets {
 
   /** Counts one original request to a destination. `ratio` is the share of requests that may be retries, in [0, 1]. */
   deposit(destination: string, ratio: number): void {
-    const bucket = this.#buckets.get(destination) ?? this.#fresh();
-    this.#buckets.set(destination, deposit(bucket, ratio));
+    const bucket = this.#buckets.get(destination) ?? freshBucket(this.#random);
+    put(this.#buckets, destination, deposit(bucket, ratio));
   }
 
-  /** Whether a retry could be paid for now. */
-  affords(destination: string): boolean {
+  /**
+   * Whether a retry could be paid for now.
+   * @param rule the rule whose reserve may be used, if it has one
+   */
+  affords(destination: string, rule: string | undefined, now: number): boolean {
     const bucket = this.#buckets.get(destination);
-    return bucket !== undefined && withdraw(bucket) !== undefined;
+    if (bucket !== undefined && withdraw(bucket) !== undefined) return true;
+    return rule !== undefined && withdraw(refilled(this.#reserves.get(rule), now)) !== undefined;
   }
 
-  /** Pays for a retry; false, and nothing paid, when it cannot. */
-  withdraw(destination: string): boolean {
+  /** Pays for a retry, out of the share first; false, and nothing paid, when it cannot. */
+  withdraw(destination: string, rule: string | undefined, now: number): boolean {
     const bucket = this.#buckets.get(destination);
     const rest = bucket && withdraw(bucket);
-    if (rest === undefined) return false;
-    this.#buckets.set(destination, rest);
+    if (rest !== undefined) {
+      this.#buckets.set(destination, rest);
+      return true;
+    }
+    const reserve = rule === undefined ? undefined : withdraw(refilled(this.#reserves.get(rule), now));
+    if (rule === undefined || reserve === undefined) return false;
+    put(this.#reserves, rule, { ...reserve, at: now });
     return true;
   }
 
-  /** Makes room first: a destination that is forgotten starts with a draw again, which is as exact. */
-  #fresh(): Bucket {
-    if (this.#buckets.size >= mostBuckets) {
-      for (const oldest of this.#buckets.keys()) {
-        this.#buckets.delete(oldest);
-        break;
-      }
-    }
-    return freshBucket(this.#random);
+  /** Counts an attempt at a backend with a constraint; false, and nothing counted, for a retry beyond it. */
+  enter(backend: string, constraint: RetryConstraint, retry: boolean, now: number): boolean {
+    const before = this.#sent.get(backend) ?? nothingSent;
+    if (retry && !mayRetryNow(before, now, constraint)) return false;
+    put(this.#sent, backend, sent(before, retry, now, constraint));
+    return true;
   }
+
+  /** The attempt that was counted has not been sent after all. */
+  takeBack(backend: string, constraint: RetryConstraint, retry: boolean, now: number): void {
+    const before = this.#sent.get(backend);
+    if (before !== undefined) this.#sent.set(backend, sent(before, retry, now, constraint, -1));
+  }
+}
+
+/** Makes room first, where one is new: a destination that is forgotten starts with a draw again, which is as exact. */
+function put<Kept>(kept: Map<string, Kept>, key: string, value: Kept): void {
+  if (!kept.has(key) && kept.size >= mostBuckets) {
+    for (const oldest of kept.keys()) {
+      kept.delete(oldest);
+      break;
+    }
+  }
+  kept.set(key, value);
 }

@@ -4,10 +4,15 @@ import type { RetryPolicy } from "./words.ts";
 /** The longest `Retry-After` that a waiting request follows, milliseconds; a longer one ends the trying. */
 export const longestRetryAfterMs = 10_000;
 
-/** What a route says about retrying; it goes before the destination's policy (Gateway API `HTTPRouteRetry`). */
+/**
+ * What a route says about retrying (Gateway API `HTTPRouteRetry`). Its word goes before the destination's policy on
+ * how often, on which codes (none listed: on none) and after which pause; what is safe to repeat, and what it may
+ * cost, remains the destination's.
+ */
 export interface RouteRetryRule {
   readonly codes: readonly number[];
   readonly attempts?: number;
+  /** Base of the pause; see {@link backoffOf}. */
   readonly backoffMs?: number;
 }
 
@@ -33,7 +38,7 @@ export interface RetryQuestion {
   readonly route: RouteRetryRule | undefined;
   /** Attempt credits that are left in the pool. */
   readonly credits: number;
-  /** Whether the destination's budget affords a retry. */
+  /** Whether the budget affords a retry. */
   readonly budget: boolean;
   /** Until the deadline, milliseconds; `undefined` without one. */
   readonly remainingMs: number | undefined;
@@ -68,16 +73,28 @@ const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"
 export const retriesAllowed = (policy: RetryPolicy, route: RouteRetryRule | undefined): number =>
   route?.attempts ?? policy.attempts;
 
-/** The floor and the drawn part of a pause are added: a route's `backoff` is a minimum (GEP-1731). */
-export const pauseMs = (route: RouteRetryRule | undefined, drawnMs: number): number =>
-  (route?.backoffMs ?? 0) + drawnMs;
+/** How far the bound of a pause grows from a route's `backoff`: Envoy's ten. */
+const backoffGrowth = 10;
+
+/**
+ * Between which bounds a pause is drawn. A route's `backoff` is the base of an exponential one (GEP-1731: the
+ * n-th pause is at most `backoff * (2^n - 1)`, jitter and a cap are the implementation's).
+ */
+export const backoffOf = (
+  policy: RetryPolicy,
+  route: RouteRetryRule | undefined,
+): Pick<RetryPolicy, "backoffBaseMs" | "backoffMaxMs"> =>
+  route?.backoffMs === undefined
+    ? policy
+    : { backoffBaseMs: route.backoffMs, backoffMaxMs: route.backoffMs * backoffGrowth };
 
 /**
  * Whether an attempt that ended so is followed by another.
  *
  * Nothing is repeated that may have been processed: only methods that are idempotent, what carries an
- * idempotency key, and what provably reached nobody; unless the policy says otherwise. A refusal for
- * load is never retried, because retries are what turns load into an outage.
+ * idempotency key, and what provably reached nobody; unless the destination's policy says otherwise. A route that
+ * lists codes changes nothing about that: Gateway API leaves methods open, and a payment is not made twice because
+ * a status was listed. A refusal for load is never retried, because retries are what turns load into an outage.
  */
 export function mayRetry(question: RetryQuestion): RetryDecision {
   const { ended, policy, route } = question;
@@ -93,7 +110,7 @@ export function mayRetry(question: RetryQuestion): RetryDecision {
 
   const retryAfterMs = ended.kind === "response" ? (ended.retryAfterMs ?? 0) : 0;
   if (retryAfterMs > longestRetryAfterMs) return stop("retry-after");
-  const waitMs = retryAfterMs + pauseMs(route, question.backoffMs);
+  const waitMs = retryAfterMs + question.backoffMs;
   if (question.remainingMs !== undefined && waitMs >= question.remainingMs) return stop("deadline");
 
   if (question.credits < 1) return stop("credits");

@@ -18,6 +18,19 @@ export interface RetryPolicy {
   readonly nonIdempotent: boolean;
 }
 
+/**
+ * How much of the traffic to a backend may be retries (Gateway API `RetryConstraint`). Every caller's isolate keeps
+ * to it by itself; beyond it a further retry is refused.
+ */
+export interface RetryConstraint {
+  /** Of all requests within `intervalMs`, retries among them, in percent. */
+  readonly percent: number;
+  readonly intervalMs: number;
+  /** So many retries within `minimumIntervalMs` are let through whatever their share. */
+  readonly minimumCount: number;
+  readonly minimumIntervalMs: number;
+}
+
 /** Parameters of a circuit; names and defaults with their reasons stand in `policy/defaults.ts`. */
 export interface CircuitPolicy {
   readonly enabled: boolean;
@@ -45,6 +58,8 @@ export interface TrafficSettings {
   /** For the request with all its attempts, milliseconds; 0: none. */
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
+  /** In place of `retry.budgetRatio`, where a document says so. */
+  readonly retryConstraint?: RetryConstraint;
   readonly circuit: CircuitPolicy;
   /** Requests under way from one isolate to this destination; above it they are refused, never queued. */
   readonly maxInFlight: number;
@@ -110,6 +125,8 @@ export interface Bounded {
 export interface Attempted {
   /** 1 for the first. */
   readonly attempt: number;
+  /** Attempts before this one that were sent, so that this one is a retry; going elsewhere past an open circuit is none. */
+  readonly retries: number;
   /** Services that earlier attempts of this request went to. */
   readonly tried: readonly string[];
 }

@@ -1,8 +1,11 @@
+import { mostCredits } from "../../resilience/credits.ts";
+import type { Catalog } from "../catalog.ts";
 import { accessRules } from "../compile-access.ts";
 import { spiffeIdOf } from "../compile-endpoints.ts";
 import { trafficOf } from "../compile-settings.ts";
-import type { DocumentOf } from "../documents.ts";
+import { type DocumentOf, keyOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
+import { parentKey } from "../references.ts";
 import { type CheckedMesh, shortened } from "./checked-mesh.ts";
 
 /** Attempts at the last hop for one request at the first, beyond which a chain is worth a word: four hops with one retry each. */
@@ -20,7 +23,10 @@ export function* retryMultiplication({ catalog, issue }: CheckedMesh): Generator
   const worst = new Map<string, Chain>();
   const under = new Set<string>();
 
-  const attemptsAt = (service: Service): number => 1 + trafficOf(catalog, service).retry.attempts;
+  const byRoutes = attemptsByRoutes(catalog);
+
+  const attemptsAt = (service: Service): number =>
+    1 + Math.max(trafficOf(catalog, service).retry.attempts, byRoutes.get(keyOf(service)) ?? 0);
 
   function callersOf(service: Service): readonly string[] {
     const named = accessRules(catalog, service)
@@ -65,6 +71,66 @@ export function* retryMultiplication({ catalog, issue }: CheckedMesh): Generator
       found: `${attempts}`,
       message: `One request can become ${attempts} attempts along ${shortened(path).join(" → ")}; retry at one hop, and write retry: { attempts: 0 } in TrafficPolicies for the others.`,
     });
+  }
+}
+
+/** The most retries that a route at each Service asks for. */
+function attemptsByRoutes({ routes }: Catalog): ReadonlyMap<string, number> {
+  const most = new Map<string, number>();
+  for (const route of routes) {
+    const attempts = Math.max(0, ...route.spec.rules.map(({ retry }) => retry?.attempts ?? 0));
+    for (const ref of route.spec.parentRefs) {
+      if (ref.kind !== "Service") continue;
+      const key = parentKey(route, ref);
+      most.set(key, Math.max(attempts, most.get(key) ?? 0));
+    }
+  }
+  return most;
+}
+
+/** Methods that are not repeated once they may have been processed, unless somebody says that they may be. */
+const unsafeMethods: ReadonlySet<string> = new Set(["POST", "PATCH", "CONNECT"]);
+
+/** A rule that lists codes for requests which are never repeated on a code says less than whoever wrote it thinks. */
+export function* unsafeRetries({ catalog, issue }: CheckedMesh): Generator<Issue> {
+  const repeatable = (key: string): boolean => {
+    const service = catalog.services.get(key);
+    return service !== undefined && trafficOf(catalog, service).retry.nonIdempotent;
+  };
+  for (const route of catalog.routes) {
+    const parents = route.spec.parentRefs.map((ref) => (ref.kind === "Service" ? parentKey(route, ref) : ""));
+    for (const [rule, { matches, retry, backendRefs = [] }] of route.spec.rules.entries()) {
+      if (retry?.codes === undefined) continue;
+      if (!matches.every(({ method }) => method !== undefined && unsafeMethods.has(method))) continue;
+      const backends = backendRefs.map(
+        ({ namespace, name }) => `${namespace ?? route.metadata.namespace}/${name}`,
+      );
+      if (parents.every(repeatable) || backends.every(repeatable)) continue;
+      yield issue(route, {
+        severity: "warning",
+        path: ["spec", "rules", rule, "retry", "codes"],
+        expected: "a method that is safe to repeat",
+        found: [...new Set(matches.map(({ method }) => method))].join(", "),
+        message:
+          "An answer to such a request is tried again only if the request has an Idempotency-Key, because it may have been processed; write retry.nonIdempotent: true into the destination's TrafficPolicy if it may happen twice.",
+      });
+    }
+  }
+}
+
+/** More retries than a request can have that another request caused: those come out of what its cause may spend. */
+export function* excessiveRetries({ catalog, issue }: CheckedMesh): Generator<Issue> {
+  for (const route of catalog.routes) {
+    for (const [rule, { retry }] of route.spec.rules.entries()) {
+      if (retry === undefined || retry.attempts <= mostCredits) continue;
+      yield issue(route, {
+        severity: "warning",
+        path: ["spec", "rules", rule, "retry", "attempts"],
+        expected: `at most ${mostCredits}`,
+        found: `${retry.attempts}`,
+        message: `Only a request that no other one caused gets so many; beneath another there are at most ${mostCredits} in all.`,
+      });
+    }
   }
 }
 

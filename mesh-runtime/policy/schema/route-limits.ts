@@ -1,11 +1,29 @@
 import { parseDuration } from "../../foundation/duration.ts";
-import { about, checked, duration, type Fault, integer, list, optional, strict } from "./fields.ts";
+import { routeDefaults } from "../defaults.ts";
+import {
+  about,
+  checked,
+  defaulted,
+  duration,
+  type Fault,
+  integer,
+  list,
+  optional,
+  repeated,
+  strict,
+} from "./fields.ts";
 
 /** `HTTPRouteTimeouts`. */
 export const timeouts = checked(
   strict({
-    request: about(optional(duration()), "For the request with all its attempts; `0s`: none."),
-    backendRequest: about(optional(duration()), "For one attempt; `0s`: none."),
+    request: about(
+      optional(duration()),
+      "For the request with all its attempts, to the end of the response; `0s`: none. Answers 504.",
+    ),
+    backendRequest: about(
+      optional(duration()),
+      "For one attempt, to the end of its response; `0s`: none. Such an attempt is tried again where `retry` stands.",
+    ),
   }),
   function* ({ request, backendRequest }): Generator<Fault> {
     const [whole, attempt] = [milliseconds(request), milliseconds(backendRequest)];
@@ -24,12 +42,20 @@ function milliseconds(written: string | undefined): number {
   return parsed?.ok ? parsed.value : 0;
 }
 
+/** `HTTPRouteRetry.codes`: a set. */
+const codes = checked(list(integer(400, 599), 1, 200), function* (listed): Generator<Fault> {
+  yield* repeated(listed, String, "code");
+});
+
 /** `HTTPRouteRetry`. */
 export const retry = strict({
   codes: about(
-    optional(list(integer(400, 599), 1, 64)),
-    "Statuses that are tried again; connection failures are in any case.",
+    optional(codes),
+    "Statuses that are tried again, of requests that are safe to repeat; none listed: none. Connections that could not be made and attempts that took longer than `backendRequest` are tried again in any case.",
   ),
-  attempts: about(optional(integer(1, 100)), "Attempts beyond the first."),
-  backoff: about(optional(duration()), "Base of the time between attempts."),
+  attempts: about(defaulted(integer(1, 100), routeDefaults.retryAttempts), "Attempts beyond the first."),
+  backoff: about(
+    optional(duration()),
+    "Base of the time between attempts: the n-th further one waits a random time of at most `backoff * (2^n - 1)` and ten times `backoff`.",
+  ),
 });

@@ -19,27 +19,26 @@ export interface TargetRef {
   readonly name: string;
 }
 
-/** Services of the policy's own namespace. A policy cannot reach into another one. */
-export const targetRefs: Schema<readonly TargetRef[]> = checked(
-  list(
-    strict({
-      group: about(defaulted(choice(["", meshGroup]), ""), "Group of the kind; empty for a Service."),
-      kind: about(
-        choice(["Service"], {
-          Gateway: later,
-          HTTPRoute: later,
-          ServiceEntry: later,
-          GatewayClass: later,
-          Pod: later,
-        }),
-        "Kind of the target.",
-      ),
-      name: about(label(), "Name of the Service, in the policy's namespace."),
+const targetRef = strict({
+  group: about(defaulted(choice(["", meshGroup]), ""), "Group of the kind; empty for a Service."),
+  kind: about(
+    choice(["Service"], {
+      Gateway: later,
+      HTTPRoute: later,
+      ServiceEntry: later,
+      ServiceImport: later,
+      GatewayClass: later,
+      Pod: later,
     }),
-    1,
-    64,
+    "Kind of the target.",
   ),
-  function* (refs): Generator<Fault> {
+  name: about(label(), "Name of the Service, in the policy's namespace."),
+});
+
+/** Services of the policy's own namespace. A policy cannot reach into another one. */
+export const targetRefsUpTo = (max: number): Schema<readonly TargetRef[]> =>
+  checked(list(targetRef, 1, max), function* (refs): Generator<Fault> {
     yield* repeated(refs, ({ name }) => name, "target");
-  },
-);
+  });
+
+export const targetRefs = targetRefsUpTo(64);

@@ -11,11 +11,18 @@ import {
 import { fixed, refuses, responds, unreachable } from "./examples.ts";
 
 test("credits that came are capped, absent ones have a default, and unreadable ones are none", () => {
-  expect(["0", "3", "10", "11", "99999", "-1", "x", "1.5", ""].map(creditsIn)).toEqual([
+  const come = (text: string): number => creditsIn(text);
+  expect(["0", "3", "10", "11", "99999", "-1", "x", "1.5", ""].map(come)).toEqual([
     0, 3, 10, 10, 10, 0, 0, 0, 0,
   ]);
   expect(creditsIn(null)).toBe(arrivalCredits);
-  expect([0, 1, 5, 50].map(rootCredits)).toEqual([2, 3, 7, 10]);
+  expect([0, 1, 5, 50].map((retries) => rootCredits(retries))).toEqual([2, 3, 7, 52]);
+});
+
+test("a call tree begins with what the most eager route promises, and one for a hop on the way there", () => {
+  expect([1, 3, 9, 50].map((promised) => rootCredits(1, promised))).toEqual([3, 5, 11, 11]);
+  expect([1, 3, 9].map((promised) => creditsIn(null, promised))).toEqual([arrivalCredits, 4, 10]);
+  expect(creditsIn("2", 9)).toBe(2);
 });
 
 test("a hop keeps what its own retries need and lends the rest", () => {
@@ -75,4 +82,5 @@ test("however deep the chain and whatever is lost, its end sees at most one try 
 
 test("a policy of several retries gets them all at the root, even when callees give nothing back", () => {
   expect(triesAtTheEnd(1, 5, { left: rootCredits(5) }, () => true)).toBe(6);
+  expect(triesAtTheEnd(1, 40, { left: rootCredits(40) }, () => true)).toBe(41);
 });

@@ -5,7 +5,7 @@ import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { problemOf, problemResponse } from "../../../mesh-runtime/foundation/problem.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { RetryBudgets, type Retrying, retried } from "../../../mesh-runtime/resilience/retried.ts";
-import type { RetryPolicy } from "../../../mesh-runtime/resilience/words.ts";
+import type { RetryPolicy, TrafficSettings } from "../../../mesh-runtime/resilience/words.ts";
 import { refusals } from "../../support/refusals.ts";
 import {
   causeWith,
@@ -35,7 +35,9 @@ interface Known {
   readonly policy?: Partial<RetryPolicy>;
   readonly route?: Retrying["retry"];
   readonly backends?: Retrying["backends"];
+  readonly requestTimeoutMs?: number;
   readonly backendTimeoutMs?: number;
+  readonly known?: NonNullable<Retrying["policy"]>;
   readonly deadlineAt?: number;
   readonly signal?: AbortSignal;
   readonly budgets?: RetryBudgets;
@@ -75,10 +77,13 @@ function send(answers: readonly (Answer | Last)[], known: Known = {}) {
     traffic: { ...traffic, retry: { ...retryPolicy, ...known.policy } },
     retry: known.route,
     backendTimeoutMs: known.backendTimeoutMs,
+    startedAt: Date.now(),
+    requestTimeoutMs: known.requestTimeoutMs,
     deadlineAt: known.deadlineAt,
     signal: known.signal,
     notes,
     ...(known.backends === undefined ? {} : { backends: known.backends }),
+    ...(known.known === undefined ? {} : { policy: known.known }),
   });
   return { answer, seen, waits, notes, budgets };
 }
@@ -268,7 +273,9 @@ test("a caller who goes away during the pause is not sent for again", async () =
     message: messageFor(),
     cause: undefined,
     traffic,
+    startedAt: Date.now(),
     retry: undefined,
+    requestTimeoutMs: undefined,
     backendTimeoutMs: undefined,
     deadlineAt: undefined,
     signal: caller.signal,
@@ -344,6 +351,130 @@ test("no try begins, and no pause ends, after the deadline", async () => {
     route: { codes: [503], attempts: 9, backoffMs: 50 },
   });
   await answer;
-  expect(notes.tries.map(({ startedAt }) => startedAt - 1_000_000)).toEqual([0, 362, 749]);
-  expect(waits).toEqual([62, 87]);
+  expect(notes.tries.map(({ startedAt }) => startedAt - 1_000_000)).toEqual([0, 325, 700]);
+  expect(waits).toEqual([25, 75]);
+});
+
+/** Policy of a mesh in which every backend is treated so. */
+const everywhere = (
+  more: Partial<TrafficSettings>,
+  promisedRetries?: number,
+): NonNullable<Retrying["policy"]> => ({
+  snapshot: promisedRetries === undefined ? {} : { promisedRetries },
+  destination: () => ({ settings: { traffic: { ...traffic, ...more } } }),
+});
+const one = [{ service: "default/payments-v1", weight: 1 }];
+
+test("a rule that says how often to retry gets it when requests come one at a time", async () => {
+  const budgets = new RetryBudgets(() => 0);
+  const route = { codes: [503], attempts: 3 };
+  const three = [responds(503), responds(503), responds(503), responds(200)];
+  for (let request = 0; request < 5; request++) {
+    const { answer, seen } = send(three, { budgets, route });
+    expect([faceOf(await answer), seen.length]).toEqual([200, 4]);
+  }
+  const { answer, seen } = send([responds(503)], { budgets, route: { codes: [503], attempts: 2 } });
+  expect([faceOf(await answer), seen.length]).toEqual([503, 3]);
+});
+
+test("a rule's reserve ends: a storm gets a hundred retries and then ten a second", async () => {
+  const budgets = new RetryBudgets(() => 0);
+  const route = { codes: [503], attempts: 3, backoffMs: 0 };
+  const storm = async (requests: number): Promise<number> => {
+    let retries = 0;
+    for (let request = 0; request < requests; request++) {
+      const { answer, seen } = send([responds(503)], { budgets, route, policy: { budgetRatio: 0.001 } });
+      await answer;
+      retries += seen.length - 1;
+    }
+    return retries;
+  };
+  expect(await storm(100)).toBe(100);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(await storm(100)).toBe(20);
+});
+
+test("a destination that wants no retries at all has no reserve for anybody", async () => {
+  const { answer, seen } = send([responds(503)], {
+    route: { codes: [503], attempts: 3 },
+    policy: { budgetRatio: 0 },
+    budgets: new RetryBudgets(() => 0),
+  });
+  await answer;
+  expect(seen).toHaveLength(1);
+});
+
+test("where every backend has a budget of its own, the destination's share is not asked", async () => {
+  const constraint = { percent: 20, intervalMs: 10_000, minimumCount: 10, minimumIntervalMs: 1_000 };
+  const tries = async (known: NonNullable<Retrying["policy"]>): Promise<number> => {
+    const { answer, seen } = send([responds(503)], {
+      budgets: new RetryBudgets(() => 0),
+      policy: { attempts: 3 },
+      backends: one,
+      known,
+    });
+    await answer;
+    return seen.length;
+  };
+  expect(await tries(everywhere({ retryConstraint: constraint }))).toBe(4);
+  expect(await tries(everywhere({}))).toBe(1);
+});
+
+test("writes are repeated where every backend says that they may be", async () => {
+  const post = (known: NonNullable<Retrying["policy"]>) =>
+    send([responds(503), responds(200)], { message: { method: "POST" }, backends: one, known }).answer;
+  const retry = { ...retryPolicy, nonIdempotent: true };
+  expect(faceOf(await post(everywhere({ retry })))).toBe(200);
+  expect(faceOf(await post(everywhere({})))).toBe(503);
+});
+
+test("a call tree begins with what the most eager route of the mesh promises", async () => {
+  const { answer, seen } = send([responds(200)], { backends: one, known: everywhere({}, 5) });
+  await answer;
+  // Its own one, and five and one beneath.
+  expect(seen.map((each) => headersOf(each)[1])).toEqual(["6"]);
+});
+
+test("a route's timeout of the request goes before its attempts: where no time is left for one more, 504", async () => {
+  const slow: Last = async () => {
+    await vi.advanceTimersByTimeAsync(390);
+    return responds(500);
+  };
+  const known = { deadlineAt: 1_000_400, backendTimeoutMs: 0 };
+  const route = { codes: [500], attempts: 5 };
+  expect(faceOf(await send([slow], { ...known, route, requestTimeoutMs: 400 }).answer)).toBe(
+    "deadline-exceeded",
+  );
+  vi.setSystemTime(1_000_000);
+  // The same without a word of the route on time, or on retries: what the destination said.
+  expect(faceOf(await send([slow], { ...known, route }).answer)).toBe(500);
+  vi.setSystemTime(1_000_000);
+  expect(
+    faceOf(await send([slow], { ...known, requestTimeoutMs: 400, policy: { codes: [500] } }).answer),
+  ).toBe(500);
+});
+
+test("a response that takes longer than a route's timeouts breaks off, and one that nobody bounds does not", async () => {
+  const endless = () =>
+    ok(
+      new Response(
+        new ReadableStream({
+          start: (controller) => controller.enqueue(new TextEncoder().encode("tick")),
+        }),
+      ),
+    );
+  const read = async (known: Known): Promise<string> => {
+    const answer = await send([endless()], { ...known, deadlineAt: 1_015_000 }).answer;
+    if (!answer.ok) return answer.reason.kind;
+    const text = answer.value.text().then(
+      () => "whole",
+      (error: Error) => error.name,
+    );
+    await vi.advanceTimersByTimeAsync(60_000);
+    return Promise.race([text, Promise.resolve("still coming")]);
+  };
+  expect(await read({ backendTimeoutMs: 200 })).toBe("TimeoutError");
+  expect(await read({ requestTimeoutMs: 300 })).toBe("TimeoutError");
+  expect(await read({ backendTimeoutMs: 0, requestTimeoutMs: 0 })).toBe("still coming");
+  expect(await read({})).toBe("still coming");
 });

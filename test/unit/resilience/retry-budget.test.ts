@@ -4,6 +4,7 @@ import {
   deposit,
   freshBucket,
   RetryBudgets,
+  refilled,
   withdraw,
 } from "../../../mesh-runtime/resilience/retry-budget.ts";
 import { fixed, randomFrom } from "./examples.ts";
@@ -72,12 +73,10 @@ test("a quiet time saves up ten retries and no more", () => {
 test("destinations do not pay for each other", () => {
   const budgets = new RetryBudgets(() => 0);
   for (let i = 0; i < 5; i++) budgets.deposit("default/a", 0.2);
-  expect([budgets.affords("default/a"), budgets.affords("default/b")]).toEqual([true, false]);
-  expect([
-    budgets.withdraw("default/b"),
-    budgets.withdraw("default/a"),
-    budgets.withdraw("default/a"),
-  ]).toEqual([false, true, false]);
+  const affords = (destination: string) => budgets.affords(destination, undefined, 0);
+  const pays = (destination: string) => budgets.withdraw(destination, undefined, 0);
+  expect([affords("default/a"), affords("default/b")]).toEqual([true, false]);
+  expect([pays("default/b"), pays("default/a"), pays("default/a")]).toEqual([false, true, false]);
 });
 
 test("more destinations than an isolate keeps are as exact as few", () => {
@@ -85,8 +84,30 @@ test("more destinations than an isolate keeps are as exact as few", () => {
   let paid = 0;
   for (let i = 0; i < 20_000; i++) {
     budgets.deposit(`default/s${i % 2_500}`, 0.2);
-    if (budgets.withdraw(`default/s${i % 2_500}`)) paid += 1;
+    if (budgets.withdraw(`default/s${i % 2_500}`, undefined, 0)) paid += 1;
   }
   expect(paid / 20_000).toBeGreaterThan(0.19);
   expect(paid / 20_000).toBeLessThan(0.21);
+});
+
+test("a rule's reserve pays for a hundred retries at once and ten a second, after the destination's share", () => {
+  const budgets = new RetryBudgets(() => 0);
+  for (let i = 0; i < 5; i++) budgets.deposit("default/a", 0.2);
+  const paid = (now: number): number => {
+    let count = 0;
+    while (budgets.affords("default/a", "rule", now) && budgets.withdraw("default/a", "rule", now))
+      count += 1;
+    return count;
+  };
+  expect([paid(0), paid(0), paid(1_000), paid(1_050), paid(1_100), paid(1_000_000)]).toEqual([
+    101, 0, 10, 0, 1, 100,
+  ]);
+});
+
+test("rules do not pay for each other, and a clock that is set back fills nothing", () => {
+  const budgets = new RetryBudgets(() => 0);
+  for (let i = 0; i < 100; i++) budgets.withdraw("default/a", "one", 5_000);
+  expect(budgets.affords("default/a", "one", 5_000)).toBe(false);
+  expect(budgets.affords("default/a", "two", 5_000)).toBe(true);
+  expect(refilled({ millitokens: 0, at: 5_000 }, 1_000).millitokens).toBe(0);
 });

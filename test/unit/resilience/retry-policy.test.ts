@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Refusal } from "../../../mesh-runtime/foundation/refusal.ts";
+import { backoffMs } from "../../../mesh-runtime/resilience/backoff.ts";
 import {
+  backoffOf,
   type Ended,
   longestRetryAfterMs,
   mayRetry,
@@ -93,12 +95,44 @@ test("a route that retries nothing wins over a destination that does", () => {
   expect(asked({ route: { codes: [503], attempts: 0 } })).toEqual({ retry: false, reason: "attempts" });
 });
 
-test("Retry-After and a route's backoff are floors under the drawn backoff", () => {
+test("Retry-After is a floor under the drawn backoff", () => {
   const ended = response(503, { retryAfterMs: 300 });
-  expect(asked({ ended, route: { codes: [503], backoffMs: 100 } })).toEqual({
-    retry: true,
-    waitMs: 420,
-    free: false,
+  expect(asked({ ended })).toEqual({ retry: true, waitMs: 320, free: false });
+});
+
+test("a route's backoff is the base of the pauses, which grow to ten times as much", () => {
+  expect(backoffOf(retryPolicy, { codes: [503], backoffMs: 100 })).toEqual({
+    backoffBaseMs: 100,
+    backoffMaxMs: 1_000,
+  });
+  expect(backoffOf(retryPolicy, { codes: [503] })).toMatchObject({ backoffBaseMs: 25, backoffMaxMs: 250 });
+  expect(backoffOf(retryPolicy, undefined)).toMatchObject({ backoffBaseMs: 25, backoffMaxMs: 250 });
+});
+
+test("the n-th pause of a route is at most backoff times 2^n - 1, and can be nearly nothing", () => {
+  const bounds = backoffOf(retryPolicy, { codes: [503], backoffMs: 100 });
+  const drawn = (random: number) => [1, 2, 3, 4, 9].map((retry) => backoffMs(retry, bounds, () => random));
+  expect(drawn(0)).toEqual([0, 0, 0, 0, 0]);
+  expect(drawn(0.999_999)).toEqual([99, 299, 699, 999, 999]);
+});
+
+test("a route that lists codes does not make writes safe to repeat", () => {
+  const route = { codes: [500, 503], attempts: 3 };
+  expect(asked({ route, method: "POST" })).toEqual({ retry: false, reason: "not-idempotent" });
+  expect(asked({ route, method: "POST", idempotencyKey: true }).retry).toBe(true);
+  expect(asked({ route, method: "POST", ended: lost(false) }).retry).toBe(true);
+});
+
+test("a route without codes still repeats what reached nobody or took too long", () => {
+  const route = { codes: [], attempts: 1 };
+  expect(
+    [lost(false), lost(true), refusal(refusals["deadline-exceeded"])].map(
+      (ended) => asked({ route, ended }).retry,
+    ),
+  ).toEqual([true, true, true]);
+  expect(asked({ route, ended: lost(true), method: "POST" })).toEqual({
+    retry: false,
+    reason: "not-idempotent",
   });
 });
 
