@@ -176,7 +176,7 @@ function circuitText(paint: Paint, { policy, seen }: NonNullable<Outlook["circui
       ? "nobody has reported on it lately"
       : `${paint(circuitLooks[seen.state] ?? "yellow", seen.state)} for ${ago(seen.sinceMs)}`;
   const rows = `${policy.consecutiveFailures} failures in a row over ${durationText(policy.minimumSpanMs)}`;
-  const rate = `${sharePercent(policy.failureRatio)} of at least ${policy.minimumOutcomes} within ${durationText(policy.windowMs)}`;
+  const rate = `${sharePercent(policy.failureRatio)} failures of at least ${policy.minimumOutcomes} within ${durationText(policy.windowMs)}`;
   return `${now}; opens at ${rows}, or at ${rate}`;
 }
 
@@ -188,11 +188,11 @@ function limitsOf(limits: NonNullable<Explanation["limits"]>, backends: readonly
   const pause = `pauses up to ${durationText(retry.backoffBaseMs)}, growing to ${durationText(retry.backoffMaxMs)}`;
   const after = afterAnswer.retried
     ? `after ${codes.value.join(", ")} (${from(codes)})`
-    : `after no answer: ${afterAnswer.reason}`;
+    : `not after an answer: ${afterAnswer.reason}`;
   const tries =
     attempts.value === 0
       ? `none (${from(attempts)})`
-      : `up to ${attempts.value} (${from(attempts)}): what was not delivered; ${after}; ${pause}`;
+      : [`up to ${attempts.value} (${from(attempts)}) of what was not delivered`, after, pause].join("\n");
   const budgets = backends.flatMap(({ service, retryConstraint: budget }) =>
     budget === undefined
       ? []

@@ -4,7 +4,7 @@ import { exit } from "../exit-codes.ts";
 import { Failure } from "../failure.ts";
 import { parseNamespace, parsePlace } from "../kinds.ts";
 import { latency, parseWindow, percent, sharePercent, successLook } from "../measures.ts";
-import { type Column, count, table } from "../report.ts";
+import { type Column, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -79,7 +79,7 @@ function print({ terminal }: Session, answer: RoutesAnswer): void {
     out(`${index === 0 ? "" : "\n"}${paint("bold", title(answer, view))}`);
     if (view.rules.length === 0) out("No route is bound here: every request is answered 404.");
     else out(table(terminal, columns, rows(terminal, view)));
-    if (view.omitted > 0) out(`… and ${count(view.omitted, "match").replace("matchs", "matches")} more`);
+    if (view.omitted > 0) out(`… and ${view.omitted} more`);
   }
   if (answer.views.length === 0) note(`No workload of the mesh could call ${answer.of}.`);
   const { unrouted } = answer;

@@ -6,7 +6,7 @@ import { problemOf } from "../foundation/problem.ts";
 import type { Refusal } from "../foundation/refusal.ts";
 import { workloadId, workloadOf } from "../identity/spiffe-id.ts";
 import type { Evidence, Principal } from "../identity/words.ts";
-import type { Backend, Matched } from "../routing/words.ts";
+import type { Backend, BalancingSettings, HashOn, Matched } from "../routing/words.ts";
 import { sharesOf } from "./effective-rules.ts";
 import { filtered } from "./explain-filters.ts";
 import type { EndpointOutlook, Fate, Outlook, Surroundings } from "./explanation.ts";
@@ -70,6 +70,7 @@ function outlookOf(
   return {
     ...common,
     endpoints: visits.map(({ endpoint }) => endpoint),
+    ...(there.choice.length > 0 ? { balancing: balancingWords(there.balancing) } : {}),
     circuit: { policy, ...(seen === undefined ? {} : { seen }) },
     ...(retryConstraint === undefined ? {} : { retryConstraint }),
     ending: shut
@@ -146,6 +147,25 @@ function callerAt(
     proof: "signature",
     principal: workload === undefined ? undefined : { id: self, ...workload, evidence: "signature" },
   };
+}
+
+function balancingWords({ algorithm, hashOn, slowStartMs, preferLocal }: BalancingSettings): string {
+  const by = hashOn === undefined ? "" : ` by ${hashWords(hashOn)}`;
+  const near = preferLocal ? ", the nearest first" : "";
+  const slow = slowStartMs === 0 ? "" : `, new ones slowly over ${slowStartMs / 1_000} s`;
+  return `${algorithm}${by}${near}${slow}`;
+}
+
+function hashWords(on: HashOn): string {
+  switch (on.type) {
+    case "header":
+    case "cookie":
+      return `the ${on.type} ${on.name}`;
+    case "query":
+      return `the query parameter ${on.name}`;
+    case "sourceAddress":
+      return "the client's address";
+  }
 }
 
 function addressWords(address: Endpoint): string {

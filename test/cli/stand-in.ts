@@ -4,7 +4,10 @@ import type {
   ApplyRequest,
   ChangeAnswer,
   CheckAnswer,
+  ExplainAnswer,
+  ExplainRequest,
   Revision,
+  RoutesAnswer,
   ServicesAnswer,
   StatusAnswer,
   StoredDocument,
@@ -26,12 +29,14 @@ export interface Answers {
   "POST /api/sync": SyncAnswer;
   "GET /api/status": StatusAnswer;
   "GET /api/services": ServicesAnswer;
+  "GET /api/routes": RoutesAnswer;
+  "POST /api/explain": ExplainAnswer;
   "GET /api/traces/:id": TraceAnswer;
   "GET /api/check": CheckAnswer;
   "POST /api/identity/tokens": TokenAnswer;
 }
 
-type Bodies = ApplyRequest & UndoRequest & TokenRequest;
+type Bodies = ApplyRequest & UndoRequest & TokenRequest & ExplainRequest;
 
 /** A request as the stand-in received it. */
 export interface Received {
