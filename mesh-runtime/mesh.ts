@@ -17,7 +17,8 @@ import { InFlight } from "./resilience/admitted.ts";
 import { CircuitBook } from "./resilience/circuit-book.ts";
 import { RetryBudgets } from "./resilience/retried.ts";
 import type { TrafficSettings } from "./resilience/words.ts";
-import type { Target } from "./routing/words.ts";
+import { EndpointLoads } from "./routing/balancing/endpoint-loads.ts";
+import type { Here, Target } from "./routing/words.ts";
 import type { Ids } from "./telemetry/ids.ts";
 import { Instruments } from "./telemetry/instruments.ts";
 import type { ControlPort } from "./workload-contract.ts";
@@ -39,6 +40,8 @@ export interface MeshPorts {
   readonly joinToken?: string;
   readonly workload: string;
   readonly uuid: () => string;
+  /** Where this isolate runs, as far as it knows. @default nothing is known */
+  readonly here?: () => Here | undefined;
   /** One line of the access log. */
   readonly log: (line: string) => void;
   /** An exception that nobody expected, or the application's own. */
@@ -127,6 +130,8 @@ export function createMesh(ports: MeshPorts): Mesh {
   };
 }
 
+const nowhere = (): undefined => undefined;
+
 /** Makes the two journeys for a snapshot once, and keeps those of the one in force. */
 function journeyMaker(
   ports: MeshPorts,
@@ -140,6 +145,7 @@ function journeyMaker(
   const arriving = new InFlight();
   const leaving = new InFlight();
   const budgets = new RetryBudgets(ports.random);
+  const loads = new EndpointLoads(ports.random);
   let nonces: (() => string) | undefined;
   let held: { readonly loaded: Loaded; readonly journeys: Journeys } | undefined;
 
@@ -183,6 +189,8 @@ function journeyMaker(
         inFlight: leaving,
         budgets,
         book,
+        loads,
+        here: ports.here ?? nowhere,
         askPermit: members.askPermit,
         credential: members.credential,
         nonce: () => {

@@ -1,4 +1,5 @@
-import type { Departure } from "./foundation/exchange.ts";
+import { copied, type Underway } from "./copied.ts";
+import type { Answer, Departure } from "./foundation/exchange.ts";
 import { journey, type Step } from "./foundation/layer.ts";
 import type { Clock, Random, Transport } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
@@ -6,13 +7,18 @@ import { type SignedPorts, signed } from "./identity/signed.ts";
 import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
 import { boundedDeparture } from "./resilience/bounded.ts";
+import { budgeted } from "./resilience/budgeted.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
 import { type AskPermit, guarded } from "./resilience/guarded.ts";
 import { type RetryBudgets, retried, type Wait } from "./resilience/retried.ts";
 import type { TrafficSettings } from "./resilience/words.ts";
 import { balanced } from "./routing/balanced.ts";
+import type { EndpointLoads } from "./routing/balancing/endpoint-loads.ts";
+import { located } from "./routing/located.ts";
+import { mirrored } from "./routing/mirrored.ts";
+import { persisted } from "./routing/persisted.ts";
 import { routed } from "./routing/routed.ts";
-import type { Target } from "./routing/words.ts";
+import type { Here, Target } from "./routing/words.ts";
 import { type TracedPorts, tracedDeparture } from "./telemetry/traced.ts";
 import { type Hear, transported } from "./transported.ts";
 
@@ -44,6 +50,10 @@ export interface OutboundPorts {
   readonly book: CircuitBook;
   /** Asks the control plane for the permit to probe, where a circuit is half-open. */
   readonly askPermit: AskPermit;
+  /** What this isolate knows of the endpoints of destinations that have several. */
+  readonly loads: EndpointLoads;
+  /** Where this isolate runs, as far as it knows. */
+  readonly here: () => Here | undefined;
   readonly credential: SignedPorts["credential"];
   readonly nonce: () => string;
   /** Service bindings and HTTPS. */
@@ -60,27 +70,49 @@ export interface OutboundPorts {
  *
  * Why this order: retry is outside balance and circuit, so that a second try may go elsewhere and every
  * try is judged; the deadline is outside retry, so that all tries share one budget; signing is inside
- * retry, because a proof is never used twice.
+ * retry, because a proof is never used twice. Copies are made once, whatever is tried how often, and of
+ * nothing that is refused for want of a place.
  */
 export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
+  const { random, tracing } = ports;
+  const { instruments } = tracing;
+  const carry = copied(ports, delivered(ports));
   return (
     journey<Leaving, Response>()
       // one trace over every hop, without the application's help; never refuses
       .through(tracedDeparture(ports.tracing))
       // below here a refusal is a value; here it becomes a problem (RFC 9457)
       .through(rescued(ports.crashed))
-      // the rule that wins and its backends; 404 no-route, 500 no-backend, redirects are answered here
+      // the rule that wins and its backends; 404 no-route, 500 no-backend; redirects and preflights are answered here
       .through(routed())
       // one deadline for all tries; 504 deadline-exceeded
       .through(boundedDeparture(ports))
       // a place among the requests under way to this destination; 503 overloaded
       .through(admitted(ports, limitOf))
+      // the rule's mirrors have been sent their copies, by a journey of their own; never refuses
+      .through(mirrored({ random, carry, dropped: () => instruments.count("mirrors_dropped") }))
+      // where the requests of its session went before, if the rule keeps sessions (GEP-1619); never refuses
+      .through(persisted(ports))
       // further tries, where another try is safe and budget and credits allow; passes on the last answer
       .through(retried(ports))
       // one backend by weight; 500 no-backend
       .through(balanced<LoadedDestination>(ports))
+      // a first try, or a retry within the budget that the backend's document gives; 503 overloaded
+      .through(budgeted(ports))
+      // and the rest of the way
+      .to(delivered(ports))
+  );
+}
+
+/** The way from a chosen backend to the wire, which every try goes, and every copy to a mirror. */
+function delivered(ports: OutboundPorts): Step<Underway, Answer> {
+  return (
+    journey<Underway, Answer>()
       // the backend's circuit lets it pass; 503 circuit-open
       .through(guarded(ports))
+      // one endpoint, if the backend has several: after the circuit, which is the whole backend's, so that what it
+      // refuses counts at none of them; never refuses
+      .through(located<LoadedDestination>(ports))
       // our credential and a fresh proof; 503 mesh-not-ready, 413 body-too-large
       .through(signed(ports))
       // one try on the wire; 503 unreachable, 500 no-backend

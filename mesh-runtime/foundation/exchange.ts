@@ -97,6 +97,8 @@ export interface Notes {
   route: string;
   /** ServiceKey that answered last. */
   backend: string;
+  /** The endpoint of it, where it has several; otherwise empty. */
+  endpoint: string;
   /** SPIFFE ID of the other side, as far as it is known. */
   peer: string;
   /** `namespace/name` of the caller for arrivals; empty while unknown. */
@@ -113,6 +115,7 @@ export const blankNotes = (): Notes => ({
   destination: "",
   route: "",
   backend: "",
+  endpoint: "",
   peer: "",
   source: "",
   evidence: "",

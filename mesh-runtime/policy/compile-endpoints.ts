@@ -1,11 +1,14 @@
 import type { Endpoint } from "../foundation/ports.ts";
 import { parseSpiffeId, workloadId } from "../identity/spiffe-id.ts";
+import type { HashOn } from "../routing/words.ts";
 import type { Catalog } from "./catalog.ts";
 import { inboundOf } from "./compile-settings.ts";
+import { defaultBalancing } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
+import { millisecondsOf } from "./milliseconds.ts";
 import { endpointName } from "./schema/endpoints.ts";
 import { constantCase, hasOnePlace } from "./schema/service.ts";
-import type { EndpointSettings } from "./snapshot.ts";
+import type { Destination, EndpointSettings } from "./snapshot.ts";
 
 type Service = DocumentOf<"Service">;
 type Written = NonNullable<Service["spec"]["endpoints"]>[number];
@@ -82,4 +85,33 @@ function addressOf({
   if (binding !== undefined)
     return { kind: "binding", binding, ...(origin === undefined ? {} : { url: origin }) };
   return origin === undefined ? undefined : { kind: "url", url: origin };
+}
+
+/** How requests are balanced among endpoints, where there are several and a document says it. */
+export function balancingOf(
+  catalog: Catalog,
+  service: Service,
+  endpoints: readonly unknown[],
+): Pick<Destination, "balancing"> {
+  const written = catalog.about(service).traffic[0]?.spec.loadBalancing;
+  if (written === undefined || endpoints.length < 2) return {};
+  const { algorithm, hashOn, slowStart, locality } = written;
+  return {
+    balancing: {
+      algorithm,
+      ...(hashOn === undefined ? {} : { hashOn: hashOnOf(hashOn) }),
+      slowStartMs: slowStart === undefined ? defaultBalancing.slowStartMs : millisecondsOf(slowStart),
+      preferLocal: locality?.prefer ?? defaultBalancing.preferLocal,
+    },
+  };
+}
+
+type WrittenTraffic = DocumentOf<"TrafficPolicy">["spec"];
+type WrittenHashOn = NonNullable<NonNullable<WrittenTraffic["loadBalancing"]>["hashOn"]>;
+
+/** Header names are lower case inside the mesh; the schema has seen to it that one member is there. */
+function hashOnOf({ header, cookie, query }: WrittenHashOn): HashOn {
+  if (header !== undefined) return { type: "header", name: header.toLowerCase() };
+  if (cookie !== undefined) return { type: "cookie", name: cookie };
+  return query === undefined ? { type: "sourceAddress" } : { type: "query", name: query };
 }

@@ -1,9 +1,10 @@
 import type { Rule, ServiceKey } from "../routing/words.ts";
 import { type Catalog, catalogOf, type MeshOptions } from "./catalog.ts";
 import { accessRules } from "./compile-access.ts";
-import { bindingOf, endpointsOf, spiffeIdOf } from "./compile-endpoints.ts";
+import { balancingOf, bindingOf, endpointsOf, spiffeIdOf } from "./compile-endpoints.ts";
 import { listenersByWorker } from "./compile-gateway.ts";
 import { rulesOf } from "./compile-route.ts";
+import { defaultRule } from "./compile-session.ts";
 import { inboundOf, telemetryOf, trafficOf } from "./compile-settings.ts";
 import { type DocumentOf, keyOf, type PolicyDocument } from "./documents.ts";
 import { notAttachedToService, parentKey } from "./references.ts";
@@ -28,6 +29,7 @@ export function compile(
 ): ReadonlyMap<ServiceKey, Snapshot> {
   const catalog = catalogOf(documents, options);
   const listeners = listenersByWorker(catalog);
+  const promised = promisedRetries(catalog);
   const destinations = destinationsByNamespace(catalog);
   const snapshots = new Map<ServiceKey, Snapshot>();
   for (const [key, service] of catalog.services) {
@@ -38,6 +40,7 @@ export function compile(
       workload: key,
       spiffeId: spiffeIdOf(catalog, service),
       inbound: { ...inboundOf(catalog, service), authorization: accessRules(catalog, service) },
+      ...(promised > 1 ? { promisedRetries: promised } : {}),
       destinations: destinations(service.metadata.namespace),
       listeners: listeners.get(key) ?? [],
       telemetry: telemetryOf(catalog, service),
@@ -45,6 +48,13 @@ export function compile(
   }
   return snapshots;
 }
+
+/** The most retries that a route of the mesh promises (Gateway API `HTTPRouteRetry.attempts`). */
+const promisedRetries = ({ routes }: Catalog): number =>
+  routes.reduce(
+    (most, { spec }) => spec.rules.reduce((so, { retry }) => Math.max(so, retry?.attempts ?? 0), most),
+    0,
+  );
 
 /** What callers of a namespace can name. Made once a namespace, and shared by its snapshots. */
 function destinationsByNamespace(catalog: Catalog): (namespace: string) => Snapshot["destinations"] {
@@ -58,7 +68,9 @@ function destinationsByNamespace(catalog: Catalog): (namespace: string) => Snaps
     if (known !== undefined) return known;
     const destinations = Object.fromEntries(
       [...common].map(([key, destination]) => {
-        const rules = routes(key, namespace);
+        const attached = routes(key, namespace);
+        const own = attached.rules === undefined ? defaultRule(catalog, key) : undefined;
+        const rules = own === undefined ? attached : { ...attached, rules: [own] };
         const [itsNamespace = "", name = ""] = key.split("/");
         const hosts = itsNamespace === namespace ? [name, ...destination.hosts] : destination.hosts;
         return [key, { ...destination, hosts, ...rules }];
@@ -74,12 +86,14 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
   const { name, namespace } = service.metadata;
   const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, service);
   const binding = bindingOf(service);
+  const endpoints = endpointsOf(catalog, service);
   return {
     key: keyOf(service),
     spiffeId: spiffeIdOf(catalog, service),
     hosts: [`${name}.${namespace}`, `${name}.${namespace}.mesh`],
     ...(binding === undefined ? {} : { binding }),
-    endpoints: endpointsOf(catalog, service),
+    endpoints,
+    ...balancingOf(catalog, service, endpoints),
     evidence,
     largeBody,
     maxDigestBytes,
@@ -107,7 +121,6 @@ function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => D
       (ref) => ref.kind === "Service" && notAttachedToService(catalog, route, ref) === undefined,
     );
     if (parents.length === 0) continue;
-    const rules = rulesOf(catalog, route, "Service");
     const ports = new Map<ServiceKey, Set<number | undefined>>();
     for (const ref of parents) {
       const key = parentKey(route, ref);
@@ -116,6 +129,7 @@ function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => D
     for (const [key, named] of ports) {
       const place = `${route.metadata.namespace} ${key}`;
       const attached = byParent.get(place) ?? [];
+      const rules = rulesOf(catalog, route, "Service", timeoutStands(catalog, key));
       // One parentRef without port is for all ports, whatever others name.
       for (const port of named.has(undefined) ? [undefined] : named) attached.push({ port, rules });
       byParent.set(place, attached);
@@ -127,6 +141,12 @@ function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => D
       byParent.get(`${caller} ${key}`) ?? byParent.get(`${key.slice(0, key.indexOf("/"))} ${key}`);
     return attached === undefined ? none : byPort(attached);
   };
+}
+
+/** Whether somebody has written down how long a request to a Service may take. */
+function timeoutStands(catalog: Catalog, key: ServiceKey): boolean {
+  const service = catalog.services.get(key);
+  return service !== undefined && catalog.about(service).traffic[0]?.spec.timeout !== undefined;
 }
 
 /** Rules for every port that a route names, and for all others. */

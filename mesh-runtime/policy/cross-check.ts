@@ -1,6 +1,11 @@
 import type { MeshOptions } from "./catalog.ts";
+import {
+  backendTrafficConflicts,
+  backendTrafficTargets,
+  differingSessions,
+} from "./cross-check/backend-traffic.ts";
 import { type Check, checkedMesh } from "./cross-check/checked-mesh.ts";
-import { endpoints } from "./cross-check/endpoints.ts";
+import { balancing, endpoints } from "./cross-check/endpoints.ts";
 import { gatewayWorkers, listeners } from "./cross-check/gateways.ts";
 import { bindings, duplicateNames, identities, meshConfigs } from "./cross-check/names.ts";
 import { routeCycles, shadowedMatches } from "./cross-check/overlaps.ts";
@@ -12,23 +17,23 @@ import {
   policyTargets,
   trafficCoherence,
 } from "./cross-check/policies.ts";
-import { retryMultiplication } from "./cross-check/retries.ts";
+import { excessiveRetries, retryMultiplication, unsafeRetries } from "./cross-check/retries.ts";
 import { backends, parents, virtualServices } from "./cross-check/routes.ts";
+import { writtenStatuses } from "./cross-check/written-statuses.ts";
 import type { Written } from "./documents.ts";
 import type { Issue } from "./issue.ts";
 import { readDocuments } from "./schema.ts";
 import type { Source } from "./source.ts";
 
-import { writtenStatuses } from "./cross-check/written-statuses.ts";
 /** What is looked at once all documents are together, in the order in which it is told. */
 const checks: readonly Check[] = [
   duplicateNames,
+  writtenStatuses,
   meshConfigs,
   identities,
   bindings,
   endpoints,
   parents,
-  writtenStatuses,
   backends,
   virtualServices,
   shadowedMatches,
@@ -37,10 +42,16 @@ const checks: readonly Check[] = [
   listeners,
   policyTargets,
   policyCollisions,
+  backendTrafficTargets,
+  backendTrafficConflicts,
+  differingSessions,
   trafficCoherence,
+  balancing,
   lockedOut,
   knownCallers,
   evidence,
+  unsafeRetries,
+  excessiveRetries,
   retryMultiplication,
 ];
 

@@ -1,5 +1,6 @@
 import type { Evidence, Mode } from "../identity/words.ts";
 import type { CircuitPolicy, RetryPolicy, TrafficSettings } from "../resilience/words.ts";
+import type { BalancingSettings } from "../routing/words.ts";
 import type { TelemetrySettings } from "../telemetry/words.ts";
 
 /*
@@ -75,6 +76,16 @@ export const meshTraffic: TrafficSettings = {
   maxInFlight: 1_024,
 };
 
+/** How requests are balanced among several endpoints. */
+export const defaultBalancing: BalancingSettings = {
+  /** Istio and Linkerd; round robin, as with Envoy and gRPC, sends as much to what is slow as to what is fast. */
+  algorithm: "LeastRequest",
+  /** None, as with Envoy and Istio: nothing is cold in a worker but its first request. */
+  slowStartMs: 0,
+  /** Istio; who writes localities wants them used. Endpoints without are not affected. */
+  preferLocal: true,
+};
+
 /** How a workload treats what arrives. */
 export const defaultInbound = {
   /** None: the caller's deadline travels with the request, and the platform ends what outlives it. */
@@ -93,6 +104,12 @@ export const defaultTelemetry: TelemetrySettings = {
   /** Off, as with Istio and Linkerd: a line for every exchange is the dearest part of telemetry. */
   accessLog: false,
 };
+
+/** Gateway API `RetryConstraint.budget`, where it is silent. */
+export const retryBudget = { percent: 20, interval: "10s" } as const;
+
+/** Gateway API `RetryConstraint.minRetryRate`, where it is silent. */
+export const retryFloor = { count: 10, interval: "1s" } as const;
 
 /** What Gateway API says where a route is silent, so that the meaning holds without an API server. */
 export const routeDefaults = {

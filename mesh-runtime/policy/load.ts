@@ -4,7 +4,8 @@ import { parseSpiffeId } from "../identity/spiffe-id.ts";
 import type { SpiffeId } from "../identity/words.ts";
 import { listenerIndex } from "../routing/listeners.ts";
 import { digestOf } from "./canonical.ts";
-import type { Loaded, LoadedDestination, LoadedRecipient } from "./loaded.ts";
+import { defaultBalancing } from "./defaults.ts";
+import type { Loaded, LoadedDestination, LoadedEndpoint } from "./loaded.ts";
 import { destinationTable } from "./port-table.ts";
 import type { Destination, EndpointSettings, Snapshot } from "./snapshot.ts";
 import { readSnapshot } from "./snapshot-shape.ts";
@@ -85,32 +86,40 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
 function loadedDestination(settings: Destination, trustDomain: string): Result<LoadedDestination, string> {
   const id = ownId(settings.spiffeId, trustDomain);
   if (!id.ok) return id;
-  const recipients: LoadedRecipient[] = [];
-  for (const endpoint of settings.endpoints) {
-    const recipient = loadedRecipient(settings, id.value, endpoint, trustDomain);
-    if (!recipient.ok) return recipient;
-    recipients.push(recipient.value);
-  }
   const table = destinationTable(settings);
-  return ok({
+  const whole: LoadedDestination = {
     destination: settings.key,
-    ...(recipients[0] ?? { settings, id: id.value, endpoint: undefined }),
-    choice: recipients.length > 1 ? recipients : [],
+    settings,
+    id: id.value,
+    endpoint: undefined,
+    choice: [],
+    balancing: settings.balancing ?? defaultBalancing,
     ...(table === undefined ? {} : { table }),
-  });
+  };
+  const places: LoadedEndpoint[] = [];
+  for (const endpoint of settings.endpoints) {
+    const place = at(whole, endpoint, trustDomain);
+    if (!place.ok) return place;
+    places.push(place.value);
+  }
+  const [first] = places;
+  if (first === undefined) return ok(whole);
+  return ok(places.length === 1 ? first : { ...first, choice: places });
 }
 
-function loadedRecipient(
-  settings: Destination,
-  id: SpiffeId,
+/** A destination as if it had this endpoint alone. */
+function at(
+  whole: LoadedDestination,
   endpoint: EndpointSettings,
   trustDomain: string,
-): Result<LoadedRecipient, string> {
+): Result<LoadedEndpoint, string> {
   const { recipient } = endpoint;
-  if (recipient === undefined) return ok({ settings, id, endpoint });
-  const { spiffeId, ...demands } = recipient;
-  const its = ownId(spiffeId, trustDomain);
-  return its.ok ? ok({ settings: { ...settings, spiffeId, ...demands }, id: its.value, endpoint }) : its;
+  if (recipient === undefined) return ok({ ...whole, endpoint });
+  const { spiffeId, evidence, largeBody, maxDigestBytes } = recipient;
+  const id = ownId(spiffeId, trustDomain);
+  if (!id.ok) return id;
+  const settings = { ...whole.settings, spiffeId, evidence, largeBody, maxDigestBytes };
+  return ok({ ...whole, settings, id: id.value, endpoint });
 }
 
 /** A binding name that two services claim means the one in the workload's own namespace, as a bare host does. */

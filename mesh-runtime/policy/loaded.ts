@@ -1,6 +1,6 @@
 import type { AccessDecision, AccessRequest } from "../authorization/words.ts";
 import type { SpiffeId } from "../identity/words.ts";
-import type { Target } from "../routing/words.ts";
+import type { BalancingSettings, Target } from "../routing/words.ts";
 import type { Destination, EndpointSettings, InboundSettings, Snapshot } from "./snapshot.ts";
 
 /** A snapshot in force in this isolate, with its tables. Swapped whole; a request keeps the one it started with. */
@@ -19,17 +19,23 @@ export interface Loaded {
   readonly listenerFor: (host: string, port: number | undefined) => Target | undefined;
 }
 
-/** Whom an attempt goes to: an endpoint of a destination, and the workload that answers there. */
-export interface LoadedRecipient {
-  /** The destination's, with what the workload at this endpoint demands where that is another one. */
+/** A service, as requests to it are addressed; and whom they go to: its first endpoint, which most often is its only one. */
+export interface LoadedDestination extends Target {
+  /** What the workload at the endpoint demands is in them, where that is another than the destination's own. */
   readonly settings: Destination;
+  /** Who answers at the endpoint. */
   readonly id: SpiffeId;
   /** Absent: the destination only routes to others. */
   readonly endpoint: EndpointSettings | undefined;
+  /** One for each endpoint where there are several, in the order of the settings; otherwise none, as there is no choice. */
+  readonly choice: readonly LoadedEndpoint[];
+  readonly balancing: BalancingSettings;
 }
 
-/** As a recipient, its first endpoint: its only one, most often. */
-export interface LoadedDestination extends Target, LoadedRecipient {
-  /** Its endpoints where it has several, in the order of the settings; otherwise none, because there is no choice. */
-  readonly choice: readonly LoadedRecipient[];
+/** Whom an attempt goes to. */
+export type LoadedRecipient = Pick<LoadedDestination, "settings" | "id" | "endpoint">;
+
+/** A service as if it had this endpoint alone. */
+export interface LoadedEndpoint extends LoadedDestination {
+  readonly endpoint: EndpointSettings;
 }

@@ -141,6 +141,7 @@ const rule = strict({
   requestTimeoutMs: optional(amount),
   backendTimeoutMs: optional(amount),
   retry: optional(strict({ codes: list(count), attempts: optional(whole), backoffMs: optional(amount) })),
+  session: optional(session),
 });
 
 const authorizationRule = strict({
@@ -197,6 +198,15 @@ const endpoint = open({
   recipient: optional(open(demands)),
 });
 
+const balancing = open({
+  algorithm: oneOf("LeastRequest", "RoundRobin", "Random", "RingHash"),
+  hashOn: optional(
+    tagged({ header: { name: text }, cookie: { name: text }, query: { name: text }, sourceAddress: {} }),
+  ),
+  slowStartMs: amount,
+  preferLocal: flag,
+});
+
 const traffic = open({
   timeoutMs: amount,
   maxInFlight: count,
@@ -233,6 +243,7 @@ const destination = open({
   hosts: list(text),
   binding: optional(text),
   endpoints: list(endpoint),
+  balancing: optional(balancing),
   rules: optional(list(rule)),
   portRules: optional(record(list(rule))),
   traffic,

@@ -2,7 +2,7 @@ import type { AuthorizationRule } from "../authorization/words.ts";
 import type { Endpoint } from "../foundation/ports.ts";
 import type { Evidence, Mode } from "../identity/words.ts";
 import type { TrafficSettings } from "../resilience/words.ts";
-import type { Listener, Placement, Rule, ServiceKey } from "../routing/words.ts";
+import type { BalancingSettings, Listener, Placement, Rule, ServiceKey } from "../routing/words.ts";
 import type { TelemetrySettings } from "../telemetry/words.ts";
 
 /** Version of the snapshot's form. A runtime refuses a form that it does not know. */
@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly workload: ServiceKey;
   readonly spiffeId: string;
   readonly inbound: InboundSettings;
+  /** The most retries that a route of the mesh promises, where that is more than 1: call trees start with credits for so many. */
+  readonly promisedRetries?: number;
   /** Every service that this workload may name, by key, in key order. */
   readonly destinations: Readonly<Record<ServiceKey, Destination>>;
   /** Listeners of the Gateways that this workload implements; empty for all but gateway workers. */
@@ -52,6 +54,8 @@ export interface Destination {
   readonly binding?: string;
   /** Where it is; none for a Service that only routes to others. */
   readonly endpoints: readonly EndpointSettings[];
+  /** How its endpoints share requests, where it has several and a document says so. */
+  readonly balancing?: BalancingSettings;
   /** What it demands of callers. */
   readonly evidence: Evidence;
   readonly largeBody: "reject" | "unsigned";

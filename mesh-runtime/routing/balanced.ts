@@ -7,10 +7,10 @@ import { applyRequestFilters, applyResponseFilters } from "./filter.ts";
 import type { Mirrored } from "./mirrored.ts";
 import { redirectAmong, redirectOf } from "./redirect.ts";
 import { split } from "./split.ts";
-import type { Balanced, Routed, Target } from "./words.ts";
+import type { Balanced, Persisted, Routed, Target } from "./words.ts";
 
 /** What `balanced` must know: the rule, where earlier attempts went, and who the backends are. */
-export interface Balancing<Recipient extends object> extends Routed, Mirrored, Noted {
+export interface Balancing<Recipient extends object> extends Routed, Mirrored, Persisted, Noted {
   readonly message: Message;
   readonly target: Target;
   readonly tried: readonly string[];
@@ -18,7 +18,8 @@ export interface Balancing<Recipient extends object> extends Routed, Mirrored, N
 }
 
 /**
- * After this layer it is known which backend this attempt goes to, and that backend's own filters have
+ * After this layer it is known which backend this attempt goes to (the one where its session is, otherwise one by
+ * weight), and that backend's own filters have
  * been applied to the attempt and will be to its answer, its mirrors served. Filters of backends that
  * were not chosen do nothing, and the routes of the chosen one do not run again (GEP-1294).
  *
@@ -30,8 +31,8 @@ export const balanced = <Recipient extends object>({ random }: { readonly random
   layer<Balancing<Recipient>, Balanced & { recipient: Recipient; message: Message }, Answer>(
     "balanced",
     (next) => async (exchange) => {
-      const { message, target, matched, notes } = exchange;
-      const backend = split(exchange.backends, exchange.tried, random());
+      const { message, target, matched, notes, session } = exchange;
+      const backend = session?.pinned?.backend ?? split(exchange.backends, exchange.tried, random());
       if (backend === undefined) return noBackend(exchange, "no backend of the rule has weight");
       const { service, filters, unusable } = backend;
 
@@ -51,10 +52,13 @@ export const balanced = <Recipient extends object>({ random }: { readonly random
       if (recipient === undefined) return noBackend(exchange, `${service} is not known here`);
 
       notes.backend = service;
+      if (session !== undefined) session.taken = { service, endpoint: "" };
       const filtered = applyRequestFilters(message, filters, matched);
       const answering = next({ ...exchange, backend, recipient, message: filtered });
       exchange.copyTo?.(filters, filtered);
       const answer = await answering;
+      // Where the mesh could not take it, a session has ended: the next attempt begins one elsewhere.
+      if (!answer.ok && session !== undefined) session.pinned = undefined;
       return answer.ok ? ok(applyResponseFilters(answer.value, filters, message)) : answer;
     },
   );

@@ -106,6 +106,25 @@ export interface Locality {
   readonly zone?: string;
 }
 
+/** Where an isolate runs, as far as it knows: a Cloudflare location is a zone, and says nothing of its region. */
+export type Here = Partial<Locality>;
+
+/** By what requests are kept together. */
+export type HashOn =
+  | { readonly type: "header" | "cookie" | "query"; readonly name: string }
+  | { readonly type: "sourceAddress" };
+
+/** How requests are balanced among the endpoints of a destination. */
+export interface BalancingSettings {
+  readonly algorithm: "LeastRequest" | "RoundRobin" | "Random" | "RingHash";
+  /** Of RingHash, which has it. */
+  readonly hashOn?: HashOn;
+  /** How long the weight of an endpoint that is new or back takes to grow to the whole, milliseconds; 0: not at all. */
+  readonly slowStartMs: number;
+  /** Whether the nearest endpoints of a level are used, as long as there are any that work. */
+  readonly preferLocal: boolean;
+}
+
 /** What choosing among the endpoints of a destination has to know about one of them. */
 export interface Placement {
   /** Tells it apart from the destination's others; stays the same when others come and go. */
@@ -134,7 +153,7 @@ export interface SessionSettings {
   readonly absoluteTimeoutMs?: number;
   /** Of a cookie: until the browser is closed, or as long as the session. */
   readonly lifetime: "Session" | "Permanent";
-  /** Of a cookie; absent: the path of the match, as far as it is one for all requests. */
+  /** Of a cookie; absent: `/`, every path (GEP-1619). */
   readonly path?: string;
 }
 
@@ -181,6 +200,25 @@ export interface Routed {
   readonly requestTimeoutMs: number | undefined;
   readonly backendTimeoutMs: number | undefined;
   readonly retry: RouteRetry | undefined;
+}
+
+/** The session of a request, where its rule keeps sessions. */
+export interface Session {
+  /** Where its requests went before; gone once the mesh could not reach that. */
+  pinned: Pinned | undefined;
+  /** Where this request went, after its last attempt. */
+  taken: { readonly service: ServiceKey; endpoint: string } | undefined;
+}
+
+export interface Pinned {
+  readonly backend: Backend;
+  /** Whether it went to the endpoint of this name. */
+  readonly isEndpoint: (name: string) => boolean;
+}
+
+/** What `persisted` adds to what is known, where the rule keeps sessions. */
+export interface Persisted {
+  readonly session?: Session | undefined;
 }
 
 /** What `balanced` adds to what is known: where this attempt goes. */

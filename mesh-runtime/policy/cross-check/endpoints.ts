@@ -1,3 +1,4 @@
+import { targetKeys } from "../catalog.ts";
 import type { Issue } from "../issue.ts";
 import { hasOnePlace } from "../schema/service.ts";
 import { missing } from "../unresolved.ts";
@@ -36,6 +37,24 @@ export function* endpoints({ catalog, issue }: CheckedMesh): Generator<Issue> {
             : `${to} has endpoints itself, and they are not followed further; list them here.`,
         });
       }
+    }
+  }
+}
+
+/** Balancing is among several: what is said of it for a Service in one place has no effect. */
+export function* balancing({ catalog, issue }: CheckedMesh): Generator<Issue> {
+  for (const policy of catalog.trafficPolicies) {
+    if (policy.spec.loadBalancing === undefined) continue;
+    for (const [index, key] of targetKeys(policy).entries()) {
+      const service = catalog.services.get(key);
+      if (service === undefined || (service.spec.endpoints ?? []).length > 1) continue;
+      yield issue(policy, {
+        severity: "warning",
+        path: ["spec", "targetRefs", index, "name"],
+        expected: "a Service with several endpoints",
+        found: key,
+        message: `${key} has no endpoints to balance among, so loadBalancing changes nothing there; write its endpoints, or remove it.`,
+      });
     }
   }
 }

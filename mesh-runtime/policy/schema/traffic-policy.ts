@@ -14,6 +14,7 @@ import {
   unsupported,
   value,
 } from "./fields.ts";
+import { loadBalancing } from "./load-balancing.ts";
 import { documentOf, meshVersions } from "./metadata.ts";
 import { targetRefs } from "./target-refs.ts";
 
@@ -79,8 +80,14 @@ const spec = strict({
     optional(integer(1, 1_000_000)),
     "Requests under way from one isolate to the destination; above it they are refused.",
   ),
-  loadBalancer: unsupported(later),
-  outlierDetection: unsupported("not supported yet; use circuit"),
+  loadBalancing: about(
+    optional(loadBalancing),
+    "How requests are balanced among the endpoints of a destination that has several.",
+  ),
+  loadBalancer: unsupported("called loadBalancing here"),
+  outlierDetection: unsupported(
+    "not supported: endpoints that cannot be reached are left out in any case, and circuit judges the rest",
+  ),
   rateLimit: unsupported(later),
   fault: unsupported(later),
   connectionPool: unsupported("not supported: connections are the platform's; use maxInFlight"),

@@ -38,6 +38,7 @@ export const notesFor = (destination = "default/payments"): Notes => ({
   destination,
   route: "",
   backend: "",
+  endpoint: "",
   peer: "",
   source: "",
   evidence: "",
