@@ -106,20 +106,14 @@ export function* backendNames(route: HTTPRoute): Generator<PlacedBackend> {
   }
 }
 
-/** What counts here of a filter: where it mirrors to. */
-interface Mirroring {
-  readonly requestMirror?: unknown;
-}
-
 function* mirrorsOf(
-  filters: readonly Mirroring[],
+  filters: NonNullable<BackendRef["filters"]>,
   path: readonly (string | number)[],
 ): Generator<PlacedBackend> {
   for (const [index, { requestMirror }] of filters.entries()) {
-    const { backendRef: ref } = (requestMirror ?? {}) as { readonly backendRef?: BackendName };
-    if (ref === undefined) continue;
+    if (requestMirror === undefined) continue;
     yield {
-      ref,
+      ref: requestMirror.backendRef,
       path: [...path, index, "requestMirror", "backendRef"],
       mirrors: true,
     };

@@ -3,7 +3,6 @@ import { routeDefaults } from "../defaults.ts";
 import {
   about,
   checked,
-  choice,
   defaulted,
   type Fault,
   integer,
@@ -16,8 +15,9 @@ import {
   value,
 } from "./fields.ts";
 import { filter, filterFaults, replacesPrefix } from "./http-filters.ts";
-import { documentOf, gatewayVersions, group, label, port, subdomain, writtenStatus } from "./metadata.ts";
+import { documentOf, gatewayVersions, subdomain, writtenStatus } from "./metadata.ts";
 import { backendName } from "./mirror.ts";
+import { parentRefs } from "./parent-refs.ts";
 import { retry, timeouts } from "./route-limits.ts";
 import { match } from "./route-match.ts";
 
@@ -76,46 +76,6 @@ const rule = checked(
   },
 );
 
-const parentRef = strict({
-  group: about(
-    optional(group()),
-    "Group of the kind; empty for a Service. A Service without group is one of the mesh.",
-  ),
-  kind: about(defaulted(choice(["Gateway", "Service"]), "Gateway"), "What the route is attached to."),
-  namespace: about(optional(label()), "Its namespace; otherwise the route's."),
-  name: about(subdomain(), "Its name."),
-  sectionName: about(
-    optional(subdomain()),
-    "One listener of the Gateway; otherwise all that let the route in.",
-  ),
-  port: about(
-    optional(port()),
-    "The listeners on this port alone; of a Service, requests whose URL has this port (80 for http, 443 for https, where it says none).",
-  ),
-});
-
-const parents = checked(list(parentRef, 1, 32), function* (refs): Generator<Fault> {
-  for (const [index, { kind, group: of, sectionName }] of refs.entries()) {
-    const right = kind === "Service" ? ["", "mesh.tulle.dev"] : ["gateway.networking.k8s.io"];
-    if (of !== undefined && !right.includes(of)) {
-      yield {
-        path: [index, "group"],
-        expected: right.map((one) => JSON.stringify(one)).join(" or "),
-        found: JSON.stringify(of),
-        message: `a ${kind} is not of this group; write ${JSON.stringify(right[0])}`,
-      };
-    }
-    if (kind === "Service" && sectionName !== undefined) yield noSection(index);
-  }
-});
-
-const noSection = (index: number): Fault => ({
-  path: [index, "sectionName"],
-  expected: "no sectionName for a Service",
-  found: "sectionName",
-  message: "a Service has no sections; remove it, or name a port",
-});
-
 /** Grammar of Gateway API `Hostname`: a host name that may begin with `*.`; no address, no port. */
 export const hostname = (): Schema<string> =>
   value<string>(
@@ -132,7 +92,7 @@ export const hostname = (): Schema<string> =>
 const spec = checked(
   strict({
     parentRefs: about(
-      parents,
+      parentRefs,
       "What the route is attached to: Services (inside the mesh) and Gateways (from outside).",
     ),
     hostnames: about(
