@@ -20,6 +20,10 @@ interface Shown {
  */
 export function statusCells(status: DocumentStatus | undefined): StatusCells {
   if (status === undefined) return { accepted: "", resolved: "" };
+  if ("ancestors" in status) {
+    const everywhere = status.ancestors.flatMap(({ conditions }) => conditions);
+    return { accepted: summed(everywhere, "Accepted"), resolved: "" };
+  }
   const { own, parts } =
     "parents" in status
       ? { own: [], parts: status.parents }
@@ -33,7 +37,7 @@ export function statusCells(status: DocumentStatus | undefined): StatusCells {
 
 /** The condition `Programmed` of a Gateway; empty for others. */
 export const programmedCell = (status: DocumentStatus | undefined): string =>
-  status === undefined || "parents" in status ? "" : summed(status.conditions, "Programmed");
+  status !== undefined && "listeners" in status ? summed(status.conditions, "Programmed") : "";
 
 function summed(conditions: readonly Shown[], type: string): string {
   const all = conditions.filter((one) => one.type === type);

@@ -3,7 +3,11 @@ import type { CheckedMesh } from "./checked-mesh.ts";
 
 /** What control prints of a document is not read back from it. */
 export function* writtenStatuses({ catalog, issue }: CheckedMesh): Generator<Issue> {
-  for (const document of [...catalog.routes, ...catalog.gateways.values()]) {
+  for (const document of [
+    ...catalog.routes,
+    ...catalog.gateways.values(),
+    ...catalog.backendTrafficPolicies,
+  ]) {
     if (document.status === undefined) continue;
     yield issue(document, {
       severity: "warning",

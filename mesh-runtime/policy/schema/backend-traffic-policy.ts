@@ -2,7 +2,7 @@ import type * as v from "valibot";
 import { parseDuration } from "../../foundation/duration.ts";
 import { retryBudget, retryFloor } from "../defaults.ts";
 import { about, defaulted, integer, optional, strict, value } from "./fields.ts";
-import { documentOf, experimentalVersions } from "./metadata.ts";
+import { documentOf, experimentalVersions, subdomain, writtenStatus } from "./metadata.ts";
 import { sessionPersistence } from "./session-persistence.ts";
 import { targetRefsUpTo } from "./target-refs.ts";
 
@@ -58,5 +58,11 @@ const spec = strict({
 });
 
 /** Gateway API's experimental policy of a backend (GEP-3388, GEP-1619), under the name that its CRD has. */
-export const backendTrafficPolicy = documentOf(experimentalVersions, "XBackendTrafficPolicy", spec);
+export const backendTrafficPolicy = documentOf(
+  experimentalVersions,
+  "XBackendTrafficPolicy",
+  spec,
+  subdomain(),
+  writtenStatus,
+);
 export type XBackendTrafficPolicy = v.InferOutput<typeof backendTrafficPolicy>;

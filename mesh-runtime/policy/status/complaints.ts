@@ -2,7 +2,7 @@ import type { Condition, DocumentStatus } from "./words.ts";
 
 /** A condition that is not as it should be, and of what. */
 export interface Complaint {
-  /** Such as `parent default/public` or `listener http`; empty: of the document as a whole. */
+  /** Such as `parent default/public`, `listener http` or `target Service/payments`; empty: of the document as a whole. */
   readonly of: string;
   readonly condition: Condition;
 }
@@ -14,6 +14,11 @@ export function complaints(status: DocumentStatus): readonly Complaint[] {
   if ("parents" in status) {
     return status.parents.flatMap(({ parentRef: { kind, namespace, name }, conditions }) =>
       about(`parent ${kind}/${namespace === undefined ? "" : `${namespace}/`}${name}`, conditions),
+    );
+  }
+  if ("ancestors" in status) {
+    return status.ancestors.flatMap(({ ancestorRef: { kind, name }, conditions }) =>
+      about(`target ${kind}/${name}`, conditions),
     );
   }
   return [

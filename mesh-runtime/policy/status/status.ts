@@ -3,6 +3,7 @@ import type { DocumentOf, PolicyDocument } from "../documents.ts";
 import { listenerConflicts } from "../listener-conflicts.ts";
 import { parentKey } from "../references.ts";
 import { gatewayStatus } from "./gateway-status.ts";
+import { policyStatus } from "./policy-status.ts";
 import { routeStatus } from "./route-status.ts";
 import type { DocumentStatus, Observed } from "./words.ts";
 
@@ -10,7 +11,11 @@ import type { DocumentStatus, Observed } from "./words.ts";
 export type StatusOf = (document: PolicyDocument, observed: Observed) => DocumentStatus | undefined;
 
 /** Kinds whose documents have a status. */
-export const kindsWithStatus: readonly string[] = ["HTTPRoute", "Gateway"] satisfies PolicyDocument["kind"][];
+export const kindsWithStatus: readonly string[] = [
+  "HTTPRoute",
+  "Gateway",
+  "XBackendTrafficPolicy",
+] satisfies PolicyDocument["kind"][];
 
 /** Judges what documents have come to in a mesh. What all of them need is made once. */
 export function statuses(catalog: Catalog): StatusOf {
@@ -23,6 +28,8 @@ export function statuses(catalog: Catalog): StatusOf {
         return routeStatus(catalog, document, observed);
       case "Gateway":
         return gatewayStatus(mesh, document, observed);
+      case "XBackendTrafficPolicy":
+        return policyStatus(catalog, document, observed);
       default:
         return undefined;
     }

@@ -56,8 +56,22 @@ export interface GatewayStatus {
   readonly listeners: readonly ListenerStatus[];
 }
 
+/** What a policy has come to at one thing that it is for (Gateway API `PolicyAncestorStatus`). */
+export interface PolicyAncestorStatus {
+  readonly ancestorRef: { readonly group: string; readonly kind: string; readonly name: string };
+  readonly controllerName: string;
+  /** `Accepted`. */
+  readonly conditions: readonly Condition[];
+}
+
+/** Gateway API `PolicyStatus`. */
+export interface PolicyStatus {
+  /** One entry a targetRef, in their order. */
+  readonly ancestors: readonly PolicyAncestorStatus[];
+}
+
 /** The status of a document that has one. */
-export type DocumentStatus = RouteStatus | GatewayStatus;
+export type DocumentStatus = RouteStatus | GatewayStatus | PolicyStatus;
 
 /** Which text of a document a status speaks of. */
 export interface Observed {

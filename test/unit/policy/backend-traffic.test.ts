@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
+import { catalogOf } from "../../../mesh-runtime/policy/catalog.ts";
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import type { Destination, Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
 import { readSnapshot } from "../../../mesh-runtime/policy/snapshot-shape.ts";
+import { complaints } from "../../../mesh-runtime/policy/status/complaints.ts";
+import { statusOf } from "../../../mesh-runtime/policy/status/status.ts";
 import {
   allowAll,
   documents,
@@ -225,6 +228,56 @@ describe("two policies for one backend", () => {
     expect(issues).toHaveLength(1);
     expect(issues[0]).toMatch(
       /^warning \d+ spec\.targetRefs\[0\]: XBackendTrafficPolicy\/default\/z .*\(Conflicted\)/,
+    );
+  });
+});
+
+describe("the status of a policy of a backend", () => {
+  const observed = { generation: 3, at: "2026-05-01T12:00:00.000Z" };
+  /** The conditions of one policy among others, and what an operator is told of them. */
+  function statusIn(name: string, ...texts: readonly string[]) {
+    const all = documents(...shop, ...texts);
+    const document = all.find(
+      ({ kind, metadata }) => kind === "XBackendTrafficPolicy" && metadata.name === name,
+    );
+    const status = document && statusOf(catalogOf(all), document, observed);
+    if (status === undefined || !("ancestors" in status)) throw new Error("there is no such status");
+    return {
+      ancestors: status.ancestors,
+      told: complaints(status).map(({ of, condition }) => `${of}: ${condition.reason}`),
+    };
+  }
+
+  test("says that it is accepted, at each of its targets", () => {
+    const targets = "[{group: '', kind: Service, name: payments}, {kind: Service, name: gone}]";
+    const { ancestors, told } = statusIn("payments", backendTraffic("", { targets }));
+    expect(ancestors[0]).toEqual({
+      ancestorRef: { group: "", kind: "Service", name: "payments" },
+      controllerName: "mesh.tulle.dev/gateway-controller",
+      conditions: [
+        {
+          type: "Accepted",
+          status: "True",
+          reason: "Accepted",
+          message: "",
+          observedGeneration: 3,
+          lastTransitionTime: observed.at,
+        },
+      ],
+    });
+    expect(told).toEqual(["target Service/gone: TargetNotFound"]);
+  });
+
+  test("says which of two does not hold", () => {
+    const both = [
+      backendTraffic("", { name: "older", created: "2026-01-01T00:00:00Z" }),
+      backendTraffic("", { name: "younger" }),
+    ];
+    expect(statusIn("older", ...both).told).toEqual([]);
+    const { ancestors, told } = statusIn("younger", ...both);
+    expect(told).toEqual(["target Service/payments: Conflicted"]);
+    expect(ancestors[0]?.conditions[0]?.message).toContain(
+      "XBackendTrafficPolicy/default/older is the older",
     );
   });
 });
