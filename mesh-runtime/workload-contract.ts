@@ -81,7 +81,7 @@ export interface ReportRequest {
   readonly circuits: readonly CircuitReport[];
   readonly edges: readonly EdgeDelta[];
   readonly spans: readonly SpanRecord[];
-  /** Named counters since the last report: `snapshot_refused`, `spans_dropped`, `reports_dropped`, `permissive_admitted`, … */
+  /** Named counters since the last report: `snapshot_refused`, `spans_dropped`, `reports_dropped`, `mirrors_dropped`, `permissive_admitted`, … */
   readonly counters: Readonly<Record<string, number>>;
 }
 

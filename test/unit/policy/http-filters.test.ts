@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
+import { readSnapshot } from "../../../mesh-runtime/policy/snapshot-shape.ts";
 import type { Filter, Rule } from "../../../mesh-runtime/routing/words.ts";
 import { documents, entry, gateway, read, route, service } from "./writing.ts";
 
@@ -257,6 +258,46 @@ describe("a filter that says something wrong is refused where it stands", () => 
       ).toContain(`backendRefs[0].filters[0]: ${message}`);
     }
     expect(issuesOf(`{filters: [${replacing}]}`)).toEqual([]);
+  });
+});
+
+/** A snapshot with all filters in it, read by a worker; `change` is what became of one of them on the way. */
+function reading(type: Filter["type"], change: Readonly<Record<string, unknown>> = {}) {
+  const every = [
+    modifier("set: [{name: a, value: b}], remove: [c]"),
+    modifier("add: [{name: a, value: b}]", "Response"),
+    mirror("backendRef: {name: copies}"),
+    mirror("backendRef: {name: gone}, fraction: {numerator: 1, denominator: 1000}"),
+    cors('allowOrigins: ["*"]'),
+  ];
+  const rules = `[${withFilters(...every, rewrite("hostname: a.b"))}, ${withFilters(...every, redirect("port: 81"))}]`;
+  const mesh = documents(service("s"), service("copies"), route("r", "name: s", rules));
+  const text = JSON.stringify(compile(mesh).get("default/s"), (_name, value) =>
+    value?.type === type ? { ...value, ...change } : value,
+  );
+  return readSnapshot(JSON.parse(text));
+}
+
+describe("read by a worker", () => {
+  test("every filter is known", () => {
+    expect(reading("CORS")).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ["RequestMirror", { service: undefined }, "service must be a text"],
+    ["RequestMirror", { numerator: -1 }, "numerator must be a whole number of 0 or more"],
+    ["RequestMirror", { denominator: 0 }, "denominator must be a whole number above 0"],
+    ["RequestMirror", { sampled: true }, "sampled is not known to this runtime"],
+    ["CORS", { allowOrigins: undefined }, "allowOrigins must be a list"],
+    ["CORS", { allowMethods: [1] }, "allowMethods[0] must be a text"],
+    ["CORS", { allowHeaders: "*" }, "allowHeaders must be a list"],
+    ["CORS", { exposeHeaders: null }, "exposeHeaders must be a list"],
+    ["CORS", { allowCredentials: "true" }, "allowCredentials must be true or false"],
+    ["CORS", { maxAgeSeconds: 0 }, "maxAgeSeconds must be a whole number above 0"],
+    ["CORS", { allowPrivateNetwork: true }, "allowPrivateNetwork is not known to this runtime"],
+    ["URLRewrite", { type: "ExternalAuth" }, "type must be one of"],
+  ] as const)("%s with %j is refused, never read as less than it says", (type, change, expected) => {
+    expect(reading(type, change)).toEqual({ ok: false, reason: expect.stringContaining(expected) });
   });
 });
 

@@ -48,6 +48,27 @@ test.each([
   expect(locationOf(filter, { url: "http://a.com/", listenerPort })).toBe(expected);
 });
 
+/** The cases of Gateway API's conformance test HTTPRouteRedirectPortAndScheme. */
+test.each([
+  ["http://a.com/", 80, {}, "http://example.org/"],
+  ["http://a.com/", 80, { port: 80 }, "http://example.org/"],
+  ["http://a.com/", 80, { port: 8080 }, "http://example.org:8080/"],
+  ["http://a.com/", 80, { scheme: "https" }, "https://example.org/"],
+  ["http://a.com/", 80, { scheme: "https", port: 443 }, "https://example.org/"],
+  ["http://a.com/", 80, { scheme: "https", port: 8443 }, "https://example.org:8443/"],
+  ["http://a.com:8080/", 8080, {}, "http://example.org:8080/"],
+  ["http://a.com:8080/", 8080, { port: 80 }, "http://example.org/"],
+  ["http://a.com:8080/", 8080, { scheme: "https" }, "https://example.org/"],
+  ["https://a.com/", 443, {}, "https://example.org/"],
+  ["https://a.com/", 443, { port: 443 }, "https://example.org/"],
+  ["https://a.com/", 443, { port: 8443 }, "https://example.org:8443/"],
+  ["https://a.com/", 443, { scheme: "http" }, "http://example.org/"],
+  ["https://a.com/", 443, { scheme: "http", port: 80 }, "http://example.org/"],
+  ["https://a.com/", 443, { scheme: "http", port: 8080 }, "http://example.org:8080/"],
+] as const)("at %s on listener %i %j leads to %s", (url, listenerPort, filter, expected) => {
+  expect(locationOf({ hostname: "example.org", ...filter }, { url, listenerPort })).toBe(expected);
+});
+
 test("the port that the worker sees is not the one that the listener has", () => {
   expect(locationOf({}, { url: "http://a.com:8787/", listenerPort: 80 })).toBe("http://a.com/");
 });
