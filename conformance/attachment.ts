@@ -11,6 +11,16 @@ export interface ParentRef {
   readonly port?: number;
 }
 
+/** Kubernetes' `LabelSelector`. */
+interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
 /** What a Gateway says of a listener. */
 export interface Listener {
   readonly name: string;
@@ -21,7 +31,7 @@ export interface Listener {
     readonly kinds?: readonly { readonly group?: string; readonly kind: string }[];
     readonly namespaces?: {
       readonly from?: string;
-      readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+      readonly selector?: Selector;
     };
   };
 }
@@ -83,13 +93,33 @@ function allows(
       return true;
     case "Same":
       return namespace === keyOf(gateway).split("/")[0];
-    case "Selector": {
-      const labels = namespaces.find(({ metadata }) => metadata.name === namespace)?.metadata.labels ?? {};
-      return Object.entries(selector.matchLabels ?? {}).every(([name, value]) => labels[name] === value);
-    }
+    case "Selector":
+      return selects(selector, labelsOf(namespace, namespaces));
     default:
       return false;
   }
+}
+
+/** Kubernetes gives every namespace a label with its name. */
+const labelsOf = (name = "", namespaces: readonly Manifest[]): Readonly<Record<string, string>> => ({
+  "kubernetes.io/metadata.name": name,
+  ...namespaces.find(({ metadata }) => metadata.name === name)?.metadata.labels,
+});
+
+function selects(
+  { matchLabels = {}, matchExpressions = [] }: Selector,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return (
+    Object.entries(matchLabels).every(([name, value]) => labels[name] === value) &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      const value = labels[key];
+      const among = value !== undefined && values.includes(value);
+      if (operator === "In") return among;
+      if (operator === "NotIn") return !among;
+      return operator === "Exists" ? value !== undefined : value === undefined;
+    })
+  );
 }
 
 /** Whether two hostnames, either of which may begin with `*.`, have a host in common. */

@@ -13,7 +13,7 @@ import {
 } from "./manifests.ts";
 import type { ConformanceMesh } from "./mesh.ts";
 import { Running } from "./running.ts";
-import { byBinding, meshService } from "./services.ts";
+import { byBinding, meshService, withoutCircuit } from "./services.ts";
 import { skipped } from "./skips.ts";
 import { step } from "./steps.ts";
 
@@ -73,7 +73,7 @@ async function documentsOf({ mesh, test }: Running): Promise<readonly string[]> 
   const services = servicesIn(test.manifests).map((service) =>
     JSON.stringify(meshService(service, behind(mesh, service, test), identities, byBinding)),
   );
-  return [...policy, ...services, ...(await broken(mesh, test))];
+  return [...policy, ...services, ...(await failing(mesh, test))];
 }
 
 /** The Deployments behind a Service: those that it selects, or that the case's EndpointSlices lead to. */
@@ -92,33 +92,40 @@ function sliced(mesh: ConformanceMesh, { namespace }: KubernetesService, test: C
   return mesh.world.deployments.filter((one) => one.namespace === namespace && names.has(one.name));
 }
 
-/** Services of the base whose connections this case wants broken: their callers go over TCP meanwhile. */
-async function broken(mesh: ConformanceMesh, test: Case): Promise<readonly string[]> {
-  const backends = new Set(
-    test.steps.filter(wantsReset).flatMap(({ expect, via, target }) => {
-      const namespace = expect?.namespace ?? via?.gateway.split("/")[0] ?? target?.namespace ?? "default";
-      return expect?.backend === undefined ? [] : [`${namespace}/${expect.backend}`];
-    }),
-  );
+/**
+ * What changes about Services of the base that fail on purpose in this case. Their circuits, of which Gateway API
+ * knows nothing, would open; and where connections are to break, callers go over TCP.
+ */
+async function failing(mesh: ConformanceMesh, test: Case): Promise<readonly string[]> {
+  const failures = test.steps.filter(({ request }) => simulatesFailure(request?.path));
+  const backends = new Set(failures.flatMap(backendOf));
+  const reset = new Set(failures.filter(({ request }) => wantsReset(request?.path)).flatMap(backendOf));
   const texts: string[] = [];
   for (const service of mesh.world.services) {
     const [only, ...more] = selected(service, mesh.world.deployments);
-    if (only === undefined || more.length > 0 || !backends.has(`${only.namespace}/${only.name}`)) continue;
-    texts.push(await mesh.overTcp(service, only));
+    const key = `${only?.namespace}/${only?.name}`;
+    if (only === undefined || more.length > 0 || !backends.has(key)) continue;
+    texts.push(JSON.stringify(withoutCircuit(service)));
+    if (reset.has(key)) texts.push(await mesh.overTcp(service, only));
   }
   return texts;
 }
 
-/** The echo server resets the connection of a simulated failure that is to have no status. */
-const wantsReset = ({ request }: Step): boolean =>
-  /^\/retry\//.test(request?.path ?? "") &&
-  /[?&]succeedAfter=/.test(request?.path ?? "") &&
-  !/[?&]responseCode=/.test(request?.path ?? "");
+function backendOf({ expect, via, target }: Step): readonly string[] {
+  const namespace = expect?.namespace ?? via?.gateway.split("/")[0] ?? target?.namespace ?? "default";
+  return expect?.backend === undefined ? [] : [`${namespace}/${expect.backend}`];
+}
 
-/** Takes back what the case has changed, newest first. */
+/** The echo server fails at such a path until it has been tried often enough. */
+const simulatesFailure = (path = ""): boolean => path.startsWith("/retry/") && /[?&]succeedAfter=/.test(path);
+
+/** A simulated failure that is to have no status is a connection that is reset. */
+const wantsReset = (path = ""): boolean => !/[?&]responseCode=/.test(path);
+
+/** Leaves the mesh as the case found it. */
 async function tidied({ changes, mesh }: Running): Promise<string | undefined> {
   try {
-    for (const revision of [...changes].reverse()) if (revision !== undefined) await mesh.undo(revision);
+    await mesh.takeBack(changes);
     return undefined;
   } catch (error) {
     return `the manifests cannot be deleted again: ${messageOf(error)}`;

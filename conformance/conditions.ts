@@ -1,4 +1,4 @@
-import { gatewayOf, notAttached, parentRefsOf } from "./attachment.ts";
+import { notAttached } from "./attachment.ts";
 import { Failure } from "./failure.ts";
 import type { Manifest, Step } from "./format.ts";
 import { keyOf } from "./manifests.ts";
@@ -45,6 +45,7 @@ export function wantedBy(step: Step): Wanted | undefined {
   const said = step.condition ?? (step.args as { condition?: unknown } | undefined)?.condition;
   if (said !== undefined) return said as Wanted;
   const heading = [...(step.path ?? []), step.name ?? ""].join(" ");
+  if (/\bunresolved\b/i.test(heading)) return { type: "ResolvedRefs", status: "False" };
   if (/PartiallyInvalid/.test(heading)) return { type: "PartiallyInvalid", status: "True" };
   const named = Object.entries(reasons)
     .flatMap(([type, all]) => all.map((reason) => ({ type, reason })))
@@ -62,8 +63,7 @@ export function wantedBy(step: Step): Wanted | undefined {
 }
 
 /** What it must be of a route at a Gateway, where nobody says: what its attachment is. */
-export function impliedBy(run: Running, step: Step, route: Manifest, gateway: Manifest): Wanted {
-  if (/unresolved/i.test((step.path ?? []).join(" "))) return { type: "ResolvedRefs", status: "False" };
+export function impliedBy(run: Running, route: Manifest, gateway: Manifest): Wanted {
   const reason = notAttached(route, gateway, run.all("Namespace"));
   return reason === undefined
     ? { type: "Accepted", status: "True" }
@@ -108,17 +108,17 @@ export function mustHave(where: string, conditions: readonly Condition[], wanted
 const shown = ({ type, status, reason }: Wanted): string =>
   [type, status ?? "", reason === undefined ? "" : `(${reason})`].filter((part) => part !== "").join(" ");
 
-/** Passes if a route has a condition at every parent that leads to one of these Gateways. */
+/** Passes if a route has a condition at each of these Gateways, all of which it names as parents. */
 export async function routeMustHave(
   run: Running,
   route: Manifest,
   gateways: readonly Manifest[],
   wantedAt: (gateway: Manifest) => Wanted,
 ): Promise<void> {
+  if (gateways.length === 0)
+    throw new Failure(`HTTPRoute ${keyOf(route)}: expected a Gateway as parent, found none`);
   const status = await statusOf(run, "HTTPRoute", keyOf(route));
-  const refs = parentRefsOf(route).map((ref) => gatewayOf(route, ref));
-  const concerned = gateways.filter((gateway) => refs.includes(keyOf(gateway)));
-  for (const gateway of concerned) {
+  for (const gateway of gateways) {
     const wanted = wantedAt(gateway);
     const parents = parentsTo(status, route, keyOf(gateway));
     const where = `HTTPRoute ${keyOf(route)} at ${keyOf(gateway)}`;

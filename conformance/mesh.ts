@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto";
+import type { ChangeAnswer } from "@tulle/control/api/contract.ts";
 import { runInWorkerd } from "@tulle/mesh-runtime/testing";
 import { ControlClient } from "./control-client.ts";
-import type { Suite } from "./format.ts";
+import type { Manifest, Suite } from "./format.ts";
 import {
   applied,
   type Deployment,
   isPolicy,
   type KubernetesService,
+  keyOf,
   selected,
   type World,
   worldOf,
@@ -26,6 +28,12 @@ import { edgeName, podWorker, workersOf } from "./workers.ts";
 
 type Runtime = Awaited<ReturnType<typeof runInWorkerd>>;
 
+/** A change of policy, and the documents that it wrote or deleted. */
+export interface Changed {
+  readonly revision: number;
+  readonly documents: readonly { readonly kind: string; readonly key: string }[];
+}
+
 /** How often a worker is asked before it counts as one that does not follow. */
 const mostReports = 400;
 
@@ -39,6 +47,8 @@ export class ConformanceMesh implements AsyncDisposable {
   readonly #relays = new Map<string, Relay>();
   /** The revision that the last change made. */
   #revision = 0;
+  /** Texts of the base, by kind and name. */
+  readonly #base = new Map<string, string>();
   /** The newest revision that each worker was seen to run. */
   readonly #followed = new Map<string, number>();
 
@@ -78,40 +88,59 @@ export class ConformanceMesh implements AsyncDisposable {
         kind === "Namespace" ? [metadata.name] : metadata.namespace === undefined ? [] : [metadata.namespace],
       ),
     );
-    await this.apply(
-      [
-        ...openTo(namespaces),
-        ...workerServices(world, identities),
-        ...world.services.map((service) =>
-          meshService(service, selected(service, world.deployments), identities, byBinding),
-        ),
-      ].map((document) => JSON.stringify(document)),
-      "the workers of the run",
-    );
-    await this.apply(
-      base.filter(isPolicy).map((manifest) => applied(manifest, world.gateways)),
-      "the base of the suite",
-    );
+    const workers = [
+      ...openTo(namespaces),
+      ...workerServices(world, identities),
+      ...world.services.map((service) =>
+        meshService(service, selected(service, world.deployments), identities, byBinding),
+      ),
+    ].map((document) => JSON.stringify(document));
+    const policy = base.filter(isPolicy).map((manifest) => applied(manifest, world.gateways));
+    await this.apply(workers, "the workers of the run");
+    await this.apply(policy, "the base of the suite");
+    for (const text of [...workers, ...policy]) {
+      const manifest = JSON.parse(text) as Manifest;
+      this.#base.set(`${manifest.kind} ${keyOf(manifest)}`, text);
+    }
   }
 
-  /** Applies documents, all or nothing. @returns the revision, to be undone later; undefined if nothing changed */
-  async apply(texts: readonly string[], reason: string): Promise<number | undefined> {
-    if (texts.length === 0) return undefined;
-    const before = this.#revision;
-    const { revision } = await this.control.apply(texts, reason);
+  /** Applies documents, all or nothing. */
+  async apply(texts: readonly string[], reason: string): Promise<Changed> {
+    if (texts.length === 0) return { revision: this.#revision, documents: [] };
+    return this.#changed(await this.control.apply(texts, reason));
+  }
+
+  /** Deletes a document. */
+  async remove(kind: string, key: string): Promise<Changed> {
+    return this.#changed(await this.control.remove(kind, key));
+  }
+
+  #changed({ revision, changes }: ChangeAnswer): Changed {
     this.#revision = revision;
-    return revision === before ? undefined : revision;
+    const documents = changes.filter(({ action }) => action !== "unchanged");
+    return {
+      revision,
+      documents: documents.map((one) => ({ kind: one.kind, key: `${one.namespace}/${one.name}` })),
+    };
   }
 
-  /** Deletes a document. @returns the revision, to be undone later */
-  async remove(kind: string, key: string): Promise<number> {
-    this.#revision = (await this.control.remove(kind, key)).revision;
-    return this.#revision;
-  }
-
-  /** Takes a revision back. */
-  async undo(revision: number): Promise<void> {
-    this.#revision = (await this.control.undo(revision)).revision;
+  /** Leaves the documents of these changes, oldest first, as they were in the base. */
+  async takeBack(changes: readonly Changed[]): Promise<void> {
+    const [only, ...more] = changes.filter(({ documents }) => documents.length > 0);
+    if (only === undefined) return;
+    if (more.length === 0) {
+      this.#changed(await this.control.undo(only.revision));
+      return;
+    }
+    const touched = new Map(
+      changes.flatMap(({ documents }) => documents.map((one) => [`${one.kind} ${one.key}`, one])),
+    );
+    const before = [...touched.keys()].flatMap((name) => this.#base.get(name) ?? []);
+    await this.apply(before, "the base of the suite");
+    for (const [name, { kind, key }] of touched) {
+      const isThere = !this.#base.has(name) && (await this.control.document(kind, key)) !== undefined;
+      if (isThere) await this.remove(kind, key);
+    }
   }
 
   /** Resolves when these workers run the newest revision. */

@@ -2,7 +2,7 @@ import { gatewayOf, parentRefsOf } from "./attachment.ts";
 import { Failure } from "./failure.ts";
 import type { Case, Manifest, Step } from "./format.ts";
 import { keyOf } from "./manifests.ts";
-import type { ConformanceMesh } from "./mesh.ts";
+import type { Changed, ConformanceMesh } from "./mesh.ts";
 
 /** A case under way: what its steps look at, and what earlier ones have said. */
 export class Running {
@@ -13,8 +13,8 @@ export class Running {
   #accepted: Step | undefined;
   /** Requests sent so far. */
   requests = 0;
-  /** Revisions that the case has made, oldest first; undefined for what changed nothing. */
-  readonly changes: (number | undefined)[] = [];
+  /** What the case has changed, oldest first. */
+  readonly changes: Changed[] = [];
 
   constructor(mesh: ConformanceMesh, test: Case, base: readonly Manifest[]) {
     this.mesh = mesh;
@@ -70,6 +70,14 @@ export class Running {
       parentRefsOf(route).flatMap((ref) => gatewayOf(route, ref) ?? []),
     );
     return [...new Set(parents)].map((key) => this.document("Gateway", key));
+  }
+
+  /** The Gateways at which an assertion looks at a route: the one that the step is about, if it is a parent; or all parents. */
+  parentsOf(step: Step, route: Manifest): readonly Manifest[] {
+    const keys = new Set(parentRefsOf(route).flatMap((ref) => gatewayOf(route, ref) ?? []));
+    const about = step.parent?.gateway ?? this.#acceptedFor(step)?.parent?.gateway;
+    const looked = about !== undefined && keys.has(about) ? [about] : [...keys];
+    return this.all("Gateway").filter((gateway) => looked.includes(keyOf(gateway)));
   }
 
   /** The step before that accepted routes, if the assertion stands under the same heading. */

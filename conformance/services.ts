@@ -91,6 +91,13 @@ export function workerServices(
   return [...pods, ...ways];
 }
 
+/** Lets a Service fail as often as it likes. */
+export const withoutCircuit = ({ namespace, name }: KubernetesService): MeshDocument =>
+  document("TrafficPolicy", namespace, `fails-on-purpose-${name}`, {
+    targetRefs: [{ kind: "Service", name }],
+    circuit: { enabled: false },
+  });
+
 /** Lets everybody call everybody in these namespaces: what is looked at here is routing. */
 export const openTo = (namespaces: Iterable<string>): readonly MeshDocument[] =>
   [...namespaces].map((namespace) =>
