@@ -79,7 +79,12 @@ export const mirrored = <Recipient>({ random, carry, dropped }: MirroredPorts<Re
           continue;
         }
         const own: Message = { ...from, headers: new Fields(from.headers), body: null };
-        background.run(carry({ message: own, body: shared, recipient, ruleName, cause, background }));
+        try {
+          background.run(carry({ message: own, body: shared, recipient, ruleName, cause, background }));
+        } catch {
+          // The runtime takes no more work for this request, which is on its way and must not hear of it.
+          dropped();
+        }
       }
     };
     const answer = next({ ...exchange, message: { ...message, body: main }, copyTo });

@@ -227,6 +227,17 @@ describe("a copy that cannot be made is dropped and counted, and the request goe
   });
 });
 
+test("a runtime that takes no more work in the background harms no request", async () => {
+  const { answer, dropped } = through({
+    matched: mirroring(to("shop/v2")),
+    carry: () => {
+      throw new TypeError("no more work");
+    },
+  });
+  expect((await answer).ok).toBe(true);
+  expect(dropped()).toBe(1);
+});
+
 test("the body of a stream reaches every copy whole, and the request as it comes", async () => {
   const body = new Blob(["streamed"]).stream();
   const { copies, answer, reached } = through({
