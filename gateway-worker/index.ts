@@ -4,5 +4,5 @@ import { enter } from "./gateway.ts";
 
 /** The way into the mesh from outside. */
 export default {
-  fetch: (request, env) => enter(request, meshOf(env), limitsOf(env)),
+  fetch: (request, env) => enter(request, meshOf(env, request), limitsOf(env)),
 } satisfies ExportedHandler<GatewayEnv>;

@@ -26,6 +26,7 @@ export type { ColdStart } from "./member.ts";
 export { type Call, createMesh, type Mesh, type MeshPorts } from "./mesh.ts";
 export type { Loaded, LoadedDestination } from "./policy/loaded.ts";
 export { entering } from "./routing/listeners.ts";
+export type { Here } from "./routing/words.ts";
 export { type Ids, randomIds } from "./telemetry/ids.ts";
 export type { TraceContext } from "./telemetry/words.ts";
 export type * from "./workload-contract.ts";

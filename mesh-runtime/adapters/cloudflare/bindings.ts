@@ -10,6 +10,10 @@ export interface MeshBindings {
   readonly TULLE_ROOT?: string;
   /** `namespace/name` of this workload: only for a start without control. */
   readonly TULLE_WORKLOAD?: string;
+  /** Where this worker runs, for callees that have endpoints in several places. @default not known */
+  readonly TULLE_REGION?: string;
+  /** Its zone there. @default the Cloudflare location, such as `FRA` */
+  readonly TULLE_ZONE?: string;
 }
 
 /** What to add to `wrangler.toml` when the binding to control is missing. */

@@ -129,7 +129,7 @@ function arrive<Env extends object>(
   ctx: ExecutionContext,
   app: (request: Request, env: Env) => Response | Promise<Response>,
 ): Promise<Response> {
-  const live = meshOf(env);
+  const live = meshOf(env, request);
   takeOverFetch(live);
   const arrival: Arrival = {
     request,

@@ -51,6 +51,7 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     ...(settings.joinToken === undefined ? {} : { joinToken: settings.joinToken }),
     workload: settings.workload,
     uuid: nonce,
+    here: () => settings.here,
     log: (line) => console.log(line),
     crashed: (error) => console.error(error),
   });

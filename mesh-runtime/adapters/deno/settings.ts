@@ -1,4 +1,4 @@
-import type { PublicJwk } from "../../index.ts";
+import type { Here, PublicJwk } from "../../index.ts";
 
 export interface ServeOptions {
   /** Address of control. @default the variable TULLE_URL */
@@ -22,6 +22,8 @@ export interface Settings {
   readonly workload: string;
   readonly joinToken: string | undefined;
   readonly rootJwk: PublicJwk | undefined;
+  /** Where this process runs, as far as anybody says. */
+  readonly here: Here | undefined;
   readonly port: number;
   readonly hostname: string;
   readonly signal: AbortSignal | undefined;
@@ -60,10 +62,19 @@ export function settingsOf(options: ServeOptions, variable: (name: string) => st
     workload: service.includes("/") ? service : `default/${service}`,
     joinToken: options.joinToken ?? variable("TULLE_JOIN_TOKEN"),
     rootJwk: options.rootJwk,
+    here: hereOf(variable),
     port,
     hostname: options.hostname ?? variable("HOST") ?? "127.0.0.1",
     signal: options.signal,
   };
+}
+
+/** Deno Deploy says its region in `DENO_REGION`. */
+function hereOf(variable: (name: string) => string | undefined): Here | undefined {
+  const region = variable("TULLE_REGION") ?? variable("DENO_REGION");
+  const zone = variable("TULLE_ZONE");
+  if (!region && !zone) return undefined;
+  return { ...(region ? { region } : {}), ...(zone ? { zone } : {}) };
 }
 
 const isSafe = ({ protocol, hostname }: URL): boolean =>

@@ -20,6 +20,7 @@ import { backendName } from "./mirror.ts";
 import { parentRefs } from "./parent-refs.ts";
 import { retry, timeouts } from "./route-limits.ts";
 import { match } from "./route-match.ts";
+import { sessionPersistence } from "./session-persistence.ts";
 
 const backendFilters = checked(list(filter, 0, 16), (filters) => filterFaults(filters, []));
 
@@ -43,7 +44,10 @@ const rule = checked(
     ),
     timeouts: about(optional(timeouts), "How long it may take."),
     retry: about(optional(retry), "What is tried again."),
-    sessionPersistence: unsupported("not supported yet; remove it"),
+    sessionPersistence: about(
+      optional(sessionPersistence),
+      "Requests of one session go to one backend, and to one endpoint of it, whatever the weights.",
+    ),
   }),
   function* ({ matches, filters = [], backendRefs = [] }): Generator<Fault> {
     yield* filterFaults(filters, ["filters"]);

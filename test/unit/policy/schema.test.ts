@@ -283,9 +283,9 @@ describe("a wrong HTTPRoute is refused at its line", () => {
     ["attempts: 2", "attempts: 0", "26 spec.rules[0].retry.attempts", "found 0."],
     [
       "- name: canary",
-      "- name: canary\n      sessionPersistence: {}",
-      "12 spec.rules[0].sessionPersistence",
-      "not supported yet",
+      "- name: canary\n      sessionPersistence: { type: IP }",
+      "12 spec.rules[0].sessionPersistence.type",
+      "one of Cookie, Header",
     ],
     [
       "  rules:\n",
