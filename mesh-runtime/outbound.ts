@@ -115,7 +115,7 @@ function delivered(ports: OutboundPorts): Step<Underway, Answer> {
       .through(located<LoadedDestination>(ports))
       // our credential and a fresh proof; 503 mesh-not-ready, 413 body-too-large
       .through(signed(ports))
-      // one try on the wire; 503 unreachable, 500 no-backend
+      // one try on the wire; 503 unreachable
       .to(transported(ports))
   );
 }

@@ -22,10 +22,11 @@ export const transported =
     const { key } = recipient.settings;
     const address = recipient.endpoint?.address;
     if (address === undefined) {
+      // A backend that is there and has nobody to answer: 503 (Gateway API `HTTPRouteRule.backendRefs`).
       return no({
-        kind: "no-backend",
+        kind: "unreachable",
         destination: key,
-        rule: "",
+        delivered: false,
         detail: `${key} has no endpoint: it only routes to others`,
       });
     }

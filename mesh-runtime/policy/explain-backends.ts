@@ -53,16 +53,18 @@ function outlookOf(
     url: own.message.url.href,
     endpoints: [],
   };
-  const none = (detail: string): Outlook => ({
-    ...common,
-    ending: refused({ kind: "no-backend", destination, rule: matched?.rule.name ?? "", detail }),
-  });
+  const ends = (refusal: Refusal): Outlook => ({ ...common, ending: refused(refusal) });
+  const none = (detail: string): Outlook =>
+    ends({ kind: "no-backend", destination, rule: matched?.rule.name ?? "", detail });
   if (unusable !== undefined) return none(`${service} cannot be used: ${unusable}`);
   if (own.answered !== undefined) return { ...common, ending: own.answered };
   if (there === undefined) return none(`${service} is not known here`);
   const visits = recipientsOf(there).map((recipient) => visit(loaded, recipient, own.message, surroundings));
   const [first] = visits;
-  if (first === undefined) return none(`${service} has no endpoint: it only routes to others`);
+  if (first === undefined) {
+    const detail = `${service} has no endpoint: it only routes to others`;
+    return ends({ kind: "unreachable", destination: service, delivered: false, detail });
+  }
 
   const { circuit: policy, retryConstraint } = there.settings.traffic;
   const seen = surroundings.circuit(service);

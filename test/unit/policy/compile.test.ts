@@ -258,10 +258,10 @@ describe("routes of a Service", () => {
     ]);
   });
 
-  test("attached twice count once", () => {
+  test("attached twice, with and without its namespace, count once", () => {
     const twice = route("r", "name: web", to("a", "/a")).replace(
       "parentRefs: [",
-      "parentRefs: [{kind: Service, name: web}, ",
+      "parentRefs: [{kind: Service, name: web, namespace: default}, ",
     );
     expect(names(destination("default/web", "default/payments", ...shop, twice))).toHaveLength(1);
   });
@@ -284,10 +284,10 @@ describe("routes of a Service", () => {
     expect(Object.keys(payments.portRules ?? {})).toEqual(["80"]);
   });
 
-  test("attached to a port and to all ports are for all", () => {
+  test("attached to a port and, with the namespace written, to all ports are for all", () => {
     const both = route("r", "name: web, port: 80", to("a", "/a")).replace(
       "parentRefs: [",
-      "parentRefs: [{kind: Service, name: web}, ",
+      "parentRefs: [{kind: Service, name: web, namespace: default}, ",
     );
     const web = destination("default/web", "default/web", ...shop, both);
     expect(names(web)).toHaveLength(1);

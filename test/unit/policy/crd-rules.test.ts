@@ -164,12 +164,14 @@ describe("a document that breaks a rule is refused at its place", () => {
       '""',
       `${label63}a.example`,
       `${label63}.${label63}.${label63}.${"a".repeat(62)}`,
-    ].map((name) => [
-      `the hostname ${name}`,
-      hostnames([name]),
-      "7 spec.hostnames[0]",
-      "a host name such as",
-    ]),
+    ].map(
+      (name): Case => [
+        `the hostname ${name}`,
+        hostnames([name]),
+        "7 spec.hostnames[0]",
+        "a host name such as",
+      ],
+    ),
     ["17 rules", rules(17), "6 spec.rules", "a list of 1 to 16"],
     ["no rules", route("  parentRefs: [{ name: g }]\n  rules: []\n"), "6 spec.rules", "an empty list"],
     ["65 matches in a rule", rules(1, () => matches(65)), "7 spec.rules[0].matches", "a list of 1 to 64"],

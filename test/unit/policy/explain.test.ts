@@ -13,6 +13,7 @@ import { destinationTable } from "../../../mesh-runtime/policy/port-table.ts";
 import { pathMatches } from "../../../mesh-runtime/routing/path-match.ts";
 import { advantage, compareMatches, inPrecedence } from "../../../mesh-runtime/routing/precedence.ts";
 import { routeMatches } from "../../../mesh-runtime/routing/route-match.ts";
+import { sessionHeader } from "../../../mesh-runtime/routing/session.ts";
 import { split } from "../../../mesh-runtime/routing/split.ts";
 import type { RouteMatch, Rule } from "../../../mesh-runtime/routing/words.ts";
 import { anyRequest, anyRules, crowdedRequest, crowdedRules } from "../routing/any.ts";
@@ -76,7 +77,9 @@ async function loadedAs(key: string): Promise<Loaded> {
   return result.value;
 }
 
+const now = Date.UTC(2026, 10, 23);
 const surroundings: Surroundings = {
+  now,
   access: (spiffeId) => {
     const inbound = [...snapshots.values()].find((one) => one.spiffeId === spiffeId)?.inbound;
     return inbound && { mode: inbound.mode, rules: inbound.authorization };
@@ -377,7 +380,7 @@ describe("backends", () => {
       "1 - 500 no-backend: no backend of the rule has weight",
     ]);
     expect(endings(asWeb("http://empty/"))).toEqual([
-      "1 default/empty 500 no-backend: default/empty has no endpoint: it only routes to others",
+      "1 default/empty 503 unreachable: default/empty has no endpoint: it only routes to others",
     ]);
   });
 
@@ -435,6 +438,87 @@ describe("a request from outside", () => {
     expect(endings(fromOutside("http://other.example.com/buy"))).toEqual([
       "1 - 404 no-route: no rule of default/public/shop matches",
     ]);
+  });
+});
+
+describe("a session", () => {
+  const session = {
+    type: "Header",
+    name: "x-session",
+    lifetime: "Session",
+    absoluteTimeoutMs: 60_000,
+  } as const;
+  const kept = rule("HTTPRoute/default/kept/0", [match(prefix("/"))], {
+    backends: [backend("default/v1", { weight: 1 }), backend("default/v2", { weight: 0 })],
+    session,
+  });
+  const saying = (since: number) => {
+    const taken = { service: "default/v2", endpoint: "V2" };
+    const { value } = sessionHeader(new Headers(), session, kept.name, taken, since, false);
+    return atService([kept], question("http://shop/", { headers: { "x-session": value } }));
+  };
+
+  test("that is known takes the request where it was before, whatever the weights", () => {
+    const answer = saying(now - 1_000);
+    expect(answer).toMatchObject({ session, pinned: { service: "default/v2", endpoint: "V2" } });
+    expect(endings(answer)).toEqual(["1 default/v2 reached"]);
+  });
+
+  test("that has ended does not", () => {
+    const answer = saying(now - 60_000);
+    expect(answer).not.toHaveProperty("pinned");
+    expect(endings(answer)).toEqual(["1 default/v1 reached"]);
+  });
+});
+
+describe("several endpoints", () => {
+  const several = compile(
+    documents(
+      service("web"),
+      service("here"),
+      service("there"),
+      service(
+        "both",
+        "{endpoints: [{service: here, weight: 3}, {service: there, priority: 1, locality: {region: weur}}]}",
+      ),
+      policy("AuthorizationPolicy", "here", "{targetRefs: [{kind: Service, name: here}], rules: [{}]}"),
+      policy(
+        "TrafficPolicy",
+        "both",
+        "{targetRefs: [{kind: Service, name: both}], loadBalancing: {algorithm: RingHash, hashOn: {header: X-User}}}",
+      ),
+    ),
+  );
+
+  test("are told each with who answers there and whether it lets the caller in, and how one is chosen", async () => {
+    const text = canonicalJson(several.get("default/web"));
+    const result = await load(text, { epoch: 1, digest: await digestOf(text) }, "default/web");
+    if (!result.ok) throw new Error(result.reason);
+    const both = result.value.destination("default/both");
+    if (both === undefined) throw new Error("there is no service with two endpoints");
+    const answer = explainCall(result.value, both, question("http://both/"), {
+      ...surroundings,
+      access: (spiffeId) => {
+        const inbound = [...several.values()].find((one) => one.spiffeId === spiffeId)?.inbound;
+        return inbound && { mode: inbound.mode, rules: inbound.authorization };
+      },
+    });
+    expect(answer.backends).toMatchObject([
+      {
+        balancing: "RingHash by the header x-user, the nearest first",
+        endpoints: [
+          {
+            name: "here",
+            weight: 3,
+            spiffeId: "spiffe://mesh.local/ns/default/sa/here",
+            access: { allowed: true, rule: "AuthorizationPolicy/default/here/0" },
+          },
+          { name: "there", priority: 1, locality: { region: "weur" }, access: { allowed: false } },
+        ],
+      },
+    ]);
+    expect(endings(answer)).toEqual(["1 default/both reached"]);
+    expect(answer.notes).toEqual(["Of default/both, there would not let the caller in."]);
   });
 });
 
