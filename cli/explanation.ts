@@ -52,13 +52,14 @@ function endingText(paint: Paint, { share, service, fate }: Ending): string {
   }
 }
 
-function summary({ addressed, rule, candidates, session }: Explanation): readonly Said[] {
+function summary({ addressed, rule, candidates, session, pinned }: Explanation): readonly Said[] {
   const winner = candidates.find(({ fate }) => fate.kind === "wins");
   const by = winner === undefined ? "" : `, by ${winner.match}`;
   return [
     ["means", addressedText(addressed)],
     ["rule", rule === undefined ? "none" : `${rule}${by}`],
     ...(session === undefined ? [] : [["session", sessionText(session)] as const]),
+    ...(pinned === undefined ? [] : [["pinned", pinnedText(pinned)] as const]),
   ];
 }
 
@@ -88,6 +89,9 @@ function sessionText({
   const stays = type === "Cookie" && lifetime === "Session" ? ", until the browser is closed" : "";
   return `${type.toLowerCase()} ${name} keeps a session at one backend and endpoint${stays}${end}`;
 }
+
+const pinnedText = ({ service, endpoint }: NonNullable<Explanation["pinned"]>): string =>
+  `the session of this request is at ${service}${endpoint === undefined ? "" : `, endpoint ${endpoint}`}, whatever the weights`;
 
 function candidatesText(terminal: Pick<Terminal, "paint">, answer: Explanation): string | undefined {
   const { candidates, omitted } = answer;
@@ -180,10 +184,19 @@ function circuitText(paint: Paint, { policy, seen }: NonNullable<Outlook["circui
   return `${now}; opens at ${rows}, or at ${rate}`;
 }
 
+function budgetText(budget: NonNullable<Explanation["limits"]>["retry"]["budget"]): readonly string[] {
+  if (budget === undefined) return [];
+  const { ratio, reservePerSecond } = budget;
+  const beside =
+    reservePerSecond === undefined ? "" : `, and ${reservePerSecond} a second of this rule in any case`;
+  return [`${sharePercent(ratio)} of the requests may be retries${beside}`];
+}
+
+const sayers = { route: "the route", destination: "the destination's policy", mesh: "the mesh's default" };
+
 function limitsOf(limits: NonNullable<Explanation["limits"]>, backends: readonly Outlook[]): readonly Said[] {
   const { requestTimeoutMs, tryTimeoutMs, retry, maxInFlight } = limits;
-  const from = ({ from: said }: { readonly from: "route" | "destination" }): string =>
-    said === "route" ? "the route" : "the destination's policy";
+  const from = ({ from: said }: { readonly from: keyof typeof sayers }): string => sayers[said];
   const { attempts, codes, afterAnswer } = retry;
   const pause = `pauses up to ${durationText(retry.backoffBaseMs)}, growing to ${durationText(retry.backoffMaxMs)}`;
   const after = afterAnswer.retried
@@ -204,7 +217,7 @@ function limitsOf(limits: NonNullable<Explanation["limits"]>, backends: readonly
     ["timeout", `${durationText(requestTimeoutMs.value)} for all tries (${from(requestTimeoutMs)})`],
     ["each try", `${durationText(tryTimeoutMs.value)} (${from(tryTimeoutMs)})`],
     ["retries", tries],
-    ["budget", [`${sharePercent(retry.budgetRatio)} of the requests may be retries`, ...budgets].join("\n")],
+    ["budget", [...budgetText(retry.budget), ...budgets].join("\n")],
     ["in flight", `${count(maxInFlight, "request")} at once from one isolate`],
   ];
 }

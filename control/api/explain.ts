@@ -184,12 +184,13 @@ async function withCircuits(
     services.flatMap(({ spiffeId, virtual, access }) => (virtual ? [] : [[spiffeId, access] as const])),
   );
   const access: Surroundings["access"] = (spiffeId) => judges.get(spiffeId);
-  const { backends } = explained({ access, circuit: () => undefined });
+  const now = Date.now();
+  const { backends } = explained({ now, access, circuit: () => undefined });
   const asked = backends.filter(({ endpoints }) => endpoints.length > 0).map(({ service }) => service);
   const seen = new Map(
     await inTurns([...new Set(asked)], async (service) => [service, await circuitOf(env, service)] as const),
   );
-  return ok({ epoch, ...explained({ access, circuit: (service) => seen.get(service) }) });
+  return ok({ epoch, ...explained({ now, access, circuit: (service) => seen.get(service) }) });
 }
 
 async function circuitOf(env: Env, service: string): Promise<CircuitSeen | undefined> {

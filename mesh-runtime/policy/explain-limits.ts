@@ -1,36 +1,54 @@
 import type { Message } from "../foundation/exchange.ts";
+import { everyBackend, type Paying, purseOf } from "../resilience/purse.ts";
+import { reservePerSecond } from "../resilience/retry-budget.ts";
 import { backoffOf, mayRetry, retriesAllowed } from "../resilience/retry-policy.ts";
 import type { RetryPolicy, TrafficSettings } from "../resilience/words.ts";
 import type { RouteRetry, Rule } from "../routing/words.ts";
 import type { Limits, Setting } from "./explanation.ts";
 
+/** What holds where a rule says nothing, and who said it. */
+export interface Fallback {
+  readonly traffic: TrafficSettings;
+  readonly by: "destination" | "mesh";
+}
+
 /**
- * What bounds a request: what its rule says, and for the rest what holds for the destination that was asked
- * for. Whether an answer is tried again is what `mayRetry` says while budget, credits and time last.
+ * What bounds a request: what its rule says, and for the rest what holds where it is addressed. Whether an
+ * answer is tried again is what `mayRetry` says while budget, credits and time last.
  */
 export function limitsOf(
-  rule: Pick<Rule, "requestTimeoutMs" | "backendTimeoutMs" | "retry">,
-  traffic: TrafficSettings,
+  rule: Rule,
+  { traffic, by }: Fallback,
   { method, headers }: Pick<Message, "method" | "headers">,
+  policy: NonNullable<Paying["policy"]>,
 ): Limits {
-  const { retry: policy } = traffic;
+  const { retry } = traffic;
   const { retry: route } = rule;
-  const codes = setting(route?.codes, policy.codes);
-  const attempts = retriesAllowed(policy, route);
+  const setting = <Value>(said: Value | undefined, otherwise: Value): Setting<Value> =>
+    said === undefined ? { value: otherwise, from: by } : { value: said, from: "route" };
+  const paying: Paying = {
+    notes: { route: rule.name },
+    traffic,
+    retry: route,
+    backends: rule.backends,
+    policy,
+  };
+  const nonIdempotent = everyBackend(paying, (its) => its.retry.nonIdempotent);
+  const codes = setting(route?.codes, retry.codes);
   return {
     requestTimeoutMs: setting(rule.requestTimeoutMs, traffic.timeoutMs),
-    tryTimeoutMs: setting(rule.backendTimeoutMs, policy.perTryTimeoutMs),
+    tryTimeoutMs: setting(rule.backendTimeoutMs, retry.perTryTimeoutMs),
     retry: {
-      attempts: { value: attempts, from: route?.attempts === undefined ? "destination" : "route" },
+      attempts: { value: retriesAllowed(retry, route), from: route?.attempts === undefined ? by : "route" },
       codes,
-      budgetRatio: policy.budgetRatio,
+      ...budgetOf(paying),
       afterAnswer: afterAnswer(codes.value, (status) => {
         const decision = mayRetry({
           method,
           idempotencyKey: (headers.get("idempotency-key") ?? "") !== "",
           ended: { kind: "response", status, problem: undefined, retryAfterMs: undefined },
           attempt: 1,
-          policy,
+          policy: nonIdempotent ? { ...retry, nonIdempotent } : retry,
           route,
           credits: 1,
           budget: true,
@@ -41,10 +59,17 @@ export function limitsOf(
         });
         return decision.retry ? undefined : decision.reason;
       }),
-      ...pausesOf(policy, route),
+      ...pausesOf(retry, route),
     },
     maxInFlight: traffic.maxInFlight,
   };
+}
+
+function budgetOf(paying: Paying): Pick<Limits["retry"], "budget"> {
+  const purse = purseOf(paying);
+  if (purse === undefined) return {};
+  const ratio = paying.traffic.retry.budgetRatio;
+  return { budget: { ratio, ...(purse.rule === undefined ? {} : { reservePerSecond }) } };
 }
 
 function pausesOf(
@@ -53,10 +78,6 @@ function pausesOf(
 ): Pick<Limits["retry"], "backoffBaseMs" | "backoffMaxMs"> {
   const { backoffBaseMs, backoffMaxMs } = backoffOf(policy, route);
   return { backoffBaseMs, backoffMaxMs };
-}
-
-function setting<Value>(route: Value | undefined, destination: Value): Setting<Value> {
-  return route === undefined ? { value: destination, from: "destination" } : { value: route, from: "route" };
 }
 
 /** @param whyNot why an answer of this status is not tried again; undefined if it is */

@@ -2,12 +2,13 @@ import type { Message } from "../foundation/exchange.ts";
 import { ruleFor } from "../routing/cors.ts";
 import { hostIndex } from "../routing/host-match.ts";
 import type { RoutedRequest } from "../routing/route-match.ts";
-import type { Listener, Matched, Rule, Target } from "../routing/words.ts";
+import { pinnedIn } from "../routing/session.ts";
+import type { Listener, Matched, Pinned, Rule, Target } from "../routing/words.ts";
 import { meshTraffic } from "./defaults.ts";
 import { routesOf } from "./effective-rules.ts";
 import { type Leaving, outlooksOf, refused } from "./explain-backends.ts";
 import { filtered } from "./explain-filters.ts";
-import { limitsOf } from "./explain-limits.ts";
+import { type Fallback, limitsOf } from "./explain-limits.ts";
 import { candidatesOf } from "./explain-match.ts";
 import type { Addressed, Ending, Explanation, Outlook, Surroundings } from "./explanation.ts";
 import type { Loaded, LoadedDestination } from "./loaded.ts";
@@ -22,7 +23,7 @@ interface Place {
   readonly target: Target;
   /** Those that the target's table is made of; undefined where no route is attached. */
   readonly rules: readonly Rule[] | undefined;
-  readonly traffic: LoadedDestination["settings"]["traffic"];
+  readonly fallback: Fallback;
 }
 
 /**
@@ -50,7 +51,7 @@ export function explainCall(
     },
     target: destination,
     rules,
-    traffic: settings.traffic,
+    fallback: { traffic: settings.traffic, by: "destination" },
   });
 }
 
@@ -80,7 +81,7 @@ export function explainEntry(
     target,
     rules: bound?.rules ?? [],
     // What comes in at a gateway has no destination whose settings could hold.
-    traffic: meshTraffic,
+    fallback: { traffic: meshTraffic, by: "mesh" },
   });
 }
 
@@ -137,7 +138,7 @@ function found(
 
 type Decided = Pick<
   Explanation,
-  "filters" | "backends" | "limits" | "session" | "endings" | "served" | "notes"
+  "filters" | "backends" | "limits" | "session" | "pinned" | "endings" | "served" | "notes"
 >;
 
 function underRule(
@@ -146,7 +147,7 @@ function underRule(
   matched: Matched | undefined,
   rule: Rule,
   surroundings: Surroundings,
-  { target: { destination, listenerPort }, traffic }: Place,
+  { target: { destination, listenerPort }, fallback }: Place,
 ): Decided {
   const by = `a filter of ${rule.name}`;
   const own = filtered(message, rule.filters, { matched, listenerPort, by });
@@ -160,6 +161,8 @@ function underRule(
   const leaving: Leaving = { message: own.message, matched, destination, listenerPort };
   const backends = outlooksOf(loaded, rule.backends, leaving, surroundings);
   const weighted = backends.filter(({ weight }) => weight > 0);
+  const pinned = pinnedBy(rule, destination, own.message, surroundings.now);
+  const kept = pinned && backends[rule.backends.indexOf(pinned.backend)];
   const fate = refused({
     kind: "no-backend",
     destination,
@@ -169,11 +172,38 @@ function underRule(
   return {
     filters: own.steps,
     backends,
-    limits: limitsOf(rule, traffic, message),
+    limits: limitsOf(rule, fallback, message, loaded),
     ...(rule.session === undefined ? {} : { session: rule.session }),
-    ...ended(weighted.length === 0 ? [{ share: 1, fate }] : weighted.map(endingOf)),
-    notes: notesOn(weighted),
+    ...(pinned === undefined ? {} : { pinned: placeOf(pinned, kept) }),
+    ...ended(
+      kept !== undefined
+        ? [endingOf({ ...kept, share: 1 })]
+        : weighted.length === 0
+          ? [{ share: 1, fate }]
+          : weighted.map(endingOf),
+    ),
+    notes: notesOn(kept === undefined ? weighted : [kept]),
   };
+}
+
+/** Where the session of a request is, as `persisted` finds it. */
+function pinnedBy(
+  { name, session, backends }: Rule,
+  destination: string,
+  { headers }: Message,
+  now: number,
+): Pinned | undefined {
+  if (session === undefined) return undefined;
+  // Services without routes have a rule of one name each.
+  return pinnedIn(headers, session, name === "default" ? destination : name, backends, now);
+}
+
+function placeOf(
+  { backend, isEndpoint }: Pinned,
+  outlook: Outlook | undefined,
+): Explanation["pinned"] & object {
+  const endpoint = outlook?.endpoints.find(({ name }) => isEndpoint(name))?.name;
+  return { service: backend.service, ...(endpoint === undefined ? {} : { endpoint }) };
 }
 
 const endingOf = ({ share, service, ending }: Outlook): Ending => ({ share, service, fate: ending });

@@ -33,6 +33,8 @@ export interface Explanation {
   /** Absent where no backend is asked. */
   readonly limits?: Limits;
   readonly session?: SessionSettings;
+  /** Where the requests of this one's session go, whatever the weights; absent without a session that is known. */
+  readonly pinned?: { readonly service: ServiceKey; readonly endpoint?: string };
   /** How the first try ends: shares that add up to 1. */
   readonly endings: readonly Ending[];
   /** The share of requests that is not refused, in [0, 1]: it reaches a backend, or is answered as the route says. */
@@ -173,10 +175,10 @@ export interface Ending {
   readonly fate: Fate;
 }
 
-/** A setting, and which document said it. */
+/** A setting, and who said it: the route, the policy of the destination, or at a gateway the mesh's defaults. */
 export interface Setting<Value> {
   readonly value: Value;
-  readonly from: "route" | "destination";
+  readonly from: "route" | "destination" | "mesh";
 }
 
 /** What bounds the request. Milliseconds; 0: none. */
@@ -189,8 +191,13 @@ export interface Limits {
     /** Tries beyond the first. */
     readonly attempts: Setting<number>;
     readonly codes: Setting<readonly number[]>;
-    /** Share of requests that may be retries, in [0, 1]. */
-    readonly budgetRatio: number;
+    /** Out of what retries are paid; absent where every backend has a budget of its own. */
+    readonly budget?: {
+      /** Share of requests that may be retries, in [0, 1]. */
+      readonly ratio: number;
+      /** So many a second are let through beside it, because the route itself promises retries. */
+      readonly reservePerSecond?: number;
+    };
     /** Whether an answer with one of the codes is tried again, and why not. */
     readonly afterAnswer: { readonly retried: boolean; readonly reason: string };
     /** The pause before the n-th further try is at most the base times 2^n - 1, and the maximum. */
@@ -203,6 +210,8 @@ export interface Limits {
 
 /** What an explanation needs to know beside the caller's own policy. */
 export interface Surroundings {
+  /** Milliseconds since the Unix epoch: sessions end. */
+  readonly now: number;
   /** How a workload judges its callers, by its SPIFFE ID; undefined for what is no workload of the mesh. */
   readonly access: (
     spiffeId: string,

@@ -34,7 +34,7 @@ export function withdraw(bucket: Bucket): Bucket | undefined {
 }
 
 /** What a rule that promises retries may spend where the share does not suffice, a second: Linkerd's and Finagle's ten. */
-const reservePerSecond = 10;
+export const reservePerSecond = 10;
 /** What the reserve holds at most, and at first: theirs of ten seconds. */
 const reserveCapacity = 100 * retryCost;
 

@@ -95,7 +95,7 @@ const answer: ExplainAnswer = {
     retry: {
       attempts: { value: 2, from: "route" },
       codes: { value: [503], from: "route" },
-      budgetRatio: 0.2,
+      budget: { ratio: 0.2, reservePerSecond: 10 },
       afterAnswer: {
         retried: false,
         reason: "it may have been processed, and the method is not idempotent",
@@ -169,7 +169,7 @@ What bounds it
   retries    up to 2 (the route) of what was not delivered
              not after an answer: it may have been processed, and the method is not idempotent
              pauses up to 25 ms, growing to 250 ms
-  budget     20% of the requests may be retries
+  budget     20% of the requests may be retries, and 10 a second of this rule in any case
   in flight  1024 requests at once from one isolate
 `.trimStart(),
     );

@@ -204,6 +204,8 @@ test.each<[words: string, code: number, answer: unknown]>([
   ["check", 0, has({ checks: list })],
   ["stat", 0, has({ edges: list, circuits: list })],
   ["circuits", 0, expect.arrayContaining([has({ state: "closed" })])],
+  ["routes payments", 0, has({ of: "default/payments", views: list })],
+  ["explain --from web http://payments/", 0, has({ rule: "HTTPRoute/default/payments/0", served: 1 })],
   ["get services", 0, expect.arrayContaining([has({ kind: "Service", name: "v1" })])],
   ["history --limit 1", 0, [has({ revision: 4 })]],
   ["apply -f half.yaml --dry-run", 0, has({ applied: false, revision: 4, changes: list })],

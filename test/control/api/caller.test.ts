@@ -68,8 +68,11 @@ describe("callerOf()", () => {
 
 describe("the table of access", () => {
   test("nothing that changes policy is open to viewers, and each role includes those before it", () => {
+    // A question too long for a URL.
+    const questions = ["POST /api/explain"];
     for (const [route, role] of Object.entries(access) as [string, Role][]) {
-      if (!route.startsWith("GET ")) expect(allows("viewer", role), route).toBe(false);
+      if (!route.startsWith("GET ") && !questions.includes(route))
+        expect(allows("viewer", role), route).toBe(false);
     }
     expect(roles.map((role) => allows("editor", role))).toEqual([true, true, false]);
   });
