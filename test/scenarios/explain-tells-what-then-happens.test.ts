@@ -36,6 +36,12 @@ const rules = `- name: rest
   matches: [{ path: { value: /deep } }]
   filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: /flat } } }]
   backendRefs: [{ name: a, port: 80 }]
+- name: shared
+  matches: [{ path: { value: /shared }, method: PUT }]
+  filters:
+    - { type: RequestMirror, requestMirror: { backendRef: { name: c, port: 80 } } }
+    - { type: CORS, cors: { allowOrigins: ["https://a.example"], allowMethods: [PUT] } }
+  backendRefs: [{ name: b, port: 80 }]
 - name: nobody
   matches: [{ path: { type: Exact, value: /nobody } }]
 - name: locked
@@ -124,7 +130,7 @@ function endOf({ endings, backends }: ExplainAnswer): string {
       return `${service?.replace("default/", "")} ${pathname}`;
     }
     case "answered":
-      return `${fate.status} ${fate.location}`;
+      return fate.location === undefined ? `${fate.status}` : `${fate.status} ${fate.location}`;
     case "refused":
       return `${fate.status} ${fate.problem}`;
     default:
@@ -139,7 +145,8 @@ async function happens(send: () => Promise<Response>): Promise<string> {
   const location = response.headers.get("location");
   if (location !== null) return `${response.status} ${location}`;
   const { status } = response;
-  return `${status} ${await word(Promise.resolve(response))}`;
+  const kind = await word(response);
+  return kind === `${status}` ? kind : `${status} ${kind}`;
 }
 
 /** The rules under which the requests of a test were counted. */
@@ -166,6 +173,11 @@ const calls: readonly (readonly [url: string, asked: Asked])[] = [
   ["http://shop/goods/17/photo", {}],
   ["http://shop/old/things?x=1", {}],
   ["http://shop/deep/down", {}],
+  ["http://shop/shared", { method: "PUT", headers: { origin: "https://a.example" } }],
+  [
+    "http://shop/shared",
+    { method: "OPTIONS", headers: { origin: "https://b.example", "access-control-request-method": "PUT" } },
+  ],
   ["http://shop/nobody", {}],
   ["http://shop/locked", {}],
   ["http://shop/virtual", {}],
@@ -227,7 +239,7 @@ describe("tulle", () => {
     const { views } = JSON.parse(listed.stdout) as RoutesAnswer;
     const counts = await countedRules("default/shop");
     for (const { rule, traffic } of views[0]?.rules ?? []) expect(traffic?.requests).toBe(counts.get(rule));
-    expect(views[0]?.rules.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(views[0]?.rules.map(({ rank }) => rank)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
     const narrow = await run("routes", "narrow", "--window", "5m");
     expect(narrow.stdout).toContain("HTTPRoute/default/narrow/0");
     expect(narrow.stderr).toContain("matched no rule");
