@@ -23,7 +23,9 @@ function textOf(on: HashOn, url: URL, headers: Asking["headers"]): string | unde
     case "query":
       return url.searchParams.get(on.name) ?? undefined;
     case "sourceAddress":
-      // Who came in at the gateway. A worker sees no connections, so a header is all that tells.
-      return headers.get("cf-connecting-ip") ?? headers.get("x-forwarded-for")?.split(",")[0]?.trim();
+      // Who came in at the gateway, which lets no client say it. A worker sees no connections, so a header is all there is.
+      return (
+        headers.get("x-forwarded-for")?.split(",")[0]?.trim() ?? headers.get("cf-connecting-ip") ?? undefined
+      );
   }
 }
