@@ -53,7 +53,7 @@ const spec = checked(
     ),
     virtual: about(
       optional(flag()),
-      "It has no worker and only routes to others; at least one HTTPRoute must be attached.",
+      "It has no worker and only routes to others; without an HTTPRoute that is attached to it, it answers 503.",
     ),
     binding: about(
       optional(bindingName()),
