@@ -1,12 +1,11 @@
 import { arrange, type Candidate, type Candidates, choose } from "./candidates.ts";
-import { patternMatches } from "./pattern.ts";
+import { type Matcher, matcherOf } from "./pattern.ts";
 import { prefixIndex } from "./prefix-index.ts";
 import type { RoutedRequest } from "./route-match.ts";
-import type { Pattern } from "./words.ts";
 
 /** The candidates of one expression. */
 interface Patterned {
-  readonly pattern: Pattern;
+  readonly matches: Matcher;
   /** Rank of the first of them. */
   readonly first: number;
   readonly candidates: Candidates;
@@ -31,7 +30,7 @@ export function patternIndex(expressions: Iterable<readonly Candidate[]>): Patte
     const segments = pattern.prefix.slice(0, Math.max(0, pattern.prefix.lastIndexOf("/")));
     const there = segments === "" ? anywhere : (bySegments.get(segments) ?? []);
     if (segments !== "") bySegments.set(segments, there);
-    there.push({ pattern, first: candidate.rank, candidates: arrange(candidates) });
+    there.push({ matches: matcherOf(pattern), first: candidate.rank, candidates: arrange(candidates) });
   }
   const under = prefixIndex([...bySegments].map(([segments, all]) => [segments, inOrder(all)] as const));
   const everywhere = inOrder(anywhere);
@@ -51,9 +50,9 @@ function better(
   request: RoutedRequest,
 ): Candidate | undefined {
   let best = before;
-  for (const { pattern, first, candidates } of all) {
+  for (const { matches, first, candidates } of all) {
     if (best !== undefined && best.rank < first) break;
-    if (!patternMatches(pattern, path)) continue;
+    if (!matches(path)) continue;
     const chosen = choose(candidates, request);
     if (chosen !== undefined && (best === undefined || chosen.rank < best.rank)) best = chosen;
   }

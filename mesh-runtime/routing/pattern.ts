@@ -29,31 +29,45 @@ interface State {
 const maxKept = 16_384;
 
 /** By pattern, and gone with the snapshot that the pattern is from. */
-const automata = new WeakMap<Pattern, (text: string) => boolean>();
+const matchers = new WeakMap<Pattern, Matcher>();
 
-/**
- * Whether the whole text falls under a pattern. Never goes back: each character costs at most one look at
- * each instruction, whatever the pattern and the text (Thompson's construction, states kept as RE2 does),
- * so that no document and no request can make it run long. A text that goes the ways of earlier ones
- * costs one look-up a character.
- */
+/** Whether the whole text falls under a pattern. */
+export type Matcher = (text: string) => boolean;
+
+/** {@link matcherOf} for whoever keeps no matchers: one for each pattern. */
 export function patternMatches(pattern: Pattern, text: string): boolean {
-  if (!text.startsWith(pattern.prefix)) return false;
-  let automaton = automata.get(pattern);
-  if (automaton === undefined) {
-    automaton = automatonOf(pattern);
-    automata.set(pattern, automaton);
-  }
-  return automaton(text);
+  const known = matchers.get(pattern);
+  if (known !== undefined) return known(text);
+  const matcher = matcherOf(pattern);
+  matchers.set(pattern, matcher);
+  return matcher(text);
 }
 
-function automatonOf({ prefix, classes, program }: Pattern): (text: string) => boolean {
+/**
+ * Tells whether whole texts fall under a pattern. Never goes back: each character costs at most one look at
+ * each instruction, whatever the pattern and the text (Thompson's construction, states kept as RE2 does),
+ * so that no document and no request can make it run long. A text that goes the ways of earlier ones
+ * costs one look-up a character. Nothing is prepared before the first text.
+ */
+export function matcherOf(pattern: Pattern): Matcher {
+  let automaton: Matcher | undefined;
+  return (text) => {
+    if (!text.startsWith(pattern.prefix)) return false;
+    automaton ??= automatonOf(pattern);
+    return automaton(text);
+  };
+}
+
+function automatonOf({ prefix, classes, program }: Pattern): Matcher {
   const part = (index: number, which: 0 | 1 | 2): number => program[3 * index + which] ?? Number.NaN;
   const looks = program.some((number, index) => index % 3 === 0 && number === instruction.look);
   const told = looks ? [...classes, wordClass, newlineClass] : classes;
   const bounds = [...new Set(told.flat())].sort((a, b) => a - b);
+  /** Of ASCII, the interval between bounds that a character is in. */
+  const intervals = Uint16Array.from({ length: 128 }, (_, char) => countUpTo(bounds, char));
   const seen = new Uint8Array(program.length / 3);
   let states = new Map<string, State>();
+  let start: State | undefined;
   let kept = 0;
 
   const kindOf = (char: number | undefined): number => {
@@ -98,6 +112,7 @@ function automatonOf({ prefix, classes, program }: Pattern): (text: string) => b
     if (kept > maxKept) {
       kept = name.length;
       states = new Map();
+      start = undefined;
     }
     const state: State = { name, next: [] };
     states.set(name, state);
@@ -117,11 +132,12 @@ function automatonOf({ prefix, classes, program }: Pattern): (text: string) => b
 
   const beginsAfter = kindOf(prefix === "" ? undefined : prefix.charCodeAt(prefix.length - 1));
   return (text) => {
-    let state = stateOf(beginsAfter, [0]);
+    start ??= stateOf(beginsAfter, [0]);
+    let state = start;
     for (let at = prefix.length; at < text.length; at++) {
       const char = text.codePointAt(at) ?? 0;
       if (char > 0xffff) at++;
-      const interval = countUpTo(bounds, char);
+      const interval = intervals[char] ?? countUpTo(bounds, char);
       let next = state.next[interval];
       if (next === undefined) {
         next = after(state, char);
