@@ -8,6 +8,21 @@ const environment =
 const from = (TULLE_URL: string) =>
   settingsOf({}, environment({ TULLE_URL, TULLE_SERVICE: "shipping", TULLE_JOIN_TOKEN: "secret" }));
 
+describe("where a process runs", () => {
+  const settled = { TULLE_URL: "https://control.example.com", TULLE_SERVICE: "shipping" };
+  test.each([
+    [{}, undefined],
+    [{ DENO_REGION: "europe-west3" }, { region: "europe-west3" }],
+    [
+      { DENO_REGION: "europe-west3", TULLE_REGION: "eu", TULLE_ZONE: "fra" },
+      { region: "eu", zone: "fra" },
+    ],
+    [{ TULLE_ZONE: "fra", TULLE_REGION: "" }, { zone: "fra" }],
+  ])("is said by %j", (variables, expected) => {
+    expect(settingsOf({}, environment({ ...settled, ...variables })).here).toEqual(expected);
+  });
+});
+
 describe("the address of control", () => {
   test.each([
     "https://control.example.com",

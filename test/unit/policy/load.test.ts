@@ -255,7 +255,7 @@ describe("a snapshot is refused", () => {
     ],
     [
       "has a filter to come",
-      (s: Snapshot) => withRoute(s, { filters: [{ type: "CORS" }] }),
+      (s: Snapshot) => withRoute(s, { filters: [{ type: "ExternalAuth" }] }),
       "filters[0].type must be one of RequestHeaderModifier",
     ],
     [
@@ -272,6 +272,42 @@ describe("a snapshot is refused", () => {
       "has an endpoint to come",
       (s: Snapshot) => withDestination(s, { endpoints: [{ name: "a", address: { kind: "pigeon" } }] }),
       "endpoints[0].address.kind must be one of binding, url, dispatch",
+    ],
+    [
+      "has an endpoint whose recipient demands what nobody knows",
+      (s: Snapshot) =>
+        withDestination(s, {
+          endpoints: [
+            {
+              name: "a",
+              address: { kind: "url", url: "https://a.example" },
+              weight: 1,
+              priority: 0,
+              recipient: { spiffeId: "spiffe://mesh.local/ns/default/sa/a", evidence: "none" },
+            },
+          ],
+        }),
+      "endpoints[0].recipient.evidence must be one of binding, signature",
+    ],
+    [
+      "balances by what is to come",
+      (s: Snapshot) =>
+        withDestination(s, { balancing: { algorithm: "Maglev", slowStartMs: 0, preferLocal: true } }),
+      "balancing.algorithm must be one of LeastRequest, RoundRobin, Random, RingHash",
+    ],
+    [
+      "keeps requests together by what is to come",
+      (s: Snapshot) =>
+        withDestination(s, {
+          balancing: { algorithm: "RingHash", hashOn: { type: "path" }, slowStartMs: 0, preferLocal: true },
+        }),
+      "balancing.hashOn.type must be one of header, cookie, query, sourceAddress",
+    ],
+    [
+      "has sessions of a form to come",
+      (s: Snapshot) =>
+        withRoute(s, { session: { type: "Cookie", name: "a", lifetime: "Session", idleTimeoutMs: 1 } }),
+      "session.idleTimeoutMs is not known to this runtime",
     ],
     [
       "has no traffic settings",
