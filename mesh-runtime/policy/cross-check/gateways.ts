@@ -1,7 +1,7 @@
 import { keyOf, nameOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
 import { listenerConflicts } from "../listener-conflicts.ts";
-import { workerOf } from "../references.ts";
+import { servableKinds, unservableKinds, workerOf } from "../references.ts";
 import { workerAnnotation } from "../schema/metadata.ts";
 import type { Path } from "../source.ts";
 import { missing } from "../unresolved.ts";
@@ -65,6 +65,18 @@ export function* listeners({ catalog, issue, place }: CheckedMesh): Generator<Is
             message: `The worker ${worker} has a listener for this port and hostname in ${keyOf(winner.gateway)} already; change one, or annotate another worker; until then the other one alone listens.`,
           },
     );
+  }
+  for (const { gateway, listener, path } of all) {
+    const strange = unservableKinds(listener);
+    if (strange.length === 0) continue;
+    const kinds = strange.map(({ kind }) => kind).join(", ");
+    yield issue(gateway, {
+      path: [...path, "allowedRoutes", "kinds"],
+      unresolved: true,
+      expected: "HTTPRoute alone",
+      found: kinds,
+      message: `${kinds} cannot be served here; remove it; until then ${servableKinds(listener).length === 0 ? "no route attaches to this listener" : "HTTPRoutes alone attach to this listener"}.`,
+    });
   }
   for (const { gateway, listener, path } of all) {
     if ((listener.tls?.certificateRefs ?? []).length === 0) continue;

@@ -398,6 +398,38 @@ describe("a Gateway", () => {
     expect(together(...shop, ...edge, second(", hostname: a.example"))).toEqual([]);
   });
 
+  test("speaks one protocol on a port, that of its first listener there", () => {
+    const two = gateway(
+      "public",
+      "listeners: [{name: a, port: 80, protocol: HTTP}, {name: b, port: 80, protocol: HTTPS, hostname: b.example}]",
+    );
+    expectOne(
+      together(...shop, service("gateway"), two),
+      "warning 9 spec.listeners[1].protocol",
+      "Port 80 of the worker default/gateway speaks one protocol",
+    );
+  });
+
+  test("is told which kinds of routes cannot be served, and what that leaves", () => {
+    const taking = (kinds: string) =>
+      together(
+        ...shop,
+        service("gateway"),
+        gateway(
+          "public",
+          `listeners: [{name: a, port: 80, protocol: HTTP, allowedRoutes: {kinds: [${kinds}]}}]`,
+        ),
+      );
+    expect(taking("{kind: HTTPRoute}")).toEqual([]);
+    expectOne(
+      taking("{kind: HTTPRoute}, {kind: GRPCRoute}"),
+      "warning 9 spec.listeners[0].allowedRoutes.kinds",
+      "GRPCRoute cannot be served here",
+      "HTTPRoutes alone attach",
+    );
+    expectOne(taking("{kind: TLSRoute}"), "warning 9", "no route attaches to this listener");
+  });
+
   test("is told that certificates are the platform's", () => {
     const tls = gateway(
       "public",
