@@ -39,6 +39,8 @@ interface Question {
   readonly by: "headers" | "query";
   readonly name: string;
   readonly value: string;
+  /** What tells it from others, so that they can be counted. */
+  readonly label: string;
 }
 
 /**
@@ -82,18 +84,16 @@ const holdsAlways = ({ match: { method, headers, query } }: Matched): boolean =>
   method === undefined && headers.length === 0 && query.length === 0;
 
 function grouped(candidates: readonly Candidate[]): readonly Group[] {
+  const questions = candidates.map(questionsOf);
   const shared = new Map<string, number>();
-  for (const candidate of candidates)
-    for (const question of questionsOf(candidate)) {
-      const label = labelOf(question);
-      shared.set(label, (shared.get(label) ?? 0) + 1);
-    }
+  for (const { label } of questions.flat()) shared.set(label, (shared.get(label) ?? 0) + 1);
 
   const each: Remaining[] = [];
   const keyed = new Map<string, { question: Question; first: number; values: Map<string, Remaining[]> }>();
-  for (const candidate of candidates) {
-    const question = rarest(questionsOf(candidate), (one) => shared.get(labelOf(one)) ?? 0);
-    const remaining: Remaining = { ...candidate, open: without(question, candidate) };
+  for (const [index, candidate] of candidates.entries()) {
+    const question = rarest(questions[index] ?? [], ({ label }) => shared.get(label) ?? 0);
+    const { rank, matched } = candidate;
+    const remaining: Remaining = { rank, matched, open: without(question, matched) };
     if (question === undefined) {
       each.push(remaining);
       continue;
@@ -127,14 +127,12 @@ function worthAsking(group: Group, request: RoutedRequest): readonly Remaining[]
 
 /** Conditions on one value; what a regular expression asks, no look-up answers. */
 function questionsOf({ matched: { match } }: Candidate): readonly Question[] {
-  return (["headers", "query"] as const).flatMap((by) =>
-    firstOfEachName(match[by])
-      .filter(({ pattern }) => pattern === undefined)
-      .map(({ name, value }) => ({ by, name, value })),
-  );
+  const questions: Question[] = [];
+  for (const by of ["headers", "query"] as const)
+    for (const { name, value, pattern } of firstOfEachName(match[by]))
+      if (pattern === undefined) questions.push({ by, name, value, label: `${by} ${name} ${value}` });
+  return questions;
 }
-
-const labelOf = ({ by, name, value }: Question): string => JSON.stringify([by, name, value]);
 
 function rarest(questions: readonly Question[], count: (each: Question) => number): Question | undefined {
   return questions.reduce<Question | undefined>(
@@ -143,18 +141,16 @@ function rarest(questions: readonly Question[], count: (each: Question) => numbe
   );
 }
 
-function without(question: Question | undefined, { matched: { match } }: Candidate): Conditions {
+function without(question: Question | undefined, { match }: Matched): Conditions {
   const open = (by: Question["by"]): readonly NamedMatch[] => {
+    if (match[by].length === 0) return noConditions;
     const left = firstOfEachName(match[by]).filter(
       ({ name }) => question?.by !== by || question.name !== name,
     );
     return left.length === 0 ? noConditions : left;
   };
-  return {
-    ...(match.method === undefined ? {} : { method: match.method }),
-    headers: open("headers"),
-    query: open("query"),
-  };
+  const [headers, query] = [open("headers"), open("query")];
+  return match.method === undefined ? { headers, query } : { method: match.method, headers, query };
 }
 
 /** With no other conditions, a candidate for a method hides all later ones for it. */

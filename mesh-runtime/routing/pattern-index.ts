@@ -18,7 +18,7 @@ export type PatternIndex = (path: string, request: RoutedRequest) => Candidate |
  * Files expressions under the whole segments that they begin with, so that a path is compared with those
  * alone that could fit. One that begins with no segment, such as `.*\.png`, is asked about every path.
  *
- * @param expressions the candidates of each, in order of precedence
+ * @param expressions the candidates of each in order of precedence, and the expressions by their first
  */
 export function patternIndex(expressions: Iterable<readonly Candidate[]>): PatternIndex {
   const anywhere: Patterned[] = [];
@@ -32,10 +32,9 @@ export function patternIndex(expressions: Iterable<readonly Candidate[]>): Patte
     if (segments !== "") bySegments.set(segments, there);
     there.push({ matches: matcherOf(pattern), first: candidate.rank, candidates: arrange(candidates) });
   }
-  const under = prefixIndex([...bySegments].map(([segments, all]) => [segments, inOrder(all)] as const));
-  const everywhere = inOrder(anywhere);
+  const under = prefixIndex(bySegments);
   return (path, request) => {
-    let best = better(everywhere, undefined, path, request);
+    let best = better(anywhere, undefined, path, request);
     for (let segments = under(path); segments !== undefined; segments = segments.shorter)
       best = better(segments.value, best, path, request);
     return best;
@@ -58,6 +57,3 @@ function better(
   }
   return best;
 }
-
-const inOrder = (all: readonly Patterned[]): readonly Patterned[] =>
-  [...all].sort((a, b) => a.first - b.first);

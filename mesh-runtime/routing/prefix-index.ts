@@ -28,11 +28,10 @@ interface Level<Value> {
  */
 export function prefixIndex<Value>(entries: Iterable<readonly [string, Value]>): PrefixIndex<Value> {
   const levels = new Map<number, Level<Value>>();
-  const known = new Map<string, Prefixed<Value>>();
+  // An ancestor is shorter, and so is there before.
   for (const [prefix, value] of [...entries].sort(([a], [b]) => a.length - b.length)) {
-    const entry = { value, shorter: shorterThan(prefix, known) };
-    known.set(prefix, entry);
     const depth = depthOf(prefix);
+    const entry = { value, shorter: shorterThan(prefix, depth, levels) };
     const level = levels.get(depth) ?? { depth, prefixes: new Map(), longest: 0 };
     levels.set(depth, level);
     level.prefixes.set(prefix, entry);
@@ -61,18 +60,21 @@ export function prefixIndex<Value>(entries: Iterable<readonly [string, Value]>):
 }
 
 /** The number of slashes; every segment but the first, which is empty, has one before it. */
-const depthOf = (prefix: string): number => prefix.split("/").length - 1;
+function depthOf(prefix: string): number {
+  let depth = 0;
+  for (let at = prefix.indexOf("/"); at !== -1; at = prefix.indexOf("/", at + 1)) depth++;
+  return depth;
+}
 
 function shorterThan<Value>(
   prefix: string,
-  known: ReadonlyMap<string, Prefixed<Value>>,
+  depth: number,
+  levels: ReadonlyMap<number, Level<Value>>,
 ): Prefixed<Value> | undefined {
-  for (
-    let end = prefix.lastIndexOf("/");
-    end !== -1;
-    end = end === 0 ? -1 : prefix.lastIndexOf("/", end - 1)
-  ) {
-    const found = known.get(prefix.slice(0, end));
+  let end = prefix.length;
+  for (let above = depth - 1; above >= 0; above--) {
+    end = prefix.lastIndexOf("/", end - 1);
+    const found = levels.get(above)?.prefixes.get(prefix.slice(0, end));
     if (found !== undefined) return found;
   }
   return undefined;
