@@ -20,7 +20,7 @@ type Assertion = (run: Running, step: Step) => Promise<void>;
 const everyRoute =
   (wanted: Wanted): Assertion =>
   async (run, step) => {
-    for (const route of run.routesOf(step))
+    for (const route of some(run, step))
       await routeMustHave(run, route, run.parentsOf(step, route), () => wanted);
   };
 
@@ -48,13 +48,13 @@ const assertions: Readonly<Record<string, Assertion>> = {
     const wanted = wantedBy(step);
     if (wanted === undefined) await impliedEverywhere(run, step);
     else
-      await someRoute(run.routesOf(step), (route) =>
+      await someOf(some(run, step), (route) =>
         routeMustHave(run, route, run.parentsOf(step, route), () => wanted),
       );
   },
   HTTPRouteMustHaveParents: impliedEverywhere,
   async HTTPRouteMustHaveNoAcceptedParents(run, step) {
-    for (const route of run.routesOf(step)) {
+    for (const route of some(run, step)) {
       const { parents = [] } = await statusOf(run, "HTTPRoute", keyOf(route));
       if (parents.length > 1)
         throw new Failure(`HTTPRoute ${keyOf(route)}: expected one parent at most, found ${parents.length}`);
@@ -63,7 +63,7 @@ const assertions: Readonly<Record<string, Assertion>> = {
     }
   },
   async HTTPRouteMustHaveLatestConditions(run, step) {
-    for (const route of run.routesOf(step)) {
+    for (const route of some(run, step)) {
       const { parents = [] } = await statusOf(run, "HTTPRoute", keyOf(route));
       await mustBeLatest(
         run,
@@ -74,13 +74,13 @@ const assertions: Readonly<Record<string, Assertion>> = {
     }
   },
   async GatewayMustHaveLatestConditions(run, step) {
-    for (const gateway of run.gatewaysOf(step)) {
+    for (const gateway of gatewaysOf(run, step)) {
       const { conditions = [] } = await statusOf(run, "Gateway", keyOf(gateway));
       await mustBeLatest(run, "Gateway", gateway, conditions);
     }
   },
   async GatewayMustHaveZeroRoutes(run, step) {
-    for (const gateway of run.gatewaysOf(step)) {
+    for (const gateway of gatewaysOf(run, step)) {
       const { listeners = [] } = await statusOf(run, "Gateway", keyOf(gateway));
       const routes = listeners.map(({ attachedRoutes }) => attachedRoutes);
       if (routes.length > 1 || routes.some((count) => count > 0))
@@ -90,7 +90,7 @@ const assertions: Readonly<Record<string, Assertion>> = {
     }
   },
   async GatewayMustHaveCondition(run, step) {
-    for (const gateway of run.gatewaysOf(step)) {
+    for (const gateway of gatewaysOf(run, step)) {
       const { conditions = [] } = await statusOf(run, "Gateway", keyOf(gateway));
       mustHave(`Gateway ${keyOf(gateway)}`, conditions, wantedBy(step) ?? accepted);
     }
@@ -100,7 +100,7 @@ const assertions: Readonly<Record<string, Assertion>> = {
   ResourceListenersMustHaveConditions: listenerConditions,
   GatewayStatusMustHaveListeners: listenersWithRoutes,
   async WaitForGatewayAddress(run, step) {
-    for (const gateway of run.gatewaysOf(step)) run.mesh.gatewayWorker(keyOf(gateway));
+    for (const gateway of gatewaysOf(run, step)) run.mesh.gatewayWorker(keyOf(gateway));
   },
   NamespacesMustBeReady: gatewaysReady,
   async MeshNamespacesMustBeReady() {
@@ -119,6 +119,20 @@ export async function assert(run: Running, step: Step): Promise<void> {
   await assertion(run, step);
 }
 
+/** The routes that an assertion speaks of, of which there must be one. */
+function some(run: Running, step: Step): readonly Manifest[] {
+  const routes = run.routesOf(step);
+  if (routes.length === 0) throw new Failure("the case has no HTTPRoute");
+  return routes;
+}
+
+/** The Gateways that an assertion speaks of, of which there must be one. */
+function gatewaysOf(run: Running, step: Step): readonly Manifest[] {
+  const gateways = run.gatewaysOf(step);
+  if (gateways.length === 0) throw new Failure("the case has no Gateway");
+  return gateways;
+}
+
 /** Every route has come to what its attachment says. */
 async function impliedEverywhere(run: Running, step: Step): Promise<void> {
   const routes = (step.routes ?? []).length > 0 ? run.routesOf(step) : run.own("HTTPRoute");
@@ -126,22 +140,23 @@ async function impliedEverywhere(run: Running, step: Step): Promise<void> {
     await routeMustHave(run, route, run.parentsOf(step, route), (gateway) => impliedBy(run, route, gateway));
 }
 
-/** Upstream means one route, and a file may not say which: where there are several, one of them it is. */
-async function someRoute(
-  routes: readonly Manifest[],
-  check: (route: Manifest) => Promise<void>,
+/** Upstream means one of them, and a file may not say which: where there are several, some one it is. */
+async function someOf<Thing>(
+  things: readonly Thing[],
+  check: (thing: Thing) => Promise<void>,
 ): Promise<void> {
-  const failures: unknown[] = [];
-  for (const route of routes) {
+  const failures: Failure[] = [];
+  for (const thing of things) {
     try {
-      await check(route);
+      await check(thing);
       return;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failures.push(error);
     }
   }
-  throw failures[0] ?? new Failure("the case has no HTTPRoute");
+  const [first] = failures;
+  if (first !== undefined) throw first;
 }
 
 /** Every route is accepted by its parent, and the parent's listeners are in order. */
@@ -152,7 +167,7 @@ export async function routesAccepted(run: Running, step: Step): Promise<void> {
     for (const key of step.routes ?? []) await acceptedByService(run, key, service);
     return;
   }
-  const gateways = gateway === undefined ? run.gatewaysOf(step) : [run.document("Gateway", gateway)];
+  const gateways = gateway === undefined ? gatewaysOf(run, step) : [run.document("Gateway", gateway)];
   for (const key of step.routes ?? []) {
     const route = run.document("HTTPRoute", key);
     await routeMustHave(run, route, gateways, () => ({ ...accepted, reason: "Accepted" }));
@@ -187,7 +202,7 @@ async function gatewaysReady(run: Running): Promise<void> {
 async function listenerConditions(run: Running, step: Step): Promise<void> {
   const wanted = wantedBy(step);
   const names = (step.listeners ?? []) as readonly string[];
-  for (const gateway of run.gatewaysOf(step)) {
+  for (const gateway of gatewaysOf(run, step)) {
     if (wanted === undefined) {
       await listenersInOrder(run, gateway, names);
       continue;
@@ -201,10 +216,11 @@ async function listenerConditions(run: Running, step: Step): Promise<void> {
   }
 }
 
-/** Every listener is there, with as many routes as it takes, and says of itself what it must. */
+/** Every listener is there, with as many routes as it takes; one says of itself what the heading says, if it does. */
 async function listenersWithRoutes(run: Running, step: Step): Promise<void> {
   const wanted = wantedBy(step);
-  for (const gateway of run.gatewaysOf(step)) {
+  const said: (() => void)[] = [];
+  for (const gateway of gatewaysOf(run, step)) {
     const { listeners = [] } = await statusOf(run, "Gateway", keyOf(gateway));
     for (const listener of listenersOf(gateway)) {
       const where = `Gateway ${keyOf(gateway)}, listener ${listener.name}`;
@@ -213,9 +229,10 @@ async function listenersWithRoutes(run: Running, step: Step): Promise<void> {
       const routes = attached(run.all("HTTPRoute"), gateway, listener, run.all("Namespace")).length;
       if (found.attachedRoutes !== routes)
         throw new Failure(`${where}: expected ${routes} attached routes, found ${found.attachedRoutes}`);
-      if (wanted !== undefined) mustHave(where, found.conditions, wanted);
+      if (wanted !== undefined) said.push(() => mustHave(where, found.conditions, wanted));
     }
   }
+  await someOf(said, async (say) => say());
 }
 
 /** Conditions speak of the document as it is now. */

@@ -30,13 +30,18 @@ export interface Outcome {
 }
 
 /** Runs one case in a mesh that has its base, and leaves the mesh as it was. */
-export async function runCase(mesh: ConformanceMesh, test: Case, { base }: Suite): Promise<Outcome> {
+export async function runCase(
+  mesh: ConformanceMesh,
+  test: Case,
+  { base }: Suite,
+  patienceMs: number,
+): Promise<Outcome> {
   const { name, features, clause } = test;
   const about = { name, features, ...(clause === undefined ? {} : { clause }) };
   const skip = skipped(test);
   if (skip !== undefined)
     return { ...about, result: "skipped", requests: 0, ms: 0, detail: `${skip.feature}: ${skip.why}` };
-  const run = new Running(mesh, test, base);
+  const run = new Running(mesh, test, base, patienceMs);
   const begun = performance.now();
   const failure = await failureOf(run);
   const untidy = await tidied(run);

@@ -48,8 +48,7 @@ export class ControlClient {
       throw new Refused(`control answered ${answer.status}: ${answer.body}`);
     const change = JSON.parse(answer.body) as ChangeAnswer;
     const errors = change.issues.filter(({ severity }) => severity === "error");
-    if (errors.length > 0)
-      throw new Refused(errors.map((issue) => `${issue.path}: ${issue.message}`).join(" | "));
+    if (errors.length > 0) throw new Refused(errors.map(({ message }) => message).join(" | "));
     return change;
   }
 

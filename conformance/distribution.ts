@@ -1,4 +1,4 @@
-import { statusesOf } from "./compare.ts";
+import { type Captured, statusesOf } from "./compare.ts";
 import { send } from "./exchange.ts";
 import { Failure, repeatedly } from "./failure.ts";
 import type { Expected, Manifest, Step } from "./format.ts";
@@ -33,14 +33,14 @@ async function differing(
   const statuses = statusesOf(step.expect ?? {});
   await repeatedly(total, atOnce, async () => {
     const { found } = await send(run, step);
-    if (!statuses.includes(found.status))
-      throw new Failure(`status: expected ${statuses.join(" or ")}, found ${found.status}`);
-    const backend = backendOf(found.echo.pod);
-    if (!expected.has(backend))
+    const share = shareOf(found, expected);
+    const answered = share === String(found.status) || statuses.includes(found.status);
+    if (!answered) throw new Failure(`status: expected ${statuses.join(" or ")}, found ${found.status}`);
+    if (!expected.has(share))
       throw new Failure(
-        `backend: expected one of ${[...expected.keys()].join(", ")}, found ${found.echo.pod}`,
+        `backend: expected one of ${[...expected.keys()].join(", ")}, found ${share || "none"}`,
       );
-    seen.set(backend, (seen.get(backend) ?? 0) + 1);
+    seen.set(share, (seen.get(share) ?? 0) + 1);
   });
   const wrong = [...expected].flatMap(([backend, share]) => {
     const found = (seen.get(backend) ?? 0) / total;
@@ -48,6 +48,11 @@ async function differing(
     return fits ? [] : [`share of ${backend}: expected ${share} ± ${tolerance}, found ${found}`];
   });
   return wrong.length === 0 ? undefined : wrong.join("; ");
+}
+
+/** What an answer counts for: its status, where the shares speak of that, or the backend that gave it. */
+function shareOf({ status, echo }: Captured, expected: ReadonlyMap<string, number>): string {
+  return expected.has(String(status)) ? String(status) : backendOf(echo.pod);
 }
 
 /** The name of a pod without the two parts that Kubernetes puts behind that of its Deployment. */

@@ -65,11 +65,10 @@ export async function wayOf(run: Running, step: Step): Promise<Way> {
     return { order: { to: run.mesh.gatewayWorker(gateway), door: "worker", url: url.href }, headers };
   }
   if (from === undefined) throw new Failure("the step says neither via which Gateway nor from which app");
-  const { namespace = from.namespace ?? "default", service, pod, port = 80 } = target;
+  const { namespace = from.namespace ?? "default", service, port = 80 } = target;
   const caller = run.mesh.deployment(from.namespace ?? namespace, from.app);
-  const destination = pod === undefined ? service : podsOf(run.mesh.deployment(namespace, pod));
-  if (destination === undefined) throw new Failure("the step does not say to which Service");
-  const url = new URL(`http://${host || destination}${path}`);
+  const destination = service ?? podsOf(run.mesh.deployment(namespace, podIn(step)));
+  const url = new URL(`http://${hostIn(host) || destination}${path}`);
   // The port is that of the Service that is called; what the Host header says beside it changes nothing.
   url.port = String(port);
   return {
@@ -77,6 +76,16 @@ export async function wayOf(run: Running, step: Step): Promise<Way> {
     headers: { ...headers, "x-conformance-service": `${namespace}/${destination}` },
   };
 }
+
+/** The Deployment whose pod a step calls directly: as it says, or the one that is to answer. */
+function podIn({ target = {}, expect = {} }: Step): string {
+  const pod = target.pod ?? target.app ?? target.deployment ?? expect.backend;
+  if (typeof pod !== "string") throw new Failure("the step does not say to which Service");
+  return pod;
+}
+
+/** Upstream fills in the address of a pod when it runs; what a file has in its place is no host. */
+const hostIn = (host: string): string => (/[{}<>$\s]/.test(host) ? "" : host);
 
 function withoutHost(headers: Readonly<Record<string, string>>, given = "") {
   const entries = Object.entries(headers);

@@ -75,7 +75,7 @@ export interface Expected {
     readonly path?: string;
   };
   readonly mirroredTo?: readonly ExpectedMirror[];
-  /** Share of each backend, by its name. */
+  /** Share of each backend, by its name, or of a status. */
   readonly weights?: Readonly<Record<string, number>>;
   /** How many requests show it. */
   readonly requests?: number;
@@ -106,6 +106,7 @@ export interface Step {
     readonly pod?: string;
     readonly namespace?: string;
     readonly port?: number;
+    readonly [member: string]: unknown;
   };
   readonly request?: AskedRequest;
   readonly expect?: Expected;
@@ -113,7 +114,7 @@ export interface Step {
     readonly asserts?: readonly string[];
     readonly inLiteralButNotCompared?: readonly string[];
   };
-  /** Manifests that `apply` applies. */
+  /** Manifests that `apply` applies, and that control must refuse in `refused`. */
   readonly manifests?: readonly Manifest[];
   /** Documents that `delete` deletes, `Kind namespace/name`. */
   readonly documents?: readonly string[];

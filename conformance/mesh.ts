@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { ChangeAnswer } from "@tulle/control/api/contract.ts";
 import { runInWorkerd } from "@tulle/mesh-runtime/testing";
-import { ControlClient } from "./control-client.ts";
+import { ControlClient, Refused } from "./control-client.ts";
+import { Failure } from "./failure.ts";
 import type { Manifest, Suite } from "./format.ts";
 import {
   applied,
@@ -37,6 +38,13 @@ export interface Changed {
 /** How often a worker is asked before it counts as one that does not follow. */
 const mostReports = 400;
 
+export interface StartOptions {
+  /** Told of each document of the base that control does not take. @default it is thrown */
+  readonly onBaseRefused?: (message: string) => void;
+  /** Where lines that workers log go. @default nowhere */
+  readonly onLog?: (line: string) => void;
+}
+
 /** A whole mesh in one workerd with the base of a file of cases applied. */
 export class ConformanceMesh implements AsyncDisposable {
   readonly world: World;
@@ -62,18 +70,20 @@ export class ConformanceMesh implements AsyncDisposable {
 
   /**
    * Starts the workers that a file needs, and applies its base.
-   * @param log where lines that workers log go
-   * @throws Refused when control does not take the base
+   * @throws Refused when control does not take the base and nobody is told
    */
-  static async start(suite: Suite, log: (line: string) => void = () => undefined): Promise<ConformanceMesh> {
+  static async start(
+    suite: Suite,
+    { onLog = () => undefined, onBaseRefused }: StartOptions,
+  ): Promise<ConformanceMesh> {
     const world = worldOf(suite);
     const identities = identitiesOf(world);
     const token = randomBytes(24).toString("base64url");
-    const runtime = await runInWorkerd(workersOf(world, identities, token), { onLog: log });
+    const runtime = await runInWorkerd(workersOf(world, identities, token), { onLog });
     const address = await runtime.unsafeGetDirectURL(edgeName);
     const mesh = new ConformanceMesh(world, identities, runtime, new Wire(Number(address.port)), token);
     try {
-      await mesh.#applyBase(suite);
+      await mesh.#applyBase(suite, onBaseRefused);
       return mesh;
     } catch (error) {
       await mesh[Symbol.asyncDispose]();
@@ -81,7 +91,7 @@ export class ConformanceMesh implements AsyncDisposable {
     }
   }
 
-  async #applyBase({ base, cases }: Suite): Promise<void> {
+  async #applyBase({ base, cases }: Suite, onRefused: StartOptions["onBaseRefused"]): Promise<void> {
     const { world, identities } = this;
     const namespaces = new Set(
       [...base, ...cases.flatMap(({ manifests }) => manifests)].flatMap(({ kind, metadata }) =>
@@ -97,11 +107,35 @@ export class ConformanceMesh implements AsyncDisposable {
     ].map((document) => JSON.stringify(document));
     const policy = base.filter(isPolicy).map((manifest) => applied(manifest, world.gateways));
     await this.apply(workers, "the workers of the run");
-    await this.apply(policy, "the base of the suite");
-    for (const text of [...workers, ...policy]) {
+    for (const text of [...workers, ...(await this.#taken(policy, onRefused))]) {
       const manifest = JSON.parse(text) as Manifest;
       this.#base.set(`${manifest.kind} ${keyOf(manifest)}`, text);
     }
+  }
+
+  /** Applies the base as a whole, or, where control does not take all of it, what it takes. @returns the texts that are in force */
+  async #taken(
+    texts: readonly string[],
+    onRefused: StartOptions["onBaseRefused"],
+  ): Promise<readonly string[]> {
+    try {
+      await this.apply(texts, "the base of the suite");
+      return texts;
+    } catch (error) {
+      if (!(error instanceof Refused) || onRefused === undefined) throw error;
+    }
+    const taken: string[] = [];
+    for (const text of texts) {
+      try {
+        await this.apply([text], "the base of the suite");
+        taken.push(text);
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        const manifest = JSON.parse(text) as Manifest;
+        onRefused(`${manifest.kind} ${keyOf(manifest)} of the base is not taken: ${error.message}`);
+      }
+    }
+    return taken;
   }
 
   /** Applies documents, all or nothing. */
@@ -159,7 +193,7 @@ export class ConformanceMesh implements AsyncDisposable {
   /** The worker of a Gateway, `namespace/name`. */
   gatewayWorker(key: string): string {
     const gateway = this.world.gateways.find(({ namespace, name }) => `${namespace}/${name}` === key);
-    if (gateway === undefined) throw new Error(`the file has no Gateway ${key}`);
+    if (gateway === undefined) throw new Failure(`the file has no Gateway ${key}`);
     return workerName(gateway.namespace, gateway.service);
   }
 
@@ -167,7 +201,7 @@ export class ConformanceMesh implements AsyncDisposable {
   deployment(namespace: string, app: string): Deployment {
     const own = this.world.deployments.filter((one) => one.namespace === namespace);
     const found = own.find(({ name }) => name === app) ?? own.find(({ labels }) => labels.app === app);
-    if (found === undefined) throw new Error(`the file has no Deployment ${app} in ${namespace}`);
+    if (found === undefined) throw new Failure(`the file has no Deployment ${app} in ${namespace}`);
     return found;
   }
 

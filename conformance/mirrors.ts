@@ -30,7 +30,7 @@ async function eachMirrored(run: Running, step: Step, mirrors: readonly Expected
   const identified = withId(step);
   const target = identified.request?.path ?? "/";
   await once(run, identified);
-  await eventually(async () => {
+  await eventually(run.patienceMs, async () => {
     for (const mirror of mirrors) {
       const found = await seen(run, mirror, target);
       // More would be copies of copies, or one for each retry.

@@ -9,7 +9,7 @@ const successesInARow = 3;
 
 /** Sends the request of a step until it is answered as it must be, and does so again. */
 export async function request(run: Running, step: Step): Promise<void> {
-  await eventually(async () => {
+  await eventually(run.patienceMs, async () => {
     await once(run, step);
     await repeatedly(successesInARow - 1, successesInARow - 1, () => once(run, step));
   });

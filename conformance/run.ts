@@ -58,6 +58,7 @@ async function main(): Promise<number> {
   const { file, only, json, log } = asked();
   const suite = chosen(readSuite(file), only);
   const outcomes = await runSuite(suite, {
+    onBaseRefused: (message) => console.error(message),
     ...(json ? {} : { onOutcome: (outcome: Outcome) => console.log(line(outcome)) }),
     ...(log ? { onLog: (text: string) => console.error(text) } : {}),
   });

@@ -8,6 +8,8 @@ import type { Changed, ConformanceMesh } from "./mesh.ts";
 export class Running {
   readonly mesh: ConformanceMesh;
   readonly test: Case;
+  /** How long a step waits for what comes about in the end, milliseconds. */
+  readonly patienceMs: number;
   /** The documents of the base and of the case, as they are now. */
   readonly #documents: Map<string, Manifest>;
   #accepted: Step | undefined;
@@ -16,9 +18,10 @@ export class Running {
   /** What the case has changed, oldest first. */
   readonly changes: Changed[] = [];
 
-  constructor(mesh: ConformanceMesh, test: Case, base: readonly Manifest[]) {
+  constructor(mesh: ConformanceMesh, test: Case, base: readonly Manifest[], patienceMs: number) {
     this.mesh = mesh;
     this.test = test;
+    this.patienceMs = patienceMs;
     this.#documents = new Map([...base, ...test.manifests].map((one) => [documentKey(one), one]));
   }
 

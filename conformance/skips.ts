@@ -20,6 +20,11 @@ const limits: readonly Limit[] = [
     concerns: (test) => brings(test, "TLSRoute"),
   },
   {
+    feature: "TLS certificates",
+    why: "the platform has the certificates; nothing reads certificateRefs",
+    concerns: (test) => isAboutCertificates(test),
+  },
+  {
     feature: "BackendTLSPolicy",
     why: "the platform makes and ends TLS; a worker chooses neither CA nor name",
     concerns: (test) => brings(test, "BackendTLSPolicy") || test.features.includes("BackendTLSPolicy"),
@@ -50,6 +55,12 @@ const limits: readonly Limit[] = [
 export function skipped(test: Case): Pick<Limit, "feature" | "why"> | undefined {
   return limits.find(({ concerns }) => concerns(test));
 }
+
+/** A case that brings listeners with certificates and neither a route nor a request. */
+const isAboutCertificates = ({ manifests, steps }: Case): boolean =>
+  JSON.stringify(manifests).includes('"certificateRefs"') &&
+  !manifests.some(({ kind }) => kind === "HTTPRoute") &&
+  !steps.some(({ kind }) => kind === "request");
 
 const brings = ({ manifests }: Case, kind: string): boolean => manifests.some((one) => one.kind === kind);
 

@@ -1,4 +1,5 @@
 import { assert, routesAccepted } from "./assertions.ts";
+import { Refused } from "./control-client.ts";
 import { distribution } from "./distribution.ts";
 import { decidingWorkers } from "./exchange.ts";
 import { eventually, Failure } from "./failure.ts";
@@ -11,17 +12,18 @@ import type { Running } from "./running.ts";
 type Doing = (run: Running, step: Step) => Promise<void>;
 
 const doings: Readonly<Record<string, Doing>> = {
-  accepted: (run, step) => inTheEnd(() => routesAccepted(run, step)),
-  assert: (run, step) => inTheEnd(() => assert(run, step)),
+  accepted: (run, step) => inTheEnd(run, () => routesAccepted(run, step)),
+  assert: (run, step) => inTheEnd(run, () => assert(run, step)),
   request,
   invariant,
   distribution,
   weights: distribution,
   weight: distribution,
   split: distribution,
-  websocket: (run, step) => inTheEnd(() => webSocket(run, step)),
+  websocket: (run, step) => inTheEnd(run, () => webSocket(run, step)),
   custom,
   apply: (run, step) => change(run, step.manifests ?? []),
+  refused,
   delete: async (run, step) => {
     for (const document of step.documents ?? []) {
       const [kind = "", key = ""] = document.split(" ");
@@ -39,7 +41,22 @@ export async function step(run: Running, one: Step): Promise<void> {
   await doing(run, one);
 }
 
-const inTheEnd = async (attempt: () => Promise<void>): Promise<void> => void (await eventually(attempt));
+/** Control takes none of the manifests, and says what the step says that it must. */
+async function refused(run: Running, { manifests = [], expect = {} }: Step): Promise<void> {
+  const texts = manifests.map((one) => applied(one, run.mesh.world.gateways));
+  try {
+    run.changes.push(await run.mesh.apply(texts, run.test.name));
+  } catch (error) {
+    const { rule = "" } = expect;
+    if (!(error instanceof Refused)) throw error;
+    if (error.message.includes(rule)) return;
+    throw new Failure(`refused: expected a message with "${rule}", found "${error.message}"`);
+  }
+  throw new Failure("refused: expected control to refuse the manifests, found that it takes them");
+}
+
+const inTheEnd = async ({ patienceMs }: Running, attempt: () => Promise<void>): Promise<void> =>
+  void (await eventually(patienceMs, attempt));
 
 /** Steps that a suite could not keep as data. What it wrote by hand instead follows under the same case. */
 async function custom(run: Running, one: Step): Promise<void> {

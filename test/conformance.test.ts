@@ -1,0 +1,142 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { type Case, readSuite, type Step, type Suite } from "../conformance/format.ts";
+import { runSuite } from "../conformance/suite.ts";
+
+const folder = fileURLToPath(new URL("../conformance/cases", import.meta.url));
+const own = path.join(folder, "tulle.yaml");
+/** Cases in the folder, and one more file that whoever runs this may name. */
+const files = [
+  ...readdirSync(folder).map((name) => path.join(folder, name)),
+  ...(process.env.TULLE_CONFORMANCE === undefined ? [] : [process.env.TULLE_CONFORMANCE]),
+];
+const patienceMs = 180_000;
+
+describe("conformance with Gateway API", () => {
+  test.each(files)(
+    "no case of %s fails",
+    async (file) => {
+      const outcomes = await runSuite(readSuite(file));
+      const failed = outcomes.filter(({ result }) => result === "FAILED");
+      expect(failed.map(({ name, detail }) => `${name}: ${detail}`)).toEqual([]);
+      expect(outcomes.filter(({ result }) => result === "ok").length).toBeGreaterThan(40);
+    },
+    patienceMs,
+  );
+
+  test("every case of our own cites where the behaviour is specified", () => {
+    const { cases } = readSuite(own);
+    expect(cases.length).toBeGreaterThanOrEqual(40);
+    expect(cases.filter(({ clause }) => clause === undefined).map(({ name }) => name)).toEqual([]);
+  });
+});
+
+/** A case of our own, changed so that it must fail. */
+function changed(name: string, change: (steps: readonly Step[]) => readonly Step[]): Case {
+  const found = readSuite(own).cases.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no case ${name}`);
+  return { ...found, steps: change(found.steps) };
+}
+
+const expecting =
+  (index: number, expected: Step["expect"]) =>
+  (steps: readonly Step[]): readonly Step[] =>
+    steps.map((step, at) => (at === index && expected !== undefined ? { ...step, expect: expected } : step));
+
+describe("the conformance runner", () => {
+  test(
+    "a case fails when any field that it compares is another, and says which",
+    async () => {
+      const paths = "PathsMatchBySegment";
+      const cases = [
+        changed(paths, expecting(0, { status: 404 })),
+        changed(paths, expecting(0, { backend: "green" })),
+        changed(paths, expecting(0, { namespace: "shop" })),
+        changed(paths, expecting(0, { backendRequest: { path: "/v3" } })),
+        changed(paths, expecting(0, { backendRequest: { headers: { "X-None": "1" } } })),
+        changed(paths, expecting(0, { backendRequest: { absentHeaders: ["X-Forwarded-Proto"] } })),
+        changed(paths, expecting(0, { responseHeaders: { "Content-Type": "text/plain" } })),
+        changed(paths, expecting(0, { absentResponseHeaders: ["Content-Type"] })),
+        changed(paths, expecting(0, { mirroredTo: [{ name: "green", namespace: "front" }] })),
+        changed(paths, expecting(0, { somethingElse: true })),
+        changed("RedirectsKnowTheirPort", expecting(0, { status: 302, redirect: { host: "new.example" } })),
+        changed("WeightsAreShares", (steps) =>
+          steps
+            .slice(0, 1)
+            .map((step) => ({ ...step, expect: { requests: 60, weights: { red: 2, green: 1, blue: 0 } } })),
+        ),
+        changed(paths, (steps) => [{ kind: "assert", call: "HTTPRouteMustSing" }, ...steps]),
+        changed(paths, (steps) => [{ kind: "dance" }, ...steps]),
+        changed(paths, (steps) => [{ kind: "custom", call: "Magic" }, ...steps]),
+        changed("AParentRefNamesNothingThatIsThere", () => [
+          { kind: "accepted", parent: { gateway: "front/edge" }, routes: ["front/lost"] },
+        ]),
+        changed("WhatCannotBeMeantIsRefused", (steps) =>
+          steps.slice(0, 1).map((step) => ({ ...step, manifests: [] })),
+        ),
+      ];
+      const suite: Suite = { ...readSuite(own), cases };
+      const outcomes = await runSuite(suite, { patienceMs: 0 });
+      expect(
+        outcomes.map(
+          ({ result, detail }) => `${result} ${detail?.replace(/^.*?(?=\S+: expected|the runner)/, "")}`,
+        ),
+      ).toEqual([
+        "FAILED status: expected 404, found 200",
+        expect.stringMatching(/^FAILED backend: expected a pod of green, found red-/),
+        "FAILED namespace: expected shop, found front",
+        "FAILED backendRequest.path: expected /v3, found /v2",
+        "FAILED backendRequest.headers.X-None: expected 1, found none",
+        "FAILED backendRequest.headers.X-Forwarded-Proto: expected none, found http",
+        "FAILED responseHeaders.Content-Type: expected text/plain, found application/json",
+        "FAILED responseHeaders.Content-Type: expected none, found application/json",
+        "FAILED green: expected 1 copy, found 0",
+        "FAILED somethingElse: expected a field that the runner knows how to compare, found an unknown one",
+        "FAILED redirect.port: expected 80 or none, found 8080",
+        expect.stringMatching(/^FAILED red: expected 0\.66/),
+        "FAILED the runner does not know the assertion HTTPRouteMustSing",
+        "FAILED the runner does not know steps of the kind dance",
+        "FAILED the runner does not know what Magic does",
+        expect.stringMatching(
+          /^FAILED front\/edge: expected Accepted True \(Accepted\), found Accepted False \(NoMatchingParent\)/,
+        ),
+        "FAILED refused: expected control to refuse the manifests, found that it takes them",
+      ]);
+    },
+    patienceMs,
+  );
+
+  test("a file that is none is told apart from one that fails", () => {
+    const at = mkdtempSync(path.join(tmpdir(), "tulle-conformance-"));
+    try {
+      const written = (name: string, text: string): string => {
+        const file = path.join(at, name);
+        writeFileSync(file, text);
+        return file;
+      };
+      expect(() => readSuite(path.join(at, "none.json"))).toThrow(/cannot be read/);
+      expect(() => readSuite(written("a.json", "{"))).toThrow(/is not JSON/);
+      expect(() => readSuite(written("b.yaml", "a: ["))).toThrow(/is not YAML/);
+      expect(() => readSuite(written("c.json", "[]"))).toThrow(
+        'expected an object with "tests", found a list',
+      );
+      expect(() => readSuite(written("d.json", "{}"))).toThrow(
+        'expected "tests", a list of cases; found nothing',
+      );
+      expect(() => readSuite(written("e.json", '{"tests":[{"name":"x"}]}'))).toThrow(
+        "tests[0].steps: expected a list, found nothing",
+      );
+      expect(() => readSuite(written("f.json", '{"tests":[{"name":"x","steps":[{}]}]}'))).toThrow(
+        "tests[0].steps[0].kind: expected a text",
+      );
+      expect(() => readSuite(written("g.json", '{"baseManifests":[{"kind":"Service"}],"tests":[]}'))).toThrow(
+        "baseManifests[0]: expected a document with kind and metadata.name",
+      );
+    } finally {
+      rmSync(at, { recursive: true });
+    }
+  });
+});
