@@ -17,7 +17,7 @@ export const everyRequest: RouteMatch = { path: { type: "PathPrefix", value: "/"
 /**
  * Gateway API `HTTPRouteRule.matches`, in the order in which they decide; more is more specific. Where a
  * regular expression stands is left to us: after exact paths and before prefixes, those with more
- * characters first, as with Envoy Gateway, Cilium and Contour (`docs/decisions/0008-regular-expressions.md`).
+ * characters first, as with Envoy Gateway, Cilium and Contour (`docs/decisions/0010-regular-expressions.md`).
  */
 const criteria: readonly (readonly [Advantage, (match: RouteMatch) => number])[] = [
   ["exact path", ({ path }) => (path.type === "Exact" ? 1 : 0)],
