@@ -191,7 +191,12 @@ describe("a change", () => {
   test("that would leave others without what they need is refused, and names them", async () => {
     const ended = await run("delete", "service", "v1");
     expect(ended).toMatchObject({ code: 3, stdout: "" });
-    expect(ended.stderr).toMatch(/^HTTPRoute\/default\/payments:\d+:\d+ {2}error .*backendRefs\[0\]\.name/m);
+    expect(ended.stderr).toMatch(
+      /^AuthorizationPolicy\/default\/open-web:\d+:\d+ {2}error .*targetRefs\[1\]\.name/m,
+    );
+    expect(ended.stderr).toMatch(
+      /^HTTPRoute\/default\/payments:\d+:\d+ {2}warning .*backendRefs\[0\]\.name/m,
+    );
     expect(ended.stderr).toContain("revision 4 stays in force");
     expect((await run("delete", "service", "nobody")).code).toBe(1);
   });
