@@ -126,6 +126,7 @@ const elsewhere = new Set([
   "requests",
   "rule",
   "weights",
+  "header",
 ]);
 
 /**

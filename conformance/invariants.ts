@@ -35,6 +35,28 @@ async function headerNamesBackend(run: Running, step: Step, header: string): Pro
   });
 }
 
+/**
+ * A client that keeps what the first answer gives it (a cookie, or the header that the step names) stays at the
+ * backend that gave it.
+ */
+export async function session(run: Running, step: Step): Promise<void> {
+  const first = await once(run, step);
+  const { header } = step.expect ?? {};
+  const name = typeof header === "string" ? header : "Cookie";
+  const given = first.headers[typeof header === "string" ? header.toLowerCase() : "set-cookie"];
+  if (given === undefined) throw new Failure(`session: expected a ${name} to keep, found none`);
+  const value = typeof header === "string" ? given : (given.split(";")[0] ?? "");
+  const kept = {
+    ...step,
+    request: { ...step.request, headers: { ...step.request?.headers, [name]: value } },
+  };
+  await repeatedly(step.expect?.requests ?? defaultRequests, atOnce, async () => {
+    const { echo } = await once(run, kept);
+    if (echo.pod !== first.echo.pod)
+      throw new Failure(`session: expected ${first.echo.pod} each time, found ${echo.pod}`);
+  });
+}
+
 /** A text frame and a binary one come back as they were sent. */
 export async function webSocket(run: Running, step: Step): Promise<void> {
   const { order, headers } = await wayOf(run, step);

@@ -1,3 +1,4 @@
+import { listenersOf } from "./attachment.ts";
 import type { Case } from "./format.ts";
 
 /** What a worker cannot do, whatever runs in it, and why. Nothing else is ever skipped. */
@@ -16,8 +17,8 @@ const limits: readonly Limit[] = [
   },
   {
     feature: "TLSRoute",
-    why: "the platform ends TLS before a worker runs",
-    concerns: (test) => brings(test, "TLSRoute"),
+    why: "the platform ends TLS before a worker runs, so listeners of TLS are refused",
+    concerns: (test) => brings(test, "TLSRoute") || listensToTls(test),
   },
   {
     feature: "TLS certificates",
@@ -55,6 +56,11 @@ const limits: readonly Limit[] = [
 export function skipped(test: Case): Pick<Limit, "feature" | "why"> | undefined {
   return limits.find(({ concerns }) => concerns(test));
 }
+
+const listensToTls = ({ manifests }: Case): boolean =>
+  manifests.some(
+    (one) => one.kind === "Gateway" && listenersOf(one).some(({ protocol }) => protocol === "TLS"),
+  );
 
 /** A case that brings listeners with certificates and neither a route nor a request. */
 const isAboutCertificates = ({ manifests, steps }: Case): boolean =>

@@ -4,7 +4,7 @@ import { distribution } from "./distribution.ts";
 import { decidingWorkers } from "./exchange.ts";
 import { eventually, Failure } from "./failure.ts";
 import type { Manifest, Step } from "./format.ts";
-import { invariant, webSocket } from "./invariants.ts";
+import { invariant, session, webSocket } from "./invariants.ts";
 import { applied, isPolicy, keyOf } from "./manifests.ts";
 import { request } from "./requests.ts";
 import type { Running } from "./running.ts";
@@ -21,6 +21,7 @@ const doings: Readonly<Record<string, Doing>> = {
   weight: distribution,
   split: distribution,
   websocket: (run, step) => inTheEnd(run, () => webSocket(run, step)),
+  session,
   custom,
   apply: (run, step) => change(run, step.manifests ?? []),
   refused,

@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { features } from "../conformance/features.ts";
 import { type Case, readSuite, type Step, type Suite } from "../conformance/format.ts";
 import { runSuite } from "../conformance/suite.ts";
 
@@ -31,6 +32,15 @@ describe("conformance with Gateway API", () => {
     const { cases } = readSuite(own);
     expect(cases.length).toBeGreaterThanOrEqual(40);
     expect(cases.filter(({ clause }) => clause === undefined).map(({ name }) => name)).toEqual([]);
+  });
+
+  test("our cases show every feature that the documentation claims", () => {
+    const shown = new Set(readSuite(own).cases.flatMap((one) => one.features));
+    const claimed = features.filter(({ unsupported }) => unsupported === undefined).map(({ name }) => name);
+    expect(claimed.filter((name) => !shown.has(name))).toEqual([]);
+    expect([...shown].filter((name) => !claimed.includes(name))).toEqual([]);
+    const page = readFileSync(path.join(folder, "../../docs/gateway-api.md"), "utf8");
+    expect(features.filter(({ name }) => !page.includes(`| \`${name}\` |`))).toEqual([]);
   });
 });
 
