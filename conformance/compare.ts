@@ -96,11 +96,11 @@ const ofBackend: Readonly<Record<string, Judge>> = {
   },
   *responseHeaders({ headers }, { responseHeaders = {}, ignoreWhitespace = false }) {
     for (const [name, value] of Object.entries(responseHeaders))
-      yield* oneOf(`responseHeaders.${name}`, [value], headers[name.toLowerCase()], ignoreWhitespace);
+      yield* oneOf(`responseHeaders.${name}`, [value].flat(), headers[name.toLowerCase()], ignoreWhitespace);
   },
-  *validResponseHeaders({ headers }, expect) {
-    for (const [name, values] of Object.entries(expect.validResponseHeaders ?? {}))
-      yield* oneOf(`responseHeaders.${name}`, values, headers[name.toLowerCase()], expect.ignoreWhitespace);
+  *validResponseHeaders({ headers }, { validResponseHeaders = {}, ignoreWhitespace = false }) {
+    for (const [name, value] of Object.entries(validResponseHeaders))
+      yield* oneOf(`responseHeaders.${name}`, [value].flat(), headers[name.toLowerCase()], ignoreWhitespace);
   },
   *absentResponseHeaders({ headers }, { absentResponseHeaders = [] }) {
     for (const name of absentResponseHeaders)
@@ -147,12 +147,25 @@ export function* differences(found: Captured, step: Step, sent: Sent): Generator
   if (found.status === 200 || found.status === 204 || step.from !== undefined) {
     for (const field of fields) {
       const judge = ofBackend[field];
-      if (judge !== undefined) yield* judge(found, expect, sent);
+      if (judge !== undefined && isEmpty(expect, field))
+        yield different(field, "something to compare", "nothing in the step");
+      else if (judge !== undefined) yield* judge(found, expect, sent);
       else if (!elsewhere.has(field))
         yield different(field, "a field that the runner knows how to compare", "an unknown one");
     }
   }
   if (redirects.has(found.status) && fields.includes("redirect")) yield* redirected(found, expect, sent);
+}
+
+/** What upstream compares with a default where a step says nothing. */
+const withDefault = new Set(["backend", "namespace", "backendRequest.path", "backendRequest.method"]);
+
+/** Whether a field is said to be compared, and there is nothing to compare it with: it would always pass. */
+function isEmpty(expect: Expected, field: string): boolean {
+  if (withDefault.has(field)) return false;
+  const [outer = "", inner] = field.split(".");
+  const value = expect[outer] as Readonly<Record<string, unknown>> | undefined;
+  return (inner === undefined ? value : value?.[inner]) === undefined;
 }
 
 /** The fields that are compared: what upstream asserts, or all that the step speaks of. */

@@ -63,7 +63,8 @@ export interface Expected {
   readonly backend?: string;
   readonly namespace?: string;
   readonly backendRequest?: ExpectedAtBackend;
-  readonly responseHeaders?: Readonly<Record<string, string>>;
+  /** Of each header this value, or one of these. */
+  readonly responseHeaders?: Readonly<Record<string, string | readonly string[]>>;
   /** Of each header one of these values. */
   readonly validResponseHeaders?: Readonly<Record<string, readonly string[]>>;
   readonly absentResponseHeaders?: readonly string[];
