@@ -4,7 +4,8 @@ import { base64, sha256 } from "./bytes.ts";
 /** Longest `Content-Digest` that is looked at, characters: sha-256 and sha-512 with room to spare. */
 const maxLength = 512;
 /** One dictionary member that is a byte sequence without parameters (RFC 8941 §3.2, §3.3.5). */
-const member = /^([a-z*][a-z0-9_.*-]{0,31})=:([A-Za-z0-9+/]{0,172}={0,2}):$/;
+const member =
+  /^[ \t]*([a-z*][a-z0-9_.*-]{0,31})=:((?:[A-Za-z0-9+/]{4}){0,43}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?):[ \t]*$/;
 
 /** The `Content-Digest` of a body, sha-256 (RFC 9530 §2). */
 export async function contentDigest(body: Uint8Array): Promise<string> {
@@ -22,7 +23,7 @@ export function parseContentDigest(value: string): Result<string, string> {
   if (value.length > maxLength) return no(`Content-Digest is longer than ${maxLength} characters`);
   const members = new Map<string, string>();
   for (const part of value.split(",")) {
-    const match = member.exec(part.trim());
+    const match = member.exec(part);
     if (match === null) return no("Content-Digest is not a dictionary of byte sequences");
     const [, algorithm = "", digest = ""] = match;
     if (members.has(algorithm)) return no("Content-Digest names an algorithm twice");

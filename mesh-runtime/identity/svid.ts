@@ -30,7 +30,7 @@ type Claims = Readonly<Record<string, unknown>>;
 /**
  * Verifies a Workload Identity Token that is also a WIT-SVID, with the bundle of the mesh's trust domain.
  *
- * Checks, in this order: size; header of exactly `alg` ES256, `typ` and a `kid` that the bundle knows (so
+ * Checks, in this order: size; three parts of base64url, nothing else; header of exactly `alg` ES256, `typ` and a `kid` that the bundle knows (so
  * `jwk`, `jku`, `x5u`, `x5c`, `crit` are refused, and nothing is ever fetched); signature; `sub` canonical and
  * of the bundle's trust domain; no `aud` (WIT-SVID: a token with one is a bearer token of another kind); `exp`
  * and `nbf` with 60 s leeway; at most 24 h of life; `cnf.jwk` a public P-256 key with alg ES256; not revoked.
@@ -46,6 +46,7 @@ export async function verifyWit(
 ): Promise<Result<VerifiedWit, Unverified>> {
   if (wit.length > maxWitLength)
     return failed("malformed", `the token is longer than ${maxWitLength} characters`);
+  if (!compact.test(wit)) return failed("token", "the token is not a compact JWS in base64url");
   if (bundle.expiresAt <= now) return failed("trust-domain", "the trust bundle has expired");
   const opened = await open(wit, bundle);
   if (!opened.ok) return opened;
@@ -66,6 +67,12 @@ export async function verifyWit(
   if (isRevoked(claims, id.value, thumbprint, bundle)) return failed("revoked", "the token is revoked");
   return ok({ id: id.value, proofKey: proofKey.value, thumbprint, expiresAt: expiresAt.value });
 }
+
+/**
+ * A compact JWS with a signature of 64 bytes. Decoders skip blanks, take padding, and pass over the four spare bits
+ * of the last character; so one token would have many texts, each with a place of its own in the cache.
+ */
+const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]$/;
 
 /** Header and signature. */
 async function open(wit: string, { keys }: TrustBundle): Promise<Result<Claims, Unverified>> {
