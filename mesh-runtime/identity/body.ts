@@ -1,4 +1,5 @@
 import { BreakingStream } from "../foundation/breaking-stream.ts";
+import { KeptBytes } from "../foundation/kept-bytes.ts";
 
 /** Bytes of a stream as far as a limit: all of them, or the first part with the rest still to come. */
 export type Head =
@@ -16,24 +17,13 @@ export type Head =
  */
 export async function readUpTo(stream: ReadableStream<Uint8Array>, limit: number): Promise<Head> {
   const reader = stream.getReader();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const kept = new KeptBytes();
   while (true) {
     const next = await reader.read();
-    if (next.done) break;
-    chunks.push(next.value);
-    size += next.value.byteLength;
-    if (size > limit) return { whole: false, read: chunks, rest: reader };
+    if (next.done) return { whole: true, bytes: kept.joined() };
+    kept.add(next.value);
+    if (kept.length > limit) return { whole: false, read: kept.pieces(), rest: reader };
   }
-  const [first] = chunks;
-  if (first !== undefined && chunks.length === 1) return { whole: true, bytes: first };
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return { whole: true, bytes };
 }
 
 /** The stream again, as if nobody had read its first part. */

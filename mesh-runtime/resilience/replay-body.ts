@@ -1,4 +1,5 @@
 import { BreakingStream } from "../foundation/breaking-stream.ts";
+import { KeptBytes } from "../foundation/kept-bytes.ts";
 
 /** What a message can have as its body. */
 export type Body = Uint8Array | ReadableStream<Uint8Array> | null;
@@ -55,10 +56,8 @@ export function once(body: Body, unrepeatable = false): ReplayBody {
 class Recording implements ReplayBody {
   readonly #source: ReadableStreamDefaultReader<Uint8Array>;
   readonly #limitBytes: number;
-  /** Chunks from position `#first` on; all of them as long as nothing was dropped. */
-  #chunks: Uint8Array[] = [];
-  #first = 0;
-  #bytes = 0;
+  /** All of it, as long as nothing was dropped. */
+  readonly #kept = new KeptBytes();
   #keeping = true;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
@@ -71,7 +70,7 @@ class Recording implements ReplayBody {
   }
 
   replayable(): boolean {
-    return this.#first === 0 && this.#failure === undefined && (this.#keeping || this.#attempt === 0);
+    return this.#kept.start === 0 && this.#failure === undefined && (this.#keeping || this.#attempt === 0);
   }
 
   finish(): void {
@@ -85,21 +84,21 @@ class Recording implements ReplayBody {
 
   take(): Body {
     this.#attempt += 1;
-    if (this.#ended && this.#failure === undefined && this.#first === 0)
-      return joined(this.#chunks, this.#bytes);
+    if (this.#ended && this.#failure === undefined && this.#kept.start === 0) return this.#kept.joined();
     return this.#stream(this.#attempt);
   }
 
   #stream(attempt: number): BreakingStream {
     let position = 0;
     const next = async (): Promise<Uint8Array | undefined> => {
-      if (position >= this.#first + this.#chunks.length && !this.#ended) await this.#read();
+      // Not once alone: a piece may be empty, and nothing after it would come.
+      while (position >= this.#kept.length && !this.#ended && attempt === this.#attempt) await this.#read();
       if (attempt !== this.#attempt) throw new Error("A later attempt has taken this body over");
-      const chunk = this.#chunks[position - this.#first];
-      if (chunk !== undefined) {
-        position += 1;
-        if (!this.#keeping) this.#drop(position);
-        return chunk;
+      const bytes = this.#kept.after(position);
+      if (bytes !== undefined) {
+        position += bytes.byteLength;
+        if (!this.#keeping) this.#kept.drop(position);
+        return bytes;
       }
       if (this.#failure !== undefined) throw this.#failure.error;
       return undefined;
@@ -118,9 +117,8 @@ class Recording implements ReplayBody {
           this.#ended = true;
           return;
         }
-        this.#chunks.push(value);
-        this.#bytes += value.byteLength;
-        if (this.#bytes > this.#limitBytes) this.#keeping = false;
+        this.#kept.add(value);
+        if (this.#kept.length > this.#limitBytes) this.#keeping = false;
       },
       (error: unknown) => {
         this.#reading = undefined;
@@ -130,20 +128,4 @@ class Recording implements ReplayBody {
     );
     return this.#reading;
   }
-
-  #drop(before: number): void {
-    this.#chunks.splice(0, before - this.#first);
-    this.#first = before;
-  }
-}
-
-function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
 }

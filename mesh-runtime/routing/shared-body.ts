@@ -1,5 +1,6 @@
 import { BreakingStream } from "../foundation/breaking-stream.ts";
 import type { Message } from "../foundation/exchange.ts";
+import { KeptBytes } from "../foundation/kept-bytes.ts";
 
 /** A body that others may send too: whole, or undefined when it turned out too large or broke off. */
 export type SharedBody = Uint8Array | null | Promise<Uint8Array | undefined>;
@@ -21,8 +22,7 @@ export function bodyToShare(
   const whole = new Promise<Uint8Array | undefined>((settle) => {
     resolve = settle;
   });
-  let kept: Uint8Array[] | undefined = [];
-  let bytes = 0;
+  let kept: KeptBytes | undefined = new KeptBytes();
   const giveUp = (): void => {
     kept = undefined;
     resolve(undefined);
@@ -30,10 +30,9 @@ export function bodyToShare(
   const next = async (): Promise<Uint8Array | undefined> => {
     try {
       const { value } = await source.read();
-      bytes += value?.byteLength ?? 0;
-      if (bytes > limitBytes) giveUp();
-      if (value !== undefined) kept?.push(value);
-      else if (kept !== undefined) resolve(joined(kept, bytes));
+      if (value === undefined) resolve(kept?.joined());
+      else kept?.add(value);
+      if (kept !== undefined && kept.length > limitBytes) giveUp();
       return value;
     } catch (error) {
       giveUp();
@@ -45,14 +44,4 @@ export function bodyToShare(
     return source.cancel(reason);
   };
   return { main: new BreakingStream(next, cancel), shared: whole };
-}
-
-function joined(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
 }

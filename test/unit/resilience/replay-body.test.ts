@@ -161,3 +161,36 @@ test("whatever the chunks, the limit and the place where an attempt ends, no byt
     { seed: 5, numRuns: 100 },
   );
 });
+
+test("a body that comes byte by byte is kept in not much more memory than it is", async () => {
+  // As workerd gives the pieces of a request's body: each in a buffer of its own.
+  const left = Array.from({ length: 10_000 }, (_, index) => {
+    const buffer = new Uint8Array(4_096).fill(index % 251);
+    return buffer.subarray(0, 1);
+  });
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const next = left.shift();
+      if (next === undefined) controller.close();
+      else controller.enqueue(next);
+    },
+  });
+  const body = await replayBody(stream, 65_536, undefined);
+  const first = (body.take() as ReadableStream<Uint8Array>).getReader();
+  for (let read = 0; read < 9_999; ) read += (await first.read()).value?.byteLength ?? 10_000;
+  const second = (body.take() as ReadableStream<Uint8Array>).getReader();
+  const buffers = new Set<ArrayBufferLike>();
+  const bytes: number[] = [];
+  for (let next = await second.read(); !next.done; next = await second.read()) {
+    buffers.add(next.value.buffer);
+    bytes.push(...next.value);
+  }
+  expect(bytes).toEqual(Array.from({ length: 10_000 }, (_, index) => index % 251));
+  expect([...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBe(3 * 4_096);
+});
+
+test("an empty piece of a stream does not end it", async () => {
+  const { stream } = source([[1], [], [2]]);
+  const body = await replayBody(stream, 10, undefined);
+  expect(await bytesOf(body.take())).toEqual([1, 2]);
+});
