@@ -7,7 +7,7 @@ export default defineConfig({
     projects: [
       {
         plugins: [cloudflareTest({ miniflare: { cf: false, compatibilityDate: "2026-10-01" } })],
-        test: { name: "workerd", isolate: false, include: ["test/unit/**/*.test.ts"] },
+        test: { name: "workerd", isolate: false, include: ["test/{unit,attacks}/**/*.test.ts"] },
       },
       {
         plugins: [

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import type { World } from "../unit/identity/fixture.ts";
+import { type Forged, forge } from "./attacker.ts";
+import { type Isolate, isolate, loadedPolicy, type Seen } from "./journey.ts";
+
+/**
+ * One thing that an attacker tries, as a row of a table: the number of the attack, what is tried, how, and the step
+ * of the identity that must stop it; "accepted" where the standards say that it is no attack.
+ */
+export type Attack = readonly [
+  number: number,
+  tries: string,
+  how: Forged | ((world: World) => Forged | Promise<Forged>),
+  ends: RegExp | "accepted" | "denied",
+];
+
+/** The one face of a caller that cannot show who it is, whatever the reason. */
+const face = {
+  type: "https://tulle.dev/problems/unidentified",
+  title: "The caller's workload identity could not be verified",
+  status: 400,
+};
+
+/** 400, problem details of one shape, the application not called, and nothing of the proof in the log. */
+export function expectRefused(seen: Seen, step: RegExp): void {
+  expect(seen.reason).toMatch(new RegExp(`^step=(?:${step.source}) `));
+  expect(seen.handled).toBeUndefined();
+  expect(seen.status).toBe(400);
+  expect(JSON.parse(seen.body)).toEqual(face);
+  expect([...seen.headers.keys()].sort()).toEqual(["cache-control", "content-type", "tulle-problem"]);
+  expect(seen.headers.get("content-type")).toBe("application/problem+json");
+  expect(seen.headers.has("www-authenticate")).toBe(false);
+  expect(seen.line).not.toMatch(/eyJ|attack-\d/);
+}
+
+/** 403, and the application not called. */
+export function expectDenied(seen: Seen): void {
+  expect(seen.handled).toBeUndefined();
+  expect(seen.status).toBe(403);
+  expect(JSON.parse(seen.body)).toEqual({
+    type: "https://tulle.dev/problems/denied",
+    title: "The caller is not allowed to do this",
+    status: 403,
+  });
+}
+
+/** An isolate that believes this world's issuer. */
+export const target = async (world: World): Promise<Isolate> =>
+  isolate(await loadedPolicy(), () => world.bundle);
+
+/** Tries every attack of a table at an isolate of its own. */
+export function tryAll(subject: string, world: () => World, attacks: readonly Attack[]): void {
+  describe(subject, () => {
+    test.each(attacks)("%i: %s", async (_number, _tries, how, ends) => {
+      const forged = typeof how === "function" ? await how(world()) : how;
+      const seen = await (await target(world())).arrive(await forge(world(), forged));
+      if (ends === "denied") expectDenied(seen);
+      else if (ends !== "accepted") expectRefused(seen, ends);
+      else
+        expect({ status: seen.status, body: seen.body, reason: seen.reason }).toEqual({
+          status: 200,
+          body: "paid",
+          reason: "",
+        });
+    });
+  });
+}

@@ -1,0 +1,128 @@
+import { header } from "../../mesh-runtime/foundation/headers.ts";
+import type { Handling } from "../../mesh-runtime/handled.ts";
+import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
+import { WitCache } from "../../mesh-runtime/identity/svid.ts";
+import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
+import { inbound } from "../../mesh-runtime/inbound.ts";
+import { canonicalJson, digestOf } from "../../mesh-runtime/policy/canonical.ts";
+import { compile } from "../../mesh-runtime/policy/compile.ts";
+import { load } from "../../mesh-runtime/policy/load.ts";
+import type { Loaded } from "../../mesh-runtime/policy/loaded.ts";
+import type { Snapshot } from "../../mesh-runtime/policy/snapshot.ts";
+import { InFlight } from "../../mesh-runtime/resilience/admitted.ts";
+import { Instruments } from "../../mesh-runtime/telemetry/instruments.ts";
+import type { AccessRecord } from "../../mesh-runtime/telemetry/words.ts";
+import { now, value } from "../unit/identity/fixture.ts";
+import { documents, policy, service } from "../unit/policy/writing.ts";
+
+/*
+ * A worker as an attacker meets it: the whole inbound journey over policy that was written, compiled and loaded,
+ * with real cryptography. STRICT, and only `default/web` may call, and not what is below /admin.
+ */
+
+const written = [
+  service("web"),
+  service("payments"),
+  policy("MeshConfig", "mesh", "{trustDomain: example.org}"),
+  policy(
+    "AuthorizationPolicy",
+    "web-may-pay",
+    "{rules: [{from: [{source: {principals: [example.org/ns/default/sa/web]}}]}]}",
+  ),
+  policy(
+    "AuthorizationPolicy",
+    "nobody-administers",
+    '{action: DENY, rules: [{to: [{operation: {paths: ["/admin*"]}}, {operation: {methods: [DELETE]}}]}]}',
+  ),
+];
+
+/** Makes a snapshot of these documents ready, with something of it changed before it is signed for. */
+export async function loadedPolicy(
+  change: (snapshot: Snapshot) => unknown = (snapshot) => snapshot,
+  texts: readonly string[] = written,
+  workload = "default/payments",
+): Promise<Loaded> {
+  const snapshot = compile(documents(...texts)).get(workload);
+  if (snapshot === undefined) throw new Error(`there is no ${workload}`);
+  const text = canonicalJson(change(snapshot));
+  return value(await load(text, { epoch: 1, digest: await digestOf(text) }, workload));
+}
+
+/** What an attacker sees, and what became of the request behind it. */
+export interface Seen {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Headers;
+  /** The last part of the problem's type; empty where the application answered. */
+  readonly problem: string;
+  /** The operator's side of it: the step and detail of the refusal. */
+  readonly reason: string;
+  /** What the application got; undefined: it was not called. */
+  readonly handled: { readonly request: Request; readonly handling: Handling } | undefined;
+  /** Everything that the access log says. */
+  readonly line: string;
+}
+
+export interface Isolate {
+  readonly cache: WitCache;
+  readonly replay: ReplayWindow;
+  arrive(request: Request, at?: number, props?: unknown): Promise<Seen>;
+}
+
+/** One isolate of `default/payments`, with memory of its own. */
+export function isolate(
+  loaded: Loaded,
+  trust: () => TrustBundle | undefined,
+  handler: (request: Request) => Promise<Response> = async () => new Response("paid"),
+): Isolate {
+  const cache = new WitCache();
+  const replay = new ReplayWindow();
+  const inFlight = new InFlight();
+  let lines: string[] = [];
+  let time = now;
+  const clock = { now: () => time };
+  const journey = inbound({
+    clock,
+    tracing: {
+      clock,
+      ids: { traceId: () => "a".repeat(32), spanId: () => "b".repeat(16) },
+      instruments: new Instruments(),
+      workload: loaded.snapshot.workload,
+      settings: () => ({ ...loaded.snapshot.telemetry, accessLog: true }),
+      epoch: () => 1,
+      log: (line) => lines.push(line),
+    },
+    crashed: () => undefined,
+    identity: { trust, cache, replay, clock, count: () => undefined },
+    hear: () => undefined,
+    inFlight,
+    tell: () => ({ epoch: 1, circuits: "" }),
+  });
+
+  return {
+    cache,
+    replay,
+    async arrive(request, at = now, props): Promise<Seen> {
+      time = at;
+      lines = [];
+      let handled: Seen["handled"];
+      const response = await journey({
+        request,
+        bindingProps: props as undefined,
+        startedAt: at,
+        background: { run: () => undefined },
+        policy: loaded,
+        handle: (request, handling) => {
+          handled = { request, handling };
+          return handler(request);
+        },
+      });
+      const [line = "{}"] = lines;
+      const body = await response.text();
+      const { status, headers } = response;
+      const problem = headers.get(header.problem) ?? "";
+      const { reason } = JSON.parse(line) as AccessRecord;
+      return { status, headers, body, problem, reason, handled, line };
+    },
+  };
+}
