@@ -80,6 +80,8 @@ const within = (until: number, now: number, longest: number): boolean =>
 /** An attempt begins; one at an endpoint that is left out is its probe. */
 export function begun(load: EndpointLoad, now: number): Flight {
   const flight: Flight = { startedAt: now };
+  // Whoever goes away has its request torn down, which then never says that it ended: callers could fill the memory.
+  oldestUnderWay(load, now);
   load.flights.add(flight);
   if (load.ejectedUntil !== 0) load.probeUntil = now + probeLeaseMs;
   return flight;
@@ -132,16 +134,18 @@ const decayed = (load: EndpointLoad, now: number): number => load.latencyMs * ag
  * would come. A request that hangs counts by its age already.
  */
 export function costOf(load: EndpointLoad, now: number): number {
-  let oldest: number | undefined;
-  for (const flight of load.flights) {
-    const ageMs = now - flight.startedAt;
-    if (ageMs >= 0 && ageMs <= flightLeaseMs) {
-      oldest = ageMs;
-      break;
-    }
-    load.flights.delete(flight);
-  }
+  const oldest = oldestUnderWay(load, now);
   if (oldest === undefined) return load.latencyMs === 0 ? 0 : Math.max(decayed(load, now), leastMs);
   const latencyMs = load.latencyMs === 0 ? unknownMs : Math.max(decayed(load, now), leastMs);
   return Math.max(latencyMs, oldest) * (load.flights.size + 1);
+}
+
+/** How long the oldest request has been under way, milliseconds; those whose lease has ended are forgotten. */
+function oldestUnderWay({ flights }: EndpointLoad, now: number): number | undefined {
+  for (const flight of flights) {
+    const ageMs = now - flight.startedAt;
+    if (ageMs >= 0 && ageMs <= flightLeaseMs) return ageMs;
+    flights.delete(flight);
+  }
+  return undefined;
 }

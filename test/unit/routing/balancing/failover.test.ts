@@ -95,6 +95,13 @@ describe("requests under way", () => {
     expect(load.flights.size).toBe(0);
   });
 
+  test("that were torn down are forgotten, however endpoints are balanced and whoever looks", () => {
+    const load = newLoad("a", 0);
+    for (let now = 0; now < 10; now++) begun(load, now);
+    begun(load, 2 * flightLeaseMs);
+    expect(load.flights.size).toBe(1);
+  });
+
   test("that end without blame change nothing but their own place", () => {
     const load = newLoad("a", 0);
     ended(load, begun(load, 0), "neutral", 10_000);
