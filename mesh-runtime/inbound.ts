@@ -54,7 +54,7 @@ export function inbound(ports: InboundPorts): Step<Arriving, Response> {
         })),
       )
       // a rule allows it and none denies it; 403 denied
-      .through(authorized())
+      .through(authorized(ports.identity))
       // what is left of the caller's deadline and credits; 504 deadline-exceeded, 508 too-many-hops
       .through(boundedArrival(ports))
       // your handler; 500 handler-failed

@@ -1,3 +1,4 @@
+import type { Decide } from "./authorization/decide.ts";
 import type { Arrival, Cause, Message } from "./foundation/exchange.ts";
 import { header, meshNamesIn } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
@@ -97,6 +98,7 @@ export function createMesh(ports: MeshPorts): Mesh {
     loaded: Loaded,
     target: Target,
     traffic: TrafficSettings,
+    entry?: Decide,
   ): Promise<Response> {
     const { message } = call;
     message.headers.set(header.epoch, String(members.current()?.loaded.epoch ?? loaded.epoch));
@@ -108,6 +110,7 @@ export function createMesh(ports: MeshPorts): Mesh {
       target,
       traffic,
       policy: loaded,
+      entry,
     });
     members.touch();
     return withoutMeshHeaders(response);
@@ -123,7 +126,7 @@ export function createMesh(ports: MeshPorts): Mesh {
       return response;
     },
     depart: (call, loaded, destination) => leave(call, loaded, destination, destination.settings.traffic),
-    enter: (call, loaded, listener) => leave(call, loaded, listener, meshTraffic),
+    enter: (call, loaded, listener) => leave(call, loaded, listener, meshTraffic, loaded.entry),
     loaded: () => members.current()?.loaded,
     report: () => members.report(),
     tend: () => members.touch(),

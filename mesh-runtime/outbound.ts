@@ -1,3 +1,5 @@
+import { authorizedEntry } from "./authorization/authorized.ts";
+import type { Decide } from "./authorization/decide.ts";
 import { copied, type Underway } from "./copied.ts";
 import type { Answer, Departure } from "./foundation/exchange.ts";
 import { journey, type Step } from "./foundation/layer.ts";
@@ -30,6 +32,8 @@ export type Leaving = Departure & {
   readonly traffic: TrafficSettings;
   /** The policy that this request keeps to its end, whatever is swapped in meanwhile. */
   readonly policy: Loaded;
+  /** The rules for requests from outside, if it is one and there are any. */
+  readonly entry?: Decide | undefined;
 };
 
 /** All effects and all memory that the journey has. Everything else in it is judgement. */
@@ -83,6 +87,8 @@ export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
       .through(tracedDeparture(ports.tracing))
       // below here a refusal is a value; here it becomes a problem (RFC 9457)
       .through(rescued(ports.crashed))
+      // from outside: the gateway's rules let it in; 403 denied. Before routes, which could change what is judged
+      .through(authorizedEntry({ count: (counter) => instruments.count(counter) }))
       // the rule that wins and its backends; 404 no-route, 500 no-backend; redirects and preflights are answered here
       .through(routed())
       // one deadline for all tries; 504 deadline-exceeded

@@ -15,11 +15,13 @@ const hexPair = /^[0-9A-Fa-f]{2}$/;
  *   (RFC 3986 §5.2.4; URL parsers have removed plain ones already, so one that is left was hidden);
  * - an encoding of an encoding (`%2561`), read once here and twice by whoever decodes twice;
  * - a control character, NUL above all, which ends the path for some readers;
- * - a percent sign that encodes nothing, and bytes that are not UTF-8 (`%C0%AF` is an overlong slash).
+ * - a percent sign that encodes nothing, and bytes that are not UTF-8 (`%C0%AF` is an overlong slash);
+ * - a segment that parameters alone make other than empty or dots (`/..;/admin`, RFC 3986 §3.3);
+ * - a character that NFKC makes structure of, such as the full-width slash U+FF0F.
  *
- * Left as they are, because they name different resources for some and the same for others, and Istio
- * leaves them too: letter case, a trailing slash, parameters after ";", composed and decomposed accents.
- * A rule that denies a tree of paths is written with a prefix, `/admin*`.
+ * Left as they are, because they name different resources for some and the same for others: letter case,
+ * a trailing slash, parameters after ";", composed and decomposed accents. Rules are held against each
+ * such reading, see `path-readings.ts`.
  *
  * @param path of a URL, without query
  * @returns the form, or what makes the path ambiguous
@@ -27,7 +29,7 @@ const hexPair = /^[0-9A-Fa-f]{2}$/;
 export function normalPath(path: string): Result<string, string> {
   const segments = splitAndJudge(path);
   if (!segments.ok) return segments;
-  if (plain.test(path)) return ok(path);
+  if (plain.test(path) && !path.includes(";")) return ok(path);
   let form = "";
   for (const segment of segments.value) {
     const bytes = decoded(segment);
@@ -80,12 +82,31 @@ function judged(bytes: Uint8Array): Result<Uint8Array, string> {
     return no("bytes that are not UTF-8");
   }
   if (text === "." || text === "..") return no("an encoded dot segment");
+  const disguised = structureIn(text);
+  if (disguised !== undefined) return no(disguised);
   for (const byte of bytes) {
     if (byte === 0x2f) return no("an encoded slash");
     if (byte === 0x5c) return no("an encoded backslash");
     if (byte < 0x20 || byte === 0x7f) return no("a control character");
   }
   return ok(bytes);
+}
+
+const beyondAscii = /[\u0080-\u{10FFFF}]/u;
+
+/** What a reader sees of a segment who leaves parameters out, or takes compatible characters for each other. */
+function structureIn(text: string): string | undefined {
+  const exotic = beyondAscii.test(text);
+  if (exotic) {
+    for (const character of text) {
+      if (beyondAscii.test(character) && /[/\\;%?#]/.test(character.normalize("NFKC")))
+        return "a character that some read as a part of the path's structure";
+    }
+  }
+  const [name = ""] = (exotic ? text.normalize("NFKC") : text).split(";", 1);
+  if (name === "." || name === ".." || (name === "" && text !== ""))
+    return "a segment that is empty or dots but for its parameters";
+  return undefined;
 }
 
 function encoded(bytes: Uint8Array): string {

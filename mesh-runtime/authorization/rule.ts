@@ -1,14 +1,181 @@
 import type { Principal } from "../identity/words.ts";
-import type { AuthorizationRule, OperationMatch, SourceMatch, StringMatch } from "./words.ts";
+import { type Address, type Block, inBlock, parseBlock } from "./address.ts";
+import { type ReadPath, ReadPattern } from "./path-readings.ts";
+import type {
+  AuthorizationRule,
+  Condition,
+  OperationMatch,
+  PathMatch,
+  SourceMatch,
+  StringMatch,
+} from "./words.ts";
 
-/** What rules are held against: an access request with method and path in the one form that is compared. */
+/** What rules are held against: an access request with everything in the forms that are compared. */
 export interface Subject {
   readonly principal: Principal | undefined;
   /** Upper case. */
   readonly method: string;
-  /** As `normalPath` writes it. */
-  readonly path: string;
+  /** Undefined: it has no form, and nobody knows which rule it would match. */
+  readonly path: ReadPath | undefined;
+  /** Lower case, without port and without a dot at its end; empty where nobody knows it. */
+  readonly host: string;
+  /** Undefined: nobody knows it. */
+  readonly address: Address | undefined;
+  /** The value of a header, several joined by ", "; empty where there is none. */
+  readonly header: (name: string) => string;
 }
+
+/**
+ * Whether a doubt counts as a match. A request may be read in several ways, and sometimes in none: a list
+ * that keeps somebody out (what a DENY rule names, what an ALLOW rule excepts) holds if any reading
+ * is in it, a list that lets somebody in holds only if all are.
+ */
+type Doubt = "matches" | "differs";
+
+/** A rule with everything done ahead that depends on the rule alone. */
+export interface ReadRule {
+  readonly name: string;
+  /** Whether it speaks of a subject (Istio `Rule`): one source, one operation and all conditions fit. */
+  readonly speaksOf: (subject: Subject) => boolean;
+  /** Whether it looks at the path. */
+  readonly looksAtPath: boolean;
+  /** Which readings its path patterns tell apart, see `differences`. */
+  readonly differences: number;
+}
+
+type Test = (subject: Subject) => boolean;
+
+/**
+ * Reads a rule. An absent list fits everything, an empty one nothing.
+ *
+ * @throws TypeError for a block of addresses that is none; the shape of a snapshot lets none pass
+ */
+export function readRule({ name, action, from, to, when = [] }: AuthorizationRule): ReadRule {
+  const named: Doubt = action === "ALLOW" ? "differs" : "matches";
+  const patterns: ReadPattern[] = [];
+  const sources = from?.map((source) => sourceTest(source, named));
+  const operations = to?.map((operation) => operationTest(operation, named, patterns));
+  const conditions = when.map((condition) => conditionTest(condition, named));
+  return {
+    name,
+    looksAtPath: patterns.length > 0 || (to?.some(asksPath) ?? false),
+    differences: patterns.reduce((all, pattern) => all | pattern.differences, 0),
+    speaksOf: (subject) =>
+      (sources === undefined || sources.some((test) => test(subject))) &&
+      (operations === undefined || operations.some((test) => test(subject))) &&
+      conditions.every((test) => test(subject)),
+  };
+}
+
+/** Whether a principal is among the sources of a rule, whatever it does and wherever it is. */
+export const namesCaller = ({ from }: AuthorizationRule, principal: Principal | undefined): boolean =>
+  from?.some((source) => callerFits(source, principal)) ?? true;
+
+const asksPath = ({ paths, notPaths }: OperationMatch): boolean =>
+  paths !== undefined || notPaths !== undefined;
+
+/** A namespace is compared without its trust domain, as Istio does; whoever trusts another domain names principals. */
+function callerFits(source: SourceMatch, principal: Principal | undefined): boolean {
+  const id = principal?.id.uri ?? "";
+  const namespace = principal?.namespace ?? "";
+  return (
+    oneOf(source.principals, id) &&
+    noneOf(source.notPrincipals, id) &&
+    oneOf(source.namespaces, namespace) &&
+    noneOf(source.notNamespaces, namespace)
+  );
+}
+
+function sourceTest(source: SourceMatch, named: Doubt): Test {
+  const within = addressTest(source.ipBlocks, named);
+  const without = addressTest(source.notIpBlocks, opposite(named));
+  return (subject) =>
+    callerFits(source, subject.principal) &&
+    (within === undefined || within(subject)) &&
+    (without === undefined || !without(subject));
+}
+
+/** An address that nobody knows is in doubt. */
+function addressTest(written: readonly string[] | undefined, doubt: Doubt): Test | undefined {
+  const blocks = written?.map(blockOf);
+  return (
+    blocks &&
+    (({ address }) =>
+      address === undefined ? doubt === "matches" : blocks.some((block) => inBlock(block, address)))
+  );
+}
+
+function blockOf(written: string): Block {
+  const block = parseBlock(written);
+  if (!block.ok) throw new TypeError(`Cannot read a rule: a block must be ${block.reason}`);
+  return block.value;
+}
+
+function operationTest(operation: OperationMatch, named: Doubt, patterns: ReadPattern[]): Test {
+  const { hosts, notHosts, methods, notMethods } = operation;
+  const paths = pathTest(operation.paths, named, patterns);
+  const notPaths = pathTest(operation.notPaths, opposite(named), patterns);
+  const asksHost = hosts !== undefined || notHosts !== undefined;
+  return (subject) =>
+    oneOf(methods, subject.method) &&
+    noneOf(notMethods, subject.method) &&
+    (!asksHost || (oneOf(hosts, subject.host) && noneOf(notHosts, subject.host))) &&
+    (paths === undefined || paths(subject)) &&
+    (notPaths === undefined || !notPaths(subject));
+}
+
+function pathTest(
+  matches: readonly PathMatch[] | undefined,
+  doubt: Doubt,
+  patterns: ReadPattern[],
+): Test | undefined {
+  if (matches === undefined) return undefined;
+  const own = matches.map((match) => new ReadPattern(match));
+  patterns.push(...own);
+  return ({ path }) => {
+    if (path === undefined) return doubt === "matches";
+    const fits = (reading: number): boolean => own.some((pattern) => pattern.fits(path, reading));
+    return doubt === "matches" ? path.readings.some(fits) : path.readings.every(fits);
+  };
+}
+
+function conditionTest(condition: Condition, named: Doubt): Test {
+  const { values, notValues } = condition;
+  if (condition.type !== "header") {
+    const { type } = condition;
+    return ({ principal }) => {
+      const value = attribute(principal, type);
+      return oneOf(values, value) && noneOf(notValues, value);
+    };
+  }
+  const { name } = condition;
+  const among = (value: string, matches: readonly StringMatch[], doubt: Doubt): boolean =>
+    headerReadings(value, doubt).some((one) => oneOf(matches, one));
+  return ({ header }) => {
+    const value = header(name);
+    return (
+      (values === undefined || among(value, values, named)) &&
+      (notValues === undefined || !among(value, notValues, opposite(named)))
+    );
+  };
+}
+
+function attribute(principal: Principal | undefined, type: "principal" | "namespace" | "evidence"): string {
+  if (principal === undefined) return "";
+  return type === "principal" ? principal.id.uri : principal[type];
+}
+
+/**
+ * A header that stands in a message twice arrives as one value with a comma, and applications read the
+ * first, the last or the whole. A list that keeps somebody out holds for each of them; one that lets
+ * somebody in is for the whole, because commas stand in honest values too.
+ */
+const headerReadings = (value: string, doubt: Doubt): readonly string[] =>
+  doubt === "matches" && value.includes(",")
+    ? [value, ...value.split(",").map((item) => item.trim())]
+    : [value];
+
+const opposite = (doubt: Doubt): Doubt => (doubt === "matches" ? "differs" : "matches");
 
 /**
  * Reads a value as Istio writes it: `*` is presence, `abc*` a prefix, `*abc` a suffix, anything else
@@ -34,46 +201,6 @@ export function stringMatches(match: StringMatch, value: string): boolean {
     case "present":
       return true;
   }
-}
-
-/**
- * Whether a rule speaks of this subject (Istio `Rule`): one of its sources and one of its operations
- * fit. An absent list fits everything, an empty one nothing.
- */
-export function ruleMatches(rule: AuthorizationRule, subject: Subject): boolean {
-  return (
-    speaksOf(rule, subject.principal) &&
-    (rule.to?.some((operation) => operationMatches(operation, subject)) ?? true)
-  );
-}
-
-/** Whether a principal is among the sources of a rule, whatever it does. */
-export const speaksOf = (rule: AuthorizationRule, principal: Principal | undefined): boolean =>
-  rule.from?.some((source) => sourceMatches(source, principal)) ?? true;
-
-/** Whether a rule looks at the path, so that a path which can be read in two ways makes it uncertain. */
-export const looksAtPath = (rule: AuthorizationRule): boolean =>
-  rule.to?.some(({ paths, notPaths }) => paths !== undefined || notPaths !== undefined) ?? false;
-
-/** A namespace is compared without its trust domain, as Istio does; whoever trusts another domain names principals. */
-function sourceMatches(source: SourceMatch, principal: Principal | undefined): boolean {
-  const id = principal?.id.uri ?? "";
-  const namespace = principal?.namespace ?? "";
-  return (
-    oneOf(source.principals, id) &&
-    noneOf(source.notPrincipals, id) &&
-    oneOf(source.namespaces, namespace) &&
-    noneOf(source.notNamespaces, namespace)
-  );
-}
-
-function operationMatches(operation: OperationMatch, { method, path }: Subject): boolean {
-  return (
-    oneOf(operation.methods, method) &&
-    noneOf(operation.notMethods, method) &&
-    oneOf(operation.paths, path) &&
-    noneOf(operation.notPaths, path)
-  );
 }
 
 const oneOf = (matches: readonly StringMatch[] | undefined, value: string): boolean =>

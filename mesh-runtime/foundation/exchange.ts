@@ -106,6 +106,10 @@ export interface Notes {
   evidence: string;
   /** The authorization rule that decided. */
   rule: string;
+  /** The AUDIT rule that speaks of the request, where one does. */
+  audited?: string;
+  /** What would have been decided with the rules on a dry run, where there are such. */
+  dryRun?: string;
   refusal: Refusal | undefined;
   readonly tries: Try[];
 }

@@ -1,18 +1,44 @@
-import type { AuthorizationRule, OperationMatch, SourceMatch, StringMatch } from "../authorization/words.ts";
+import type {
+  AuthorizationRule,
+  Condition,
+  OperationMatch,
+  PathMatch,
+  SourceMatch,
+  StringMatch,
+} from "../authorization/words.ts";
 import type { Result } from "../foundation/result.ts";
-import { methodMatch, namespaceMatch, pathMatch, principalMatch } from "./access-match.ts";
+import {
+  blockMatch,
+  conditionOf,
+  hostMatch,
+  methodMatch,
+  namespaceMatch,
+  pathMatch,
+  principalMatch,
+} from "./access-match.ts";
 import type { Catalog } from "./catalog.ts";
 import { type DocumentOf, nameOf } from "./documents.ts";
+import { isDryRun } from "./schema/metadata.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 type AuthorizationPolicy = DocumentOf<"AuthorizationPolicy">;
 type WrittenRule = NonNullable<AuthorizationPolicy["spec"]["rules"]>[number];
 type Source = NonNullable<WrittenRule["from"]>[number]["source"];
 type Operation = NonNullable<WrittenRule["to"]>[number]["operation"];
-type Read = (written: string) => Result<StringMatch, string>;
+type WrittenCondition = NonNullable<WrittenRule["when"]>[number];
 
 /** The rules of every policy that speaks of a Service, in order of their names. */
 export function accessRules(catalog: Catalog, service: DocumentOf<"Service">): readonly AuthorizationRule[] {
   return catalog.about(service).authorization.flatMap(policyRules);
+}
+
+/**
+ * The rules for what comes in from outside at a gateway's Service: those of policies that name it. What is
+ * said of a whole namespace is about workloads, whose callers have identities; nobody from outside has one.
+ */
+export function entryRules(catalog: Catalog, service: DocumentOf<"Service">): Pick<Snapshot, "entry"> {
+  const naming = catalog.about(service).authorization.filter(({ spec }) => spec.targetRefs !== undefined);
+  return naming.length === 0 ? {} : { entry: { authorization: naming.flatMap(policyRules) } };
 }
 
 /**
@@ -21,39 +47,52 @@ export function accessRules(catalog: Catalog, service: DocumentOf<"Service">): r
  */
 export function policyRules(policy: AuthorizationPolicy): readonly AuthorizationRule[] {
   const { action, rules = [] } = policy.spec;
-  if (rules.length === 0) return [{ name: nameOf(policy), action, from: [] }];
-  return rules.map(({ from, to }, index) => ({
+  const common = { action, ...(isDryRun(policy.metadata) ? { dryRun: true as const } : {}) };
+  if (rules.length === 0) return [{ name: nameOf(policy), ...common, from: [] }];
+  return rules.map(({ from, to, when }, index) => ({
     name: `${nameOf(policy)}/${index}`,
-    action,
+    ...common,
     ...(from === undefined ? {} : { from: from.map(({ source }) => sourceOf(source)) }),
     ...(to === undefined ? {} : { to: to.map(({ operation }) => operationOf(operation)) }),
+    ...(when === undefined ? {} : { when: when.map(compiledCondition) }),
   }));
 }
 
+/** At a gateway both kinds of blocks are about the same address, and a source gives one of them. */
 const sourceOf = (source: Source): SourceMatch => ({
   ...read("principals", source.principals, principalMatch),
   ...read("notPrincipals", source.notPrincipals, principalMatch),
   ...read("namespaces", source.namespaces, namespaceMatch),
   ...read("notNamespaces", source.notNamespaces, namespaceMatch),
+  ...read("ipBlocks", source.ipBlocks ?? source.remoteIpBlocks, blockMatch),
+  ...read("notIpBlocks", source.notIpBlocks ?? source.notRemoteIpBlocks, blockMatch),
 });
 
 const operationOf = (operation: Operation): OperationMatch => ({
+  ...read("hosts", operation.hosts, hostMatch),
+  ...read("notHosts", operation.notHosts, hostMatch),
   ...read("methods", operation.methods, methodMatch),
   ...read("notMethods", operation.notMethods, methodMatch),
   ...read("paths", operation.paths, pathMatch),
   ...read("notPaths", operation.notPaths, pathMatch),
 });
 
-function read<Name extends string>(
+function compiledCondition(written: WrittenCondition): Condition {
+  const condition = conditionOf(written);
+  if (!condition.ok) throw new TypeError(`Cannot compile when: ${condition.reason.message}`);
+  return condition.value;
+}
+
+function read<Name extends string, Match extends StringMatch | PathMatch | string>(
   name: Name,
   written: readonly string[] | undefined,
-  reader: Read,
-): { readonly [K in Name]?: readonly StringMatch[] } {
+  reader: (written: string) => Result<Match, string>,
+): { readonly [K in Name]?: readonly Match[] } {
   if (written === undefined) return {};
   const matches = written.map((one) => {
     const match = reader(one);
     if (!match.ok) throw new TypeError(`Cannot compile ${name}: each must be ${match.reason}`);
     return match.value;
   });
-  return { [name]: matches } as unknown as { readonly [K in Name]?: readonly StringMatch[] };
+  return { [name]: matches } as unknown as { readonly [K in Name]?: readonly Match[] };
 }

@@ -1,6 +1,6 @@
 import type { Rule, ServiceKey } from "../routing/words.ts";
 import { type Catalog, catalogOf, type MeshOptions } from "./catalog.ts";
-import { accessRules } from "./compile-access.ts";
+import { accessRules, entryRules } from "./compile-access.ts";
 import { balancingOf, bindingOf, endpointsOf, spiffeIdOf } from "./compile-endpoints.ts";
 import { listenersByWorker } from "./compile-gateway.ts";
 import { rulesOf } from "./compile-route.ts";
@@ -40,6 +40,7 @@ export function compile(
       workload: key,
       spiffeId: spiffeIdOf(catalog, service),
       inbound: { ...inboundOf(catalog, service), authorization: accessRules(catalog, service) },
+      ...(listeners.has(key) ? entryRules(catalog, service) : {}),
       ...(promised > 1 ? { promisedRetries: promised } : {}),
       destinations: destinations(service.metadata.namespace),
       listeners: listeners.get(key) ?? [],

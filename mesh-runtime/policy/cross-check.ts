@@ -1,4 +1,5 @@
 import type { MeshOptions } from "./catalog.ts";
+import { addressesAtGateways, deadRules, dryRuns } from "./cross-check/access.ts";
 import {
   backendTrafficConflicts,
   backendTrafficTargets,
@@ -49,6 +50,9 @@ const checks: readonly Check[] = [
   balancing,
   lockedOut,
   knownCallers,
+  addressesAtGateways,
+  dryRuns,
+  deadRules,
   evidence,
   unsafeRetries,
   excessiveRetries,

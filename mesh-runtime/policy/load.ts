@@ -76,6 +76,7 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
     snapshot,
     self: self.value,
     inbound: { ...snapshot.inbound, decide: decider(snapshot.inbound.authorization, snapshot.inbound.mode) },
+    entry: snapshot.entry && decider(snapshot.entry.authorization, "PERMISSIVE", "default: no ALLOW rule"),
     destination: (key) => byKey.get(key),
     destinationByHost: (host) => byHost.get(host),
     destinationByBinding: (binding) => byBinding.get(binding),

@@ -11,6 +11,8 @@ export interface Loaded {
   readonly self: SpiffeId;
   readonly inbound: InboundSettings & { readonly decide: (request: AccessRequest) => AccessDecision };
   readonly destination: (key: string) => LoadedDestination | undefined;
+  /** How a gateway judges requests from outside; undefined where no policy names its Service. */
+  readonly entry: ((request: AccessRequest) => AccessDecision) | undefined;
   /** By the host of a URL, lower case, without port. */
   readonly destinationByHost: (host: string) => LoadedDestination | undefined;
   /** By the name of a binding in `env`. */

@@ -1,3 +1,4 @@
+import { parseBlock } from "../authorization/address.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { snapshotVersion } from "./snapshot.ts";
@@ -110,7 +111,13 @@ const namedValues = list(strict({ name: text, value: text }));
 // What a program does is not judged: whatever it says, it ends, and what it does not say falls under nothing.
 const pattern = strict({ prefix: text, classes: list(list(whole)), program: list(number) });
 const namedMatches = list(strict({ name: text, value: text, pattern: optional(pattern) }));
-const stringMatches = optional(list(tagged({ exact: valued, prefix: valued, suffix: valued, present: {} })));
+const stringForms = { exact: valued, prefix: valued, suffix: valued, present: {} };
+const stringMatches = optional(list(tagged(stringForms)));
+const pathMatches = optional(list(tagged({ ...stringForms, template: valued })));
+const blocks = optional(
+  list(test("a block of addresses", (value) => typeof value === "string" && parseBlock(value).ok)),
+);
+const conditionValues = { values: stringMatches, notValues: stringMatches };
 const pathMatch = tagged({ Exact: valued, PathPrefix: valued, RegularExpression: { value: text, pattern } });
 const pathChange = optional(tagged({ ReplaceFullPath: valued, ReplacePrefixMatch: valued }));
 const headerChange = { set: namedValues, add: namedValues, remove: list(text) };
@@ -165,7 +172,8 @@ const rule = strict({
 
 const authorizationRule = strict({
   name: text,
-  action: oneOf("ALLOW", "DENY"),
+  action: oneOf("ALLOW", "DENY", "AUDIT"),
+  dryRun: optional(oneOf(true)),
   from: optional(
     list(
       strict({
@@ -173,16 +181,30 @@ const authorizationRule = strict({
         notPrincipals: stringMatches,
         namespaces: stringMatches,
         notNamespaces: stringMatches,
+        ipBlocks: blocks,
+        notIpBlocks: blocks,
       }),
     ),
   ),
   to: optional(
     list(
       strict({
+        hosts: stringMatches,
+        notHosts: stringMatches,
         methods: stringMatches,
         notMethods: stringMatches,
-        paths: stringMatches,
-        notPaths: stringMatches,
+        paths: pathMatches,
+        notPaths: pathMatches,
+      }),
+    ),
+  ),
+  when: optional(
+    list(
+      tagged({
+        principal: conditionValues,
+        namespace: conditionValues,
+        evidence: conditionValues,
+        header: { name: text, ...conditionValues },
       }),
     ),
   ),
@@ -279,6 +301,7 @@ const snapshot = open({
     maxDigestBytes: whole,
     largeBody,
   }),
+  entry: optional(strict({ authorization: list(authorizationRule) })),
   destinations: record(destination),
   promisedRetries: optional(count),
   listeners: list(listener),

@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly workload: ServiceKey;
   readonly spiffeId: string;
   readonly inbound: InboundSettings;
+  /** Rules for requests from outside, where policies name the Service of a gateway; absent elsewhere. */
+  readonly entry?: { readonly authorization: readonly AuthorizationRule[] };
   /** The most retries that a route of the mesh promises, where that is more than 1: call trees start with credits for so many. */
   readonly promisedRetries?: number;
   /** Every service that this workload may name, by key, in key order. */

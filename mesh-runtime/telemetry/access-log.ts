@@ -25,6 +25,8 @@ export function accessRecord(exchange: EndedExchange): AccessRecord {
     attempts: notes.tries.length,
     epoch: exchange.epoch,
     rule: notes.rule,
+    ...(notes.audited === undefined ? {} : { audited: notes.audited }),
+    ...(notes.dryRun === undefined ? {} : { dryRun: notes.dryRun }),
     refusal: classOf(exchange).refusal,
     reason: notes.refusal === undefined ? "" : cut(reasonOf(notes.refusal)),
   };

@@ -103,6 +103,10 @@ export interface AccessRecord {
   readonly epoch: number;
   /** The authorization rule that decided, where one did. */
   readonly rule: string;
+  /** The AUDIT rule that speaks of the request, where one does. */
+  readonly audited?: string;
+  /** What would have been decided with the rules on a dry run, where there are such: `denied by …`. */
+  readonly dryRun?: string;
   /** The kind of refusal and its detail, where the mesh refused; empty otherwise. */
   readonly refusal: string;
   readonly reason: string;

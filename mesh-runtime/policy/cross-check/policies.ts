@@ -108,7 +108,7 @@ export function* lockedOut({ catalog, issue }: CheckedMesh): Generator<Issue> {
   for (const [key, service] of catalog.services) {
     if (!hasWorker(service) || gatewayWorkers.has(key)) continue;
     const rules = accessRules(catalog, service);
-    const allowing = rules.filter(({ action }) => action === "ALLOW");
+    const allowing = rules.filter(({ action, dryRun }) => action === "ALLOW" && dryRun === undefined);
     const closed = inboundOf(catalog, service).mode === "STRICT" || allowing.length > 0;
     if (!closed || allowing.some(canMatch) || saysSo(catalog, service)) continue;
     yield issue(service, {
@@ -194,7 +194,14 @@ interface Caller {
 /** Every caller that a policy's sources name, with its place. */
 function* callersOf(policy: AuthorizationPolicy): Generator<Caller> {
   if (policy.spec.rules === undefined) return;
-  for (const [rule, { from = [] }] of policyRules(policy).entries()) {
+  for (const [rule, { from = [], when = [] }] of policyRules(policy).entries()) {
+    for (const [index, condition] of when.entries()) {
+      if (condition.type !== "principal" && condition.type !== "namespace") continue;
+      for (const member of ["values", "notValues"] as const) {
+        for (const [place, match] of (condition[member] ?? []).entries())
+          yield { kind: condition.type, match, path: ["spec", "rules", rule, "when", index, member, place] };
+      }
+    }
     for (const [index, source] of from.entries()) {
       for (const member of ["principals", "notPrincipals", "namespaces", "notNamespaces"] as const) {
         const kind = member === "principals" || member === "notPrincipals" ? "principal" : "namespace";

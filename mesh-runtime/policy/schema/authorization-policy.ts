@@ -1,6 +1,15 @@
 import type * as v from "valibot";
 import type { Result } from "../../foundation/result.ts";
-import { methodMatch, namespaceMatch, pathMatch, principalMatch } from "../access-match.ts";
+import {
+  blockMatch,
+  conditionKeys,
+  conditionOf,
+  hostMatch,
+  methodMatch,
+  namespaceMatch,
+  pathMatch,
+  principalMatch,
+} from "../access-match.ts";
 import {
   about,
   checked,
@@ -14,21 +23,23 @@ import {
   unsupported,
   value,
 } from "./fields.ts";
-import { documentOf, meshVersions } from "./metadata.ts";
+import { documentOf, dryRunAnnotations, isDryRun, meshVersions } from "./metadata.ts";
 import { targetRefs } from "./target-refs.ts";
 
 /** Istio's bound on what a proxy takes, for every list. */
 const maxItems = 512;
 
 const later = (instead: string): string => `not supported yet; ${instead}`;
-const noAddress = "not supported: between workers the address of a caller says nothing; use principals";
-const endUser = "not supported yet: the mesh does not verify end users; check the token in the application";
+const endUser = "not supported yet: it needs RequestAuthentication; check the token in the application";
 
 /** A list of values that one reader of `access-match.ts` understands. */
-const matches = (read: (written: string) => Result<unknown, string>): Schema<readonly string[]> =>
+const matches = (
+  read: (written: string) => Result<unknown, string>,
+  expects = "a value, with an asterisk first or last at most",
+): Schema<readonly string[]> =>
   list(
     value<string>(
-      "a value, with an asterisk first or last at most",
+      expects,
       (input) => typeof input === "string" && input.length <= 2048 && read(input).ok,
       (input) => {
         const result = typeof input === "string" ? read(input) : undefined;
@@ -38,6 +49,19 @@ const matches = (read: (written: string) => Result<unknown, string>): Schema<rea
     1,
     maxItems,
   );
+
+const blocks = () => matches(blockMatch, "an address, or a block of addresses");
+
+/** There is one address that a gateway knows of a caller; two names for it in one source would be a puzzle. */
+function* onceOnly(given: object, name: string, other: string): Generator<Fault> {
+  if (!Object.hasOwn(given, name) || !Object.hasOwn(given, other)) return;
+  yield {
+    path: [other],
+    expected: `${name} or ${other}`,
+    found: "both",
+    message: `${name} and ${other} are about the same address here; write all blocks in one of them`,
+  };
+}
 
 const source = checked(
   strict({
@@ -55,12 +79,19 @@ const source = checked(
     notServiceAccounts: unsupported(later("use notPrincipals")),
     requestPrincipals: unsupported(endUser),
     notRequestPrincipals: unsupported(endUser),
-    ipBlocks: unsupported(noAddress),
-    notIpBlocks: unsupported(noAddress),
-    remoteIpBlocks: unsupported(noAddress),
-    notRemoteIpBlocks: unsupported(noAddress),
+    ipBlocks: about(
+      optional(blocks()),
+      "Addresses of callers from outside, `192.0.2.0/24`; in policies for the Service of a Gateway alone.",
+    ),
+    notIpBlocks: about(optional(blocks()), "All but these."),
+    remoteIpBlocks: about(optional(blocks()), "The same as `ipBlocks`, as Istio names it behind a proxy."),
+    notRemoteIpBlocks: about(optional(blocks()), "The same as `notIpBlocks`."),
   }),
-  (given) => notEmpty(given, "source"),
+  function* (given) {
+    yield* notEmpty(given, "source");
+    yield* onceOnly(given, "ipBlocks", "remoteIpBlocks");
+    yield* onceOnly(given, "notIpBlocks", "notRemoteIpBlocks");
+  },
 );
 
 const operation = checked(
@@ -68,12 +99,18 @@ const operation = checked(
     methods: about(optional(matches(methodMatch)), "Methods, in upper case."),
     notMethods: about(optional(matches(methodMatch)), "All but these."),
     paths: about(
-      optional(matches(pathMatch)),
-      "Paths without query. `/admin*` is the path and everything that begins so; `/admin` does not speak of `/admin/`.",
+      optional(matches(pathMatch, "a path, with an asterisk first or last at most, or a template")),
+      "Paths without query. `/admin*` is the path and everything that begins so; in `/users/{*}/keys` `{*}` is one segment, and `{**}` any number.",
     ),
-    notPaths: about(optional(matches(pathMatch)), "All but these."),
-    hosts: unsupported(later("the host names the workload itself; use paths and methods")),
-    notHosts: unsupported(later("the host names the workload itself; use paths and methods")),
+    notPaths: about(
+      optional(matches(pathMatch, "a path, with an asterisk first or last at most, or a template")),
+      "All but these.",
+    ),
+    hosts: about(
+      optional(matches(hostMatch)),
+      "Host names, without port; letter case makes no difference. A caller inside the mesh chooses them.",
+    ),
+    notHosts: about(optional(matches(hostMatch)), "All but these."),
     ports: unsupported("not supported: a worker has one way in; remove it"),
     notPorts: unsupported("not supported: a worker has one way in; remove it"),
   }),
@@ -90,6 +127,33 @@ function* notEmpty(given: object, what: string): Generator<Fault> {
   };
 }
 
+const conditionValue = () =>
+  value<string>("a text", (input) => typeof input === "string" && input.length > 0 && input.length <= 2048);
+
+const condition = checked(
+  strict({
+    key: about(
+      value<string>("the name of an attribute", (input) => typeof input === "string" && input.length <= 300),
+      `One of ${conditionKeys.map((key) => `\`${key}\``).join(", ")}.`,
+    ),
+    values: about(optional(list(conditionValue(), 1, maxItems)), "What it may be; one must fit."),
+    notValues: about(optional(list(conditionValue(), 1, maxItems)), "What it may not be."),
+  }),
+  function* (given) {
+    const read = conditionOf(given);
+    if (read.ok) return;
+    const { at, expected, message } = read.reason;
+    const [member, index] = at;
+    const found =
+      member === "key"
+        ? given.key
+        : member === "values" || member === "notValues"
+          ? (given[member]?.[Number(index)] ?? "")
+          : "neither";
+    yield { path: at, expected, found: JSON.stringify(found), message };
+  },
+);
+
 const rule = strict({
   from: about(
     optional(list(strict({ source: about(source, "Who calls; everything in it must hold.") }), 1, maxItems)),
@@ -101,20 +165,19 @@ const rule = strict({
     ),
     "Alternatives; otherwise anything.",
   ),
-  when: unsupported(later("use from and to")),
+  when: about(optional(list(condition, 1, maxItems)), "Conditions beside; all must hold."),
 });
 
 const spec = strict({
   targetRefs: about(optional(targetRefs), "The Services that it protects; otherwise all of its namespace."),
   action: about(
     defaulted(
-      choice(["ALLOW", "DENY"], {
-        AUDIT: later("use ALLOW or DENY"),
+      choice(["ALLOW", "DENY", "AUDIT"], {
         CUSTOM: "not supported: there are no external authorizers; use ALLOW or DENY",
       }),
       "ALLOW",
     ),
-    "`DENY` comes before `ALLOW`; what nothing allows is denied.",
+    "`DENY` comes before `ALLOW`; what nothing allows is denied. `AUDIT` decides nothing: requests are marked in the access log and counted.",
   ),
   rules: about(
     optional(list(rule, 0, maxItems)),
@@ -125,5 +188,27 @@ const spec = strict({
   provider: unsupported("not supported: there are no external authorizers; remove it"),
 });
 
-export const authorizationPolicy = documentOf(meshVersions, "AuthorizationPolicy", spec);
+export const authorizationPolicy = checked(
+  documentOf(meshVersions, "AuthorizationPolicy", spec),
+  function* ({ metadata, spec: { action } }) {
+    for (const name of dryRunAnnotations) {
+      const written = metadata.annotations?.[name];
+      if (written === undefined || written === "true" || written === "false") continue;
+      yield {
+        path: ["metadata", "annotations", name],
+        expected: '"true" or "false"',
+        found: JSON.stringify(written),
+        message: `${name} must be "true" or "false"`,
+      };
+    }
+    if (action === "AUDIT" && isDryRun(metadata)) {
+      yield {
+        path: ["spec", "action"],
+        expected: "ALLOW or DENY on a dry run",
+        found: "AUDIT",
+        message: "AUDIT decides nothing in any case; remove the dry run",
+      };
+    }
+  },
+);
 export type AuthorizationPolicy = v.InferOutput<typeof authorizationPolicy>;

@@ -21,11 +21,11 @@ export const label = (): Schema<string> =>
     63,
   );
 
-/** RFC 1123 subdomain: labels with dots between them. */
+/** RFC 1123 subdomain as Kubernetes reads it: labels with dots between them, each as long as it likes. */
 export const subdomain = (): Schema<string> =>
   text(
     "a name of at most 253 lower-case letters, digits, hyphens and dots",
-    /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
+    /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
     253,
   );
 
@@ -46,7 +46,17 @@ export const port = (): Schema<number> => value("a port from 1 to 65535", isPort
  * Service of the Gateway's own name and namespace does, and otherwise the Service `gateway` there.
  */
 export const workerAnnotation = "mesh.tulle.dev/worker";
+/** On an AuthorizationPolicy, `"true"`: it decides nothing, and what it would decide is told apart. Istio's name means the same. */
+export const dryRunAnnotations = ["mesh.tulle.dev/dry-run", "istio.io/dry-run"] as const;
 const ownAnnotations = "mesh.tulle.dev/";
+const readAnnotations: readonly string[] = [workerAnnotation, dryRunAnnotations[0]];
+
+/** Whether a policy is on a dry run. */
+export const isDryRun = ({
+  annotations,
+}: {
+  readonly annotations?: Readonly<Record<string, string>>;
+}): boolean => dryRunAnnotations.some((name) => annotations?.[name] === "true");
 
 /** Labels and the like: texts by name. */
 export const texts = (): Schema<Readonly<Record<string, string>>> => {
@@ -69,11 +79,11 @@ export const annotations = (): Schema<Readonly<Record<string, string>>> =>
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
       for (const key of Object.keys(dataset.value)) {
-        if (!key.startsWith(ownAnnotations) || key === workerAnnotation) continue;
+        if (!key.startsWith(ownAnnotations) || readAnnotations.includes(key)) continue;
         addIssue({
-          expected: workerAnnotation,
+          expected: readAnnotations.join(" or "),
           received: key,
-          message: `the mesh does not read ${key}; remove it, or write ${workerAnnotation}`,
+          message: `the mesh does not read ${key}; remove it, or write ${readAnnotations.join(" or ")}`,
           path: [{ type: "object", origin: "key", input: dataset.value, key, value: key }],
         });
       }
@@ -93,7 +103,7 @@ const metadata = (name: Schema<string>) =>
     ),
     annotations: about(
       optional(annotations()),
-      `For people and tools; the mesh reads \`${workerAnnotation}\` on a Gateway.`,
+      `For people and tools; the mesh reads \`${workerAnnotation}\` on a Gateway, and \`${dryRunAnnotations[0]}\` on an AuthorizationPolicy.`,
     ),
     creationTimestamp: about(
       optional(text("a time such as 2026-01-31T12:00:00Z", /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, 20)),

@@ -12,6 +12,11 @@ const rule: AuthorizationRule = {
   from: [{ principals: [{ type: "exact", value: web.id.uri }] }],
 };
 
+const counted: string[] = [];
+const count = (counter: string): void => {
+  counted.push(counter);
+};
+
 const notes = (): Notes => blankNotes();
 
 const arriving = (caller: typeof web | undefined, url = "https://payments/charge?x=1") => ({
@@ -24,7 +29,7 @@ const arriving = (caller: typeof web | undefined, url = "https://payments/charge
 describe("authorized", () => {
   test("passes on what is allowed, with the decision, and notes the rule", async () => {
     const exchange = arriving(web);
-    const step = authorized().wrap<typeof exchange>(
+    const step = authorized({ count }).wrap<typeof exchange>(
       async ({ access }): Promise<Answer> => ok(new Response(access.rule)),
     );
     const answer = await step(exchange);
@@ -34,7 +39,7 @@ describe("authorized", () => {
 
   test("refuses everything else with the rule and the caller, and the handler is not reached", async () => {
     let reached = false;
-    const step = authorized().wrap<ReturnType<typeof arriving>>(async (): Promise<Answer> => {
+    const step = authorized({ count }).wrap<ReturnType<typeof arriving>>(async (): Promise<Answer> => {
       reached = true;
       return ok(new Response());
     });
@@ -60,7 +65,11 @@ describe("authorized", () => {
       ...arriving(web, "https://payments/a/../b%61?path=/admin#x"),
       policy: { inbound: { decide } },
     };
-    await authorized().wrap<typeof exchange>(async (): Promise<Answer> => ok(new Response()))(exchange);
-    expect(seen).toEqual([{ principal: web, method: "POST", path: "/b%61" }]);
+    await authorized({ count }).wrap<typeof exchange>(async (): Promise<Answer> => ok(new Response()))(
+      exchange,
+    );
+    expect(seen.map(({ principal, method, path, host }) => ({ principal, method, path, host }))).toEqual([
+      { principal: web, method: "POST", path: "/b%61", host: "payments" },
+    ]);
   });
 });

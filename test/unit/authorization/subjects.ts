@@ -1,4 +1,8 @@
 import fc from "fast-check";
+import { parseAddress } from "../../../mesh-runtime/authorization/address.ts";
+import { normalPath } from "../../../mesh-runtime/authorization/path-form.ts";
+import { ReadPath } from "../../../mesh-runtime/authorization/path-readings.ts";
+import { readRule } from "../../../mesh-runtime/authorization/rule.ts";
 import type {
   AccessRequest,
   AuthorizationRule,
@@ -27,6 +31,19 @@ export const get = (path: string, caller: Principal | "nobody" = web): AccessReq
   method: "GET",
   path,
 });
+
+/** Whether a rule speaks of a request, every reading of its path looked at. */
+export function speaks(rule: AuthorizationRule, request: AccessRequest): boolean {
+  const form = normalPath(request.path);
+  return readRule(rule).speaksOf({
+    principal: request.principal,
+    method: request.method.toUpperCase(),
+    path: form.ok ? new ReadPath(form.value, 7) : undefined,
+    host: request.host ?? "",
+    address: request.address === undefined ? undefined : parseAddress(request.address),
+    header: (name) => request.header?.(name) ?? "",
+  });
+}
 
 const stringMatch = (values: readonly string[]): fc.Arbitrary<StringMatch> =>
   fc.oneof(

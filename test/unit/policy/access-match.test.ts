@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { StringMatch } from "../../../mesh-runtime/authorization/words.ts";
+import type { PathMatch } from "../../../mesh-runtime/authorization/words.ts";
 import type { Result } from "../../../mesh-runtime/foundation/result.ts";
 import {
   methodMatch,
@@ -8,7 +8,7 @@ import {
   principalMatch,
 } from "../../../mesh-runtime/policy/access-match.ts";
 
-const short = (result: Result<StringMatch, string>): string => {
+const short = (result: Result<PathMatch, string>): string => {
   if (!result.ok) return "refused";
   return result.value.type === "present" ? "present" : `${result.value.type} ${result.value.value}`;
 };
@@ -56,7 +56,15 @@ describe("a path", () => {
     ["/a/../b", "refused"],
     ["/a%2fb", "refused"],
     ["/caf%C3*", "refused"],
-    ["/{*}/admin", "refused"],
+    ["/{*}/admin", "template /{*}/admin"],
+    ["/%61/{**}", "template /a/{**}"],
+    ["/{**}/a/b", "template /{**}/a/b"],
+    ["/x{*}", "refused"],
+    ["/{*}/*", "refused"],
+    ["/{**}/{*}", "refused"],
+    ["/{}", "refused"],
+    ["{*}", "refused"],
+    ["/{*}?a", "refused"],
     ["*/a*", "refused"],
   ])("%j is %s", (written, expected) => {
     expect(short(pathMatch(written))).toBe(expected);

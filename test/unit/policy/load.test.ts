@@ -197,23 +197,43 @@ describe("a snapshot is refused", () => {
     ],
     [
       "has an action to come",
-      (s: Snapshot) => withRule(s, { action: "AUDIT" }),
-      "authorization[0].action must be one of ALLOW, DENY",
+      (s: Snapshot) => withRule(s, { action: "CUSTOM" }),
+      "authorization[0].action must be one of ALLOW, DENY, AUDIT",
     ],
     [
       "has a condition to come in a rule",
-      (s: Snapshot) => withRule(s, { when: [] }),
-      "authorization[0].when is not known to this runtime",
+      (s: Snapshot) => withRule(s, { where: [] }),
+      "authorization[0].where is not known to this runtime",
     ],
     [
       "has a condition to come in a source",
-      (s: Snapshot) => withRule(s, { from: [{ ipBlocks: [] }] }),
-      "from[0].ipBlocks is not known to this runtime",
+      (s: Snapshot) => withRule(s, { from: [{ requestPrincipals: [] }] }),
+      "from[0].requestPrincipals is not known to this runtime",
+    ],
+    [
+      "has a block of addresses that is none",
+      (s: Snapshot) => withRule(s, { from: [{ ipBlocks: ["10.0.0.1/8"] }] }),
+      "from[0].ipBlocks[0] must be a block of addresses",
+    ],
+    [
+      "has a condition that is about something to come",
+      (s: Snapshot) => withRule(s, { when: [{ type: "claim", name: "iss", values: [] }] }),
+      "when[0].type must be one of principal, namespace, evidence, header",
+    ],
+    [
+      "has a rule that is on another sort of dry run",
+      (s: Snapshot) => withRule(s, { dryRun: false }),
+      "dryRun must be one of true",
+    ],
+    [
+      "has more to say about entries than this runtime reads",
+      (s: Snapshot) => ({ ...s, entry: { authorization: [], claims: [] } }),
+      "entry.claims is not known to this runtime",
     ],
     [
       "has a condition to come in an operation",
-      (s: Snapshot) => withRule(s, { to: [{ hosts: [] }] }),
-      "to[0].hosts is not known to this runtime",
+      (s: Snapshot) => withRule(s, { to: [{ ports: [] }] }),
+      "to[0].ports is not known to this runtime",
     ],
     [
       "compares in a way to come",
