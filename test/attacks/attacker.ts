@@ -75,7 +75,7 @@ export async function forge(world: World, forged: Forged = {}): Promise<Request>
     const name = component.slice(1, component.indexOf('"', 1));
     if (name === "@method") return method;
     if (name === "@request-target") return url.slice(origin.length).split("#")[0] ?? "";
-    return headers.get(name)?.trim() ?? "";
+    return /^[\w-]+$/.test(name) ? (headers.get(name)?.trim() ?? "") : "";
   };
   const plain = [
     ...components.map((component) => `${component}: ${covered(component)}`),

@@ -1,0 +1,147 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { generateKeys } from "../../mesh-runtime/identity/credential.ts";
+import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
+import { makeWit, makeWorld, now, nowS, self, verifier, type World } from "../unit/identity/fixture.ts";
+import { expectRefused, target } from "./attack.ts";
+import { type Forged, forge, mirrored } from "./attacker.ts";
+import { isolate, loadedPolicy } from "./journey.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+const once: Forged = { parameters: { nonce: '"once"' } };
+
+describe("an attacker who has seen a request", () => {
+  test("19, 61: cannot send it again, nor a second spelling of its signature", async () => {
+    const at = await target(world);
+    expect((await at.arrive(await forge(world, once))).status).toBe(200);
+    expectRefused(await at.arrive(await forge(world, once)), /replay/);
+    expectRefused(await at.arrive(await forge(world, { ...once, signature: mirrored })), /replay/);
+    expectRefused(await at.arrive(await forge(world, { ...once, label: "sig2" })), /replay/);
+    expectRefused(await at.arrive(await forge(world, { ...once, url: "https://payments/other" })), /replay/);
+  });
+
+  test.each<readonly [string, Forged, RegExp]>([
+    ["another method", { arrives: { method: "PUT" } }, /proof/],
+    ["another path", { arrives: { url: "https://payments/refund?amount=3&note=" } }, /proof/],
+    [
+      "another service",
+      { parameters: { "wimse-aud": `"${self.replace("payments", "refunds")}"` } },
+      /audience/,
+    ],
+  ])("61: cannot send it with %s", async (_, forged, step) => {
+    expectRefused(await (await target(world)).arrive(await forge(world, forged)), step);
+  });
+
+  test("61: cannot have it taken by another service", async () => {
+    const writtenFor = await loadedPolicy((snapshot) => ({
+      ...snapshot,
+      spiffeId: self.replace("payments", "refunds"),
+    }));
+    const other = isolate(writtenFor, () => world.bundle);
+    expectRefused(await other.arrive(await forge(world)), /audience/);
+  });
+
+  test("62: cannot send it when its minute is over, to any isolate", async () => {
+    const request = await forge(world, { parameters: { expires: String(nowS + 60) } });
+    const fresh = await target(world);
+    for (const ms of [60_000, 61_000, 3_600_000])
+      expectRefused(await fresh.arrive(request.clone(), now + ms), /clock/);
+    expect((await fresh.arrive(request.clone(), now + 59_999)).status).toBe(200);
+    expectRefused(await fresh.arrive(request.clone(), now + 59_999), /replay/);
+    expectRefused(await fresh.arrive(request, now + 60_000), /clock/);
+  });
+
+  test("62: gains nothing from a clock that goes back", async () => {
+    const request = await forge(world, once);
+    const at = await target(world);
+    expect((await at.arrive(request.clone(), now + 10_000)).status).toBe(200);
+    expectRefused(await at.arrive(request.clone(), now), /replay/);
+    expectRefused(await at.arrive(request, now + 29_000), /replay/);
+  });
+
+  test("61: cannot use the nonce of a sender up with a forgery, nor with a proof of another key", async () => {
+    const at = await target(world);
+    expectRefused(await at.arrive(await forge(world, { ...once, arrives: { method: "PUT" } })), /proof/);
+    const keys = await generateKeys();
+    const wit = await makeWit({ issuer: world.issuer, keys }, { jti: "other" });
+    expect((await at.arrive(await forge(world, { ...once, wit, key: keys.privateKey }))).status).toBe(200);
+    expect((await at.arrive(await forge(world, once))).status).toBe(200);
+  });
+
+  test("61: can send it once to each other isolate in its half minute, which is documented", async () => {
+    const request = await forge(world, once);
+    for (const at of [await target(world), await target(world)]) {
+      expect((await at.arrive(request.clone())).status).toBe(200);
+      expectRefused(await at.arrive(request.clone()), /replay/);
+    }
+  });
+});
+
+describe("a flood", () => {
+  test("70: of forged tokens leaves the caches as they were, and costs no verification of a known caller", async () => {
+    const at = await target(world);
+    expect((await at.arrive(await forge(world))).status).toBe(200);
+    const known = at.cache.recall(world.credential.wit, world.bundle, now);
+    for (let junk = 0; junk < 300; junk++) {
+      const [head = "", , signature = ""] = world.credential.wit.split(".");
+      const wit = `${head}.${btoa(`{"sub":"${junk}"}`).replaceAll("=", "")}.${signature}`;
+      expectRefused(await at.arrive(await forge(world, { wit })), /token/);
+    }
+    expect([at.cache.size, at.replay.size]).toEqual([1, 1]);
+    // The very object: it was never thrown out and verified anew.
+    expect(at.cache.recall(world.credential.wit, world.bundle, now)).toBe(known);
+  });
+
+  test("70: of sound tokens with bad proofs fills the cache to its limit, and the memory of nonces not at all", async () => {
+    const by = verifier(world);
+    const at = await target(world);
+    const first = await makeWit(world, { jti: "token-0" });
+    for (let token = 0; token < 60; token++) {
+      const wit = token === 0 ? first : await makeWit(world, { jti: `token-${token}` });
+      expectRefused(await at.arrive(await forge(world, { wit, arrives: { method: "PUT" } })), /proof/);
+    }
+    expect([at.cache.size, at.replay.size]).toEqual([60, 0]);
+    const verified = at.cache.recall(first, world.bundle, now);
+    if (verified === undefined) throw new Error("the first token is not cached");
+    // The limit itself, without a thousand signatures: texts stand for tokens here.
+    const { cache } = by;
+    for (let token = 0; token < 5_000; token++) {
+      cache.keep(`text-${token}`, verified, world.bundle);
+      cache.recall("text-0", world.bundle, now);
+    }
+    expect(cache.size).toBe(1_000);
+    expect(cache.recall("text-0", world.bundle, now)).toBe(verified);
+    expect(cache.recall("text-1", world.bundle, now)).toBeUndefined();
+    expect(cache.recall("text-4999", world.bundle, now)).toBe(verified);
+  });
+
+  test("70: a token that was refused is asked anew each time: no bad word stays in the cache", async () => {
+    const early = await makeWit(world, { nbf: nowS + 120, jti: "early" });
+    const at = await target(world);
+    expectRefused(await at.arrive(await forge(world, { wit: early })), /token/);
+    const later = { created: String(nowS + 120), expires: String(nowS + 150) };
+    const seen = await at.arrive(await forge(world, { wit: early, parameters: later }), now + 120_000);
+    expect(seen.status).toBe(200);
+  });
+
+  test("70: the same new token at once in twenty requests is verified for each, and kept once", async () => {
+    const at = await target(world);
+    const requests = await Promise.all(Array.from({ length: 20 }, () => forge(world)));
+    const seen = await Promise.all(requests.map((request) => at.arrive(request)));
+    expect(seen.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    expect(at.cache.size).toBe(1);
+  });
+
+  test("70: of nonces is forgotten with its minute; a full memory admits nobody rather than forget one", () => {
+    const window = new ReplayWindow(1_000);
+    for (let nonce = 0; nonce < 5_000; nonce++) window.admit("sender", `n-${nonce}`, now + 30_000, now);
+    expect(window.size).toBe(1_000);
+    expect(window.admit("sender", "n-0", now + 30_000, now)).toBe("repeated");
+    expect(window.admit("sender", "new", now + 30_000, now)).toBe("full");
+    expect(window.admit("sender", "new", now + 70_000, now + 40_000)).toBe("fresh");
+    expect(window.size).toBe(1);
+  });
+});
