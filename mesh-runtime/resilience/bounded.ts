@@ -5,11 +5,14 @@ import type { Refusal } from "../foundation/refusal.ts";
 import { no } from "../foundation/result.ts";
 import { creditsIn } from "./credits.ts";
 import { deadlineOf, parseRemaining } from "./deadline.ts";
-import { timedOut, untilAborted, withinLimit } from "./limit.ts";
+import { isOver, outOfPatience, timeout, untilAborted, withinLimit } from "./limit.ts";
 import type { Bounded, TrafficSettings } from "./words.ts";
 
 /** A request with more mesh hops than this behind it is taken for a loop. */
 export const mostHops = 16;
+
+/** Less than this, milliseconds, and a caller's deadline that has passed says nothing about whom it was waited for. */
+export const leastPatienceMs = 1_000;
 
 /**
  * After this layer a departure has one deadline for all its attempts: its own timeout or what its cause
@@ -19,6 +22,9 @@ export const mostHops = 16;
  * The deadline is for the response's headers. Once they are here a body may stream for as long as the
  * caller wants it, unless the route itself says how long the request may take (`retried` sees to that, because a
  * route may bound each try as well); the caller's own abort ends it in any case.
+ *
+ * A deadline that is the cause's, and shorter than {@link leastPatienceMs}, is nobody's fault: whoever may call us could
+ * otherwise open, with a few requests of some milliseconds, the circuits of services that only we may call.
  */
 export const boundedDeparture = (ports: { readonly clock: Clock }) =>
   layer<
@@ -27,12 +33,13 @@ export const boundedDeparture = (ports: { readonly clock: Clock }) =>
     Answer
   >("bounded", (next) => (exchange) => {
     const { startedAt, cause, notes } = exchange;
-    const deadlineAt = deadlineOf({
-      startedAt,
-      timeoutsMs: [exchange.requestTimeoutMs ?? exchange.traffic.timeoutMs],
-      inherited: cause?.deadlineAt,
-    });
-    const limits = { now: ports.clock.now(), startedAt, deadlineAt, outer: exchange.signal };
+    const timeoutsMs = [exchange.requestTimeoutMs ?? exchange.traffic.timeoutMs];
+    const deadlineAt = deadlineOf({ startedAt, timeoutsMs, inherited: cause?.deadlineAt });
+    const own = deadlineOf({ startedAt, timeoutsMs, inherited: undefined });
+    const impatient =
+      deadlineAt !== undefined && deadlineAt !== own && deadlineAt - startedAt < leastPatienceMs;
+    const over = impatient ? outOfPatience : timeout;
+    const limits = { now: ports.clock.now(), startedAt, deadlineAt, outer: exchange.signal, over };
     return within(limits, notes.destination, (signal) => next({ ...exchange, deadlineAt, signal }));
   });
 
@@ -74,7 +81,7 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
       return no({ kind: "deadline-exceeded", destination: notes.destination, budgetMs: callerLeftMs ?? 0 });
     }
     const own = deadlineOf({ startedAt, timeoutsMs, inherited: undefined });
-    const limits = { now, startedAt, deadlineAt: own, outer: exchange.signal };
+    const limits = { now, startedAt, deadlineAt: own, outer: exchange.signal, over: timeout };
     const answer = await within(limits, notes.destination, (signal) =>
       next({ ...exchange, deadlineAt, signal, credits, hops }),
     );
@@ -92,11 +99,13 @@ interface Limits {
   readonly startedAt: number;
   readonly deadlineAt: number | undefined;
   readonly outer: AbortSignal | undefined;
+  /** The reason with which the deadline fires. */
+  readonly over: () => DOMException;
 }
 
 /** Runs `work` until it answers, the deadline passes or the outer signal fires. */
 async function within(
-  { now, startedAt, deadlineAt, outer }: Limits,
+  { now, startedAt, deadlineAt, outer, over }: Limits,
   destination: string,
   work: (signal: AbortSignal | undefined) => Promise<Answer>,
 ): Promise<Answer> {
@@ -105,7 +114,7 @@ async function within(
     destination,
     budgetMs: Math.max(0, (deadlineAt ?? startedAt) - startedAt),
   });
-  const why = (signal: AbortSignal): Refusal => (timedOut(signal) ? tooLate() : { kind: "cancelled" });
+  const why = (signal: AbortSignal): Refusal => (isOver(signal) ? tooLate() : { kind: "cancelled" });
 
   if (outer?.aborted) return no(why(outer));
   if (deadlineAt === undefined) {
@@ -113,5 +122,5 @@ async function within(
   }
   if (deadlineAt <= now) return no(tooLate());
 
-  return withinLimit(deadlineAt - now, outer, why, work);
+  return withinLimit(deadlineAt - now, outer, why, work, over);
 }

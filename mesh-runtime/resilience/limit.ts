@@ -15,10 +15,18 @@ export function after(ms: number, work: () => void): () => void {
 export const timeout = (): DOMException =>
   new DOMException("The time for this attempt is over", "TimeoutError");
 
-/** Whether a signal fired because a limit of time had passed, and not because the caller went away. */
-export function timedOut(signal: AbortSignal): boolean {
-  const { reason } = signal;
-  return signal.aborted && reason instanceof DOMException && reason.name === "TimeoutError";
+/** The reason with which a limit of time fires that says nothing about whoever was waited for; see `bounded`. */
+export const outOfPatience = (): DOMException =>
+  new DOMException("The little time that the caller gave is over", "ImpatienceError");
+
+/** Whether a signal fired because a limit of ours had passed, for which whoever was waited for is to blame. */
+export const timedOut = (signal: AbortSignal): boolean => firedBy(signal, ["TimeoutError"]);
+
+/** Whether a signal fired because any limit of time had passed, and not because the caller went away. */
+export const isOver = (signal: AbortSignal): boolean => firedBy(signal, ["TimeoutError", "ImpatienceError"]);
+
+function firedBy({ aborted, reason }: AbortSignal, names: readonly string[]): boolean {
+  return aborted && reason instanceof DOMException && names.includes(reason.name);
 }
 
 /** What is to be done when a signal of ours fires. */
@@ -60,12 +68,15 @@ export function untilAborted(
  * What the work answers within `ms`, or why not: the limit has passed, or the outer signal has fired. Either way
  * the signal that the work is given fires. Without an outer signal nobody listens to it here, and the timer itself
  * ends the waiting: a listener costs as much as the timer.
+ *
+ * @param over with what reason it fires when the limit has passed
  */
 export function withinLimit(
   ms: number,
   outer: AbortSignal | undefined,
   why: (signal: AbortSignal) => Refusal,
   work: (signal: AbortSignal) => Promise<Answer>,
+  over: () => DOMException = timeout,
 ): Promise<Answer> {
   const limit = new AbortController();
   if (outer === undefined) {
@@ -74,7 +85,7 @@ export function withinLimit(
     hooks.set(signal, fired);
     return new Promise((resolve, reject) => {
       const callOff = after(ms, () => {
-        limit.abort(timeout());
+        limit.abort(over());
         for (const work of fired) work();
         resolve(no(why(signal)));
       });
@@ -82,7 +93,7 @@ export function withinLimit(
     });
   }
   const signal = AbortSignal.any([outer, limit.signal]);
-  const callOff = after(ms, () => limit.abort(timeout()));
+  const callOff = after(ms, () => limit.abort(over()));
   return untilAborted(signal, why, () => work(signal)).finally(callOff);
 }
 

@@ -52,7 +52,7 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
 
 /**
  * Why a signal fired: `TimeoutError` is a limit of ours, and the destination was too slow; everything
- * else is a caller who went away, which says nothing.
+ * else is a caller who went away or gave no time to speak of, which says nothing.
  */
 export function outcomeOfAbort(signal: AbortSignal): Outcome {
   return timedOut(signal) ? "failure" : "neutral";

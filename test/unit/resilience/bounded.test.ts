@@ -9,8 +9,14 @@ import type {
 } from "../../../mesh-runtime/foundation/exchange.ts";
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
-import { boundedArrival, boundedDeparture, mostHops } from "../../../mesh-runtime/resilience/bounded.ts";
+import {
+  boundedArrival,
+  boundedDeparture,
+  leastPatienceMs,
+  mostHops,
+} from "../../../mesh-runtime/resilience/bounded.ts";
 import { arrivalCredits } from "../../../mesh-runtime/resilience/credits.ts";
+import { outcomeOfAbort } from "../../../mesh-runtime/resilience/outcome.ts";
 import type { Bounded, TrafficSettings } from "../../../mesh-runtime/resilience/words.ts";
 import { causeWith, faceOf, messageFor, notesFor, responds, traffic } from "./examples.ts";
 
@@ -68,6 +74,25 @@ test("a route's timeout goes before the destination's, and 0 disables it", () =>
     undefined,
     undefined,
   ]);
+});
+
+test("a deadline of the cause's that leaves little time blames nobody when it has passed", async () => {
+  const { answer, seen } = depart(never, {
+    cause: causeWith({ deadlineAt: 1_000_000 + leastPatienceMs - 1 }),
+    timeoutMs: 5_000,
+  });
+  await vi.advanceTimersByTimeAsync(leastPatienceMs);
+  expect(faceOf(await answer)).toBe("deadline-exceeded");
+  expect(seen[0]?.signal && outcomeOfAbort(seen[0].signal)).toBe("neutral");
+});
+
+test("one that leaves enough, and a limit of our own however short, blame whom was waited for", async () => {
+  const cause = causeWith({ deadlineAt: 1_000_000 + leastPatienceMs });
+  const { seen: inherited } = depart(never, { cause, timeoutMs: 5_000 });
+  const { seen: own } = depart(never, { cause, timeoutMs: 20 });
+  await vi.advanceTimersByTimeAsync(leastPatienceMs);
+  const outcomes = [inherited, own].map(([bounded]) => bounded?.signal && outcomeOfAbort(bounded.signal));
+  expect(outcomes).toEqual(["failure", "failure"]);
 });
 
 test("a deadline that has passed refuses without sending", async () => {
