@@ -1,0 +1,226 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { Fields } from "../../mesh-runtime/foundation/fields.ts";
+import type { Endpoint } from "../../mesh-runtime/foundation/ports.ts";
+import { verifyMessage } from "../../mesh-runtime/identity/proof.ts";
+import type { Credential } from "../../mesh-runtime/identity/words.ts";
+import { outbound } from "../../mesh-runtime/outbound.ts";
+import { meshTraffic } from "../../mesh-runtime/policy/defaults.ts";
+import { InFlight } from "../../mesh-runtime/resilience/admitted.ts";
+import { CircuitBook } from "../../mesh-runtime/resilience/circuit-book.ts";
+import { RetryBudgets } from "../../mesh-runtime/resilience/retried.ts";
+import { EndpointLoads } from "../../mesh-runtime/routing/balancing/endpoint-loads.ts";
+import { Instruments } from "../../mesh-runtime/telemetry/instruments.ts";
+import { makeWorld, now, self, verifier, type World } from "../unit/identity/fixture.ts";
+import { allowAll, policy, service } from "../unit/policy/writing.ts";
+import { forge } from "./attacker.ts";
+import { isolate, loadedPolicy } from "./journey.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+const documents = [
+  allowAll(),
+  policy("MeshConfig", "mesh", "{trustDomain: example.org}"),
+  service("web"),
+  service("payments"),
+  service("ledger", "{endpoint: {url: https://ledger.example}}"),
+];
+
+interface Left {
+  readonly response: Response;
+  /** All that left, one for each try. */
+  readonly sent: readonly { readonly endpoint: Endpoint; readonly request: Request }[];
+  /** What was believed of the answers. */
+  readonly heard: readonly string[];
+}
+
+/** A call of `default/web` through the whole outbound journey, and what somebody answers. */
+async function leave(
+  host: string,
+  headers: Readonly<Record<string, string>>,
+  answer: () => Response = () => new Response("ok"),
+  body: Uint8Array | null = null,
+  credential: Credential | undefined = world.credential,
+): Promise<Left> {
+  const loaded = await loadedPolicy((snapshot) => snapshot, documents, "default/web");
+  const target = loaded.destinationByHost(host);
+  if (target === undefined) throw new Error(`nobody is ${host}`);
+  const sent: { endpoint: Endpoint; request: Request }[] = [];
+  const heard: string[] = [];
+  const clock = { now: () => now };
+  const random = () => 0;
+  let nonces = 0;
+  const journey = outbound({
+    clock,
+    random,
+    wait: async () => undefined,
+    tracing: {
+      clock,
+      ids: { traceId: () => "a".repeat(32), spanId: () => "b".repeat(16) },
+      instruments: new Instruments(),
+      workload: loaded.snapshot.workload,
+      settings: () => ({ ...loaded.snapshot.telemetry, accessLog: false }),
+      epoch: () => 1,
+      log: () => undefined,
+    },
+    crashed: (error) => {
+      throw error;
+    },
+    inFlight: new InFlight(),
+    budgets: new RetryBudgets(random),
+    book: new CircuitBook(random),
+    askPermit: async () => undefined,
+    loads: new EndpointLoads(random),
+    here: () => undefined,
+    credential: () => credential,
+    nonce: () => `departure-${nonces++}`,
+    transport: {
+      send: async (endpoint, request) => {
+        sent.push({ endpoint, request });
+        return answer();
+      },
+      vouchesFor: ({ kind }) => kind === "binding",
+    },
+    hear: (epoch, circuits) => heard.push(...[epoch, circuits].filter((said) => said !== null)),
+  });
+  const response = await journey({
+    message: {
+      url: new URL(`http://${host}/charge?x=1`),
+      method: "POST",
+      headers: new Fields(new Headers(headers)),
+      body,
+    },
+    signal: undefined,
+    cause: undefined,
+    startedAt: now,
+    background: { run: () => undefined },
+    target,
+    traffic: meshTraffic,
+    policy: loaded,
+  });
+  return { response, sent, heard };
+}
+
+const only = ({ sent }: Left): Request => {
+  const [first] = sent;
+  if (first === undefined || sent.length !== 1) throw new Error(`${sent.length} requests left`);
+  return first.request;
+};
+
+describe("nothing forged leaves", () => {
+  test("77: what proves a caller is not passed on, though an application copies every header", async () => {
+    const arriving = await forge(world, {
+      headers: { "x-spiffe-id": "spiffe://example.org/ns/default/sa/admin", "txn-token": "t" },
+    });
+    const copied = Object.fromEntries(arriving.headers);
+    const request = only(await leave("payments", copied));
+    expect(request.headers.get("signature")).not.toBe(copied.signature);
+    expect(request.headers.get("signature-input")).not.toContain("attack");
+    for (const name of ["x-spiffe-id", "txn-token"]) expect(request.headers.has(name)).toBe(false);
+    // It is the caller's own proof, for this callee alone.
+    const { method, url, headers } = request;
+    const verified = await verifyMessage({ method, url, headers }, verifier(world));
+    expect(verified).toMatchObject({ ok: true, value: { caller: { id: { uri: world.credential.id.uri } } } });
+    const elsewhere = verifier(world, { audience: self.replace("payments", "ledger") });
+    expect(await verifyMessage({ method, url, headers }, elsewhere)).toMatchObject({
+      ok: false,
+      reason: { step: "audience" },
+    });
+  });
+
+  test("44: a digest that an application wrote does not leave: the mesh's own does", async () => {
+    const request = only(
+      await leave(
+        "payments",
+        { "content-digest": "sha-256=:AAAA:" },
+        undefined,
+        new TextEncoder().encode("amount=3"),
+      ),
+    );
+    expect(request.headers.get("content-digest")).toBe(
+      "sha-256=:sJB/9efbJMQTlvJ0LgV4yBGUn/QChdx7OSzAHJivK9M=:",
+    );
+    const bodiless = only(await leave("payments", { "content-digest": "sha-256=:AAAA:" }));
+    expect(bodiless.headers.has("content-digest")).toBe(false);
+  });
+
+  test("81: what leaves arrives, body and all, and with any covered header changed on the way does not", async () => {
+    const request = only(
+      await leave(
+        "payments",
+        { "content-type": "text/plain", authorization: "Bearer app" },
+        undefined,
+        new TextEncoder().encode("amount=3"),
+      ),
+    );
+    const bytes = await request.arrayBuffer();
+    const covered = [...request.headers.keys()].filter((name) =>
+      request.headers.get("signature-input")?.includes(`"${name}"`),
+    );
+    expect(covered).toEqual(
+      expect.arrayContaining(["authorization", "content-digest", "content-type", "workload-identity-token"]),
+    );
+    const arrive = async (change: (headers: Headers) => void) => {
+      const headers = new Headers(request.headers);
+      change(headers);
+      const at = isolate(await loadedPolicy(), () => world.bundle);
+      return at.arrive(new Request(request.url, { method: request.method, headers, body: bytes }));
+    };
+    expect((await arrive(() => undefined)).status).toBe(200);
+    for (const name of covered) {
+      for (const change of [
+        (headers: Headers) => headers.delete(name),
+        (headers: Headers) => headers.set(name, "x"),
+        (headers: Headers) => headers.append(name, "x"),
+      ]) {
+        const seen = await arrive(change);
+        expect([name, seen.status, seen.handled]).toEqual([name, 400, undefined]);
+      }
+    }
+  });
+
+  test("61: each try has a proof of its own", async () => {
+    const first = only(await leave("payments", {}));
+    const second = only(await leave("payments", Object.fromEntries(first.headers)));
+    for (const name of ["signature", "signature-input"])
+      expect(second.headers.get(name)?.split(",")).toHaveLength(1);
+    expect(second.headers.get("signature")).not.toBe(first.headers.get("signature"));
+  });
+
+  test("23: without a credential, or with one that has run out, nothing leaves", async () => {
+    const old = await leave("payments", {}, undefined, null, { ...world.credential, expiresAt: now });
+    expect([old.response.status, old.sent.length]).toEqual([503, 0]);
+  });
+
+  test("no key leaves, in no header and by no export", async () => {
+    const request = only(await leave("ledger", {}));
+    expect(JSON.stringify([...request.headers])).not.toMatch(/"d"|privateKey/);
+    for (const format of ["jwk", "pkcs8"] as const)
+      await expect(crypto.subtle.exportKey(format, world.credential.privateKey)).rejects.toThrow();
+  });
+});
+
+describe("nothing forged is believed", () => {
+  const lies = { "tulle-epoch": "999", "tulle-circuits": "default/payments;open" };
+
+  test("50: a redirect is handed back as it is, and no proof is sent anywhere else", async () => {
+    for (const status of [301, 302, 303, 307, 308]) {
+      const answer = () =>
+        new Response(null, { status, headers: { location: "https://evil.example/charge" } });
+      const left = await leave("ledger", {}, answer);
+      expect(only(left).redirect).toBe("manual");
+      expect(left.response.status).toBe(status);
+      expect(left.sent.map(({ endpoint }) => endpoint)).toEqual([
+        { kind: "url", url: expect.stringContaining("ledger.example") },
+      ]);
+    }
+  });
+
+  test("49: who answers at an address is not heard about the mesh; who answers at a binding is", async () => {
+    const answer = () => new Response("ok", { headers: lies });
+    expect((await leave("ledger", {}, answer)).heard).toEqual([]);
+    expect((await leave("payments", {}, answer)).heard).toEqual(["999", "default/payments;open"]);
+  });
+});
