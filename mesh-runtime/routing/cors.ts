@@ -1,4 +1,5 @@
 import type { HeaderFields } from "../foundation/fields.ts";
+import { meshPrefix } from "../foundation/headers.ts";
 import { canonicalOrigin, originMatches } from "./origin-match.ts";
 import type { Cors, Filter, Matched, RouteTable, Rule } from "./words.ts";
 
@@ -89,11 +90,13 @@ function allows({ allowOrigins }: Cors, origin: string): boolean {
   return allowOrigins.some((allowed) => originMatches(allowed, canonical));
 }
 
-/** Which headers a script may read. With credentials a `*` would mean a header of that name, so that those that are there are named. */
+/** Which headers a script may read. With credentials a `*` would mean a header of that name, so that those that are there are named, but for the mesh's, which stay inside. */
 function exposedOf({ exposeHeaders, allowCredentials }: Cors, answer: HeaderFields): string {
   if (!allowCredentials || !exposeHeaders.includes("*")) return exposeHeaders.join(", ");
   const own: ReadonlySet<string> = new Set(Object.values(allow));
-  const here = [...answer.keys()].filter((name) => !own.has(name) && name !== "set-cookie");
+  const here = [...answer.keys()].filter(
+    (name) => !own.has(name) && name !== "set-cookie" && !name.startsWith(meshPrefix),
+  );
   return [
     ...new Set([...exposeHeaders.filter((name) => name !== "*").map((name) => name.toLowerCase()), ...here]),
   ].join(", ");
