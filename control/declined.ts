@@ -42,6 +42,14 @@ export const unverified = (): Declined =>
     "Join again with a one-time join token (tulle identity token --service <name>); compare this machine's clock.",
   );
 
+/** An operator has revoked who asks. */
+export const revoked = (what: string): Declined =>
+  declined(
+    "revoked",
+    `Nothing is issued to this worker: ${what} is revoked.`,
+    "When it can be trusted again, lift the revocation: tulle identity unrevoke. What is revoked: tulle identity revoked",
+  );
+
 /** No document registers the service. */
 export function unregistered(workload: string): Declined {
   const [namespace = "", name = ""] = workload.split("/");

@@ -20,4 +20,8 @@ export interface Env {
   readonly TULLE_VIEWER_TOKEN?: string;
   /** Encrypts the issuer's private keys at rest; without it nothing is issued. */
   readonly TULLE_KEY_SECRET?: string;
+  /** What they rested under before `TULLE_KEY_SECRET` was changed; may go once they have been read under both. */
+  readonly TULLE_KEY_SECRET_PREVIOUS?: string;
+  /** How long a key signs tokens, such as `720h`. @default 30 days */
+  readonly TULLE_KEY_ROTATION?: string;
 }

@@ -14,7 +14,7 @@ import type { Env } from "./env.ts";
 import type { Freshness, MeshKnowledge } from "./freshness.ts";
 import type { Admitted, NotAdmitted } from "./issuer/issuer-object.ts";
 import { issuer, policyStore } from "./objects.ts";
-import type { Current } from "./policy-store/policy-object.ts";
+import type { Current } from "./policy-store/words.ts";
 import { defaultReportMs, spread } from "./report-parts.ts";
 import { fits } from "./shape.ts";
 import { type JoinForm, joinShape, reportShape } from "./workload-shape.ts";
@@ -111,6 +111,8 @@ function refusal({ kind, detail }: NotAdmitted, workload: ServiceKey): Declined 
       return declined.badToken(workload);
     case "bad-possession":
       return declined.badPossession(detail);
+    case "revoked":
+      return declined.revoked(detail);
     case "not-ready":
       return declined.notReady(`Control cannot issue credentials: ${detail}.`, secretRemedy);
   }

@@ -139,6 +139,7 @@ function answer(outcome: { readonly ok: true } | Declined | Response): Response 
 function statusOf(reason: Declined["reason"]): number {
   switch (reason) {
     case "unregistered":
+    case "revoked":
       return 403;
     case "not-ready":
       return 503;

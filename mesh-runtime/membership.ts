@@ -1,10 +1,17 @@
 import type { Background, Clock, Random } from "./foundation/ports.ts";
 import type { Refusal } from "./foundation/refusal.ts";
 import { no, ok, type Result } from "./foundation/result.ts";
-import { credentialFrom, generateKeys, provePossession, renewalDue } from "./identity/credential.ts";
-import { loadBundle } from "./identity/trust-bundle.ts";
+import {
+  believes,
+  credentialFrom,
+  generateKeys,
+  provePossession,
+  renewalDue,
+} from "./identity/credential.ts";
+import type { TrustBundle } from "./identity/trust-bundle.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
-import { type ColdStart, follow, type Member, newer, open } from "./member.ts";
+import { declined, notJoined, notReady, rejoinAfterMs } from "./join-refusal.ts";
+import { type ColdStart, follow, type Member, type NotTaken, newer, open, trust } from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
 import { sentAgain } from "./resilience/circuit-pending.ts";
 import type { CircuitAnswer } from "./resilience/words.ts";
@@ -12,7 +19,6 @@ import type { Instruments } from "./telemetry/instruments.ts";
 import {
   type ControlPort,
   contractVersion,
-  type Declined,
   type JoinAnswer,
   type ReportAnswer,
   type ReportRequest,
@@ -23,8 +29,11 @@ export interface MembershipPorts {
   readonly control: ControlPort | undefined;
   readonly missingControl: string;
   readonly coldStart: () => Promise<ColdStart | undefined>;
-  /** Root key pinned at deploy time; absent: the key told at the first join is pinned for this isolate's life. */
-  readonly pinnedRoot: PublicJwk | undefined;
+  /**
+   * Root keys pinned at deploy time, two while the root rolls; absent: the key told at the first join is pinned for
+   * this isolate's life, and those that bundles signed by it name after it.
+   */
+  readonly pinnedRoots: readonly PublicJwk[] | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -57,16 +66,22 @@ export interface Membership {
   /** Reports now and takes in what comes back. False when another report is under way: nobody waits for it. */
   report(): Promise<boolean>;
   askPermit(circuit: string): Promise<CircuitAnswer | undefined>;
+  /**
+   * The newest trust bundle that can be had: asks control, a few times in ten seconds at most, because whoever sends
+   * tokens with invented keys could have it asked. For a caller whose token is newer than what this isolate knows.
+   */
+  refreshTrust(): Promise<TrustBundle | undefined>;
 }
 
 /** How long a join may take before the request gives up, milliseconds: a cold call into a Durable Object with room to spare. */
 const joinTimeoutMs = 5_000;
-/** How long a failed join is remembered, so that a flood of requests does not become a flood of joins, milliseconds. */
-const rejoinAfterMs = 1_000;
 /** How soon reports may follow each other when news is heard, milliseconds. */
 const refreshGapMs = 200;
 /** How long a report may be under way before it is taken for lost, milliseconds. */
 const reportLeaseMs = 10_000;
+/** How often the newest bundle is asked for out of turn, in each {@link refreshesWithinMs}. */
+const mostRefreshes = 8;
+const refreshesWithinMs = 10_000;
 /** How long an isolate keeps reporting after its last request, in reports: `waitUntil` ends after 30 s anyway. */
 const trailingReports = 20;
 
@@ -84,8 +99,10 @@ export function membership(ports: MembershipPorts): Membership {
   let pumpingUntil = 0;
   let renewingUntil = 0;
   let unrenewedUntil = 0;
+  let refreshes = { count: 0, until: 0 };
 
-  const held = () => ({ member, workload: ports.workload, now: clock.now() });
+  const pinned = ports.pinnedRoots;
+  const held = () => ({ member, workload: ports.workload, pinned, now: clock.now() });
   const identity = (): string => {
     if (isolate === "") isolate = ports.uuid();
     return isolate;
@@ -149,10 +166,7 @@ export function membership(ports: MembershipPorts): Membership {
     if (answer === undefined) return no(notReady(why));
     if (!answer.ok) return no(declined(answer));
     const taken = await admit(answer);
-    if (!taken.ok) {
-      instruments.count("snapshot_refused");
-      return no(notReady(taken.reason));
-    }
+    if (!taken.ok) return no(notReady(refused(taken.reason)));
     const credential = credentialFrom(answer.wit, keys, clock.now(), ports.random);
     if (!credential.ok) return no(notReady(credential.reason));
     for (const circuit of answer.circuits) book.learn(circuit, clock.now());
@@ -160,21 +174,23 @@ export function membership(ports: MembershipPorts): Membership {
   }
 
   /** Verifies what a join brought, all or nothing. */
-  async function admit(answer: JoinAnswer): Promise<Result<Omit<Member, "credential">, string>> {
-    const root = ports.pinnedRoot ?? member?.rootJwk ?? answer.rootJwk;
-    if (!sameKey(root, answer.rootJwk)) return no("the root key that control told is not the pinned one");
-    const text = answer.snapshot;
-    if (text === undefined && member === undefined) return no("control sent no snapshot");
-    const { bundle, head } = answer;
-    return open({ rootJwk: root, bundle, head, snapshot: text }, held());
+  function admit(answer: JoinAnswer): Promise<Result<Omit<Member, "credential">, NotTaken>> {
+    const { rootJwk, bundle, head, snapshot } = answer;
+    return open({ rootJwk, bundle, head, snapshot }, held());
+  }
+
+  /** Counts what was not taken, for the operator. */
+  function refused({ what, why }: NotTaken): string {
+    instruments.count(what === "snapshot" ? "snapshot_refused" : "bundle_refused");
+    return why;
   }
 
   async function startCold(): Promise<Member | undefined> {
     const cold = await ports.coldStart();
     if (cold === undefined) return undefined;
-    const opened = await open(cold, held());
+    const opened = await open({ ...cold, rootJwk: undefined }, held());
     if (opened.ok) return { ...opened.value, credential: undefined };
-    instruments.count("snapshot_refused");
+    refused(opened.reason);
     return undefined;
   }
 
@@ -233,21 +249,41 @@ export function membership(ports: MembershipPorts): Membership {
     nextReportAt = now + Math.max(100, answer.nextReportMs);
     for (const circuit of answer.circuits) book.learn(circuit, now);
     if (member === undefined) return;
-    if (answer.bundle !== undefined) {
-      const trust = await loadBundle(answer.bundle, member.rootKey, member.trust, now);
-      if (trust.ok) member = newer(member, { ...member, trust: trust.value });
-      else instruments.count("bundle_refused");
-    }
+    if (answer.bundle !== undefined) await learnTrust(answer.bundle, member);
     if (answer.head === undefined) {
       checkedEpoch = Math.max(checkedEpoch, answer.epoch);
       return;
     }
-    const { rootKey, trust } = member;
-    const loaded = await follow(answer.head, answer.snapshot, rootKey, trust.trustDomain, held());
+    const loaded = await follow(answer.head, answer.snapshot, member, held());
     // A head behind what control itself says is one that was rolled back.
     if (loaded.ok && loaded.value.epoch >= answer.epoch) {
       member = newer(member, { ...member, loaded: loaded.value });
     } else instruments.count("snapshot_refused");
+  }
+
+  /** Takes a bundle in. What it does not believe any more is not signed with: another credential is fetched. */
+  async function learnTrust(bundle: string, from: Member): Promise<void> {
+    const learned = await trust(bundle, from.roots, held());
+    if (!learned.ok) {
+      refused({ what: "bundle", why: learned.reason });
+      return;
+    }
+    member = newer(member, { ...from, ...learned.value });
+    const { credential } = member;
+    if (credential === undefined || (await believes(member.trust, credential))) return;
+    if (member.credential === credential) member = { ...member, credential: undefined };
+    renew(clock.now());
+  }
+
+  async function refreshTrust(): Promise<TrustBundle | undefined> {
+    const { control } = ports;
+    const now = clock.now();
+    if (now >= refreshes.until) refreshes = { count: 0, until: now + refreshesWithinMs };
+    if (control === undefined || member === undefined || refreshes.count >= mostRefreshes) return undefined;
+    refreshes = { ...refreshes, count: refreshes.count + 1 };
+    const answer = await answered(control.report(emptyReport(member)));
+    if (answer?.ok && answer.bundle !== undefined) await learnTrust(answer.bundle, member);
+    return member.trust;
   }
 
   function touch(): void {
@@ -355,24 +391,5 @@ export function membership(ports: MembershipPorts): Membership {
     }
   }
 
-  return { ready, current: () => member, credential, touch, hearEpoch, report, askPermit };
+  return { ready, current: () => member, credential, touch, hearEpoch, report, askPermit, refreshTrust };
 }
-
-/** Told once for each join that failed, not once for each request that it fails. */
-function notJoined(refusal: Refusal, now: number): string {
-  const reason = "detail" in refusal ? refusal.detail : refusal.kind;
-  return JSON.stringify({ time: new Date(now).toISOString(), event: refusal.kind, reason });
-}
-
-const notReady = (detail: string): Refusal => ({
-  kind: "mesh-not-ready",
-  detail,
-  retryAfterMs: rejoinAfterMs,
-});
-
-function declined(answer: Declined): Refusal {
-  if (answer.reason === "not-ready") return notReady(answer.detail);
-  return { kind: "misconfigured", detail: `${answer.detail} ${answer.remedy}` };
-}
-
-const sameKey = (a: PublicJwk, b: PublicJwk): boolean => a.x === b.x && a.y === b.y;

@@ -60,6 +60,8 @@ export interface Declined {
     | "not-attested"
     | "bad-possession"
     | "bad-token"
+    /** The identity or the key is revoked, until an operator lifts it. */
+    | "revoked"
     | "unsupported-version"
     /** The request has not the form of this contract, or is larger than control takes. */
     | "malformed"

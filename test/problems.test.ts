@@ -79,6 +79,7 @@ describe("the page about workloads that control declines", () => {
     "not-attested": true,
     "bad-possession": true,
     "bad-token": true,
+    revoked: true,
     "unsupported-version": true,
     malformed: true,
     "not-ready": true,

@@ -21,7 +21,14 @@ export const access = {
   "POST /api/explain": "viewer",
   "GET /api/traces/:id": "viewer",
   "GET /api/check": "viewer",
+  "GET /api/identity": "viewer",
   "POST /api/identity/tokens": "admin",
+  "GET /api/identity/revocations": "viewer",
+  "POST /api/identity/revocations": "admin",
+  "POST /api/identity/revocations/lift": "admin",
+  "GET /api/keys": "viewer",
+  "POST /api/keys/rotate": "admin",
+  "POST /api/keys/revoke": "admin",
   "GET /metrics": "viewer",
 } as const satisfies Readonly<Record<`${"GET" | "POST" | "DELETE"} /${string}`, Role>>;
 

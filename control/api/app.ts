@@ -12,10 +12,12 @@ import { identity, jwks } from "./identity.ts";
 import { metrics } from "./metrics.ts";
 import { policies } from "./policies.ts";
 import { missing, problem } from "./problems.ts";
+import { keys } from "./keys.ts";
 import { routes } from "./routes.ts";
 import { services } from "./services.ts";
 import { status } from "./status.ts";
 import { sync } from "./sync.ts";
+import { revocations } from "./revocations.ts";
 import { traces } from "./traces.ts";
 
 /** Largest body of the admin API, bytes. */
@@ -35,6 +37,8 @@ const handlers: Handlers<Route> = {
   ...metrics,
 };
 
+  ...keys,
+  ...revocations,
 /** The control plane over HTTP: the admin API, the two verbs for workloads outside the account, and two public pages. */
 export const app = new Hono<ApiEnv>();
 

@@ -1,4 +1,6 @@
+import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { Env } from "../env.ts";
+import { bundleLifeMs } from "../issuer/keyring.ts";
 import { issuer, policyStore } from "../objects.ts";
 import type { StoreState } from "../policy-store/policy-object.ts";
 import type { CheckAnswer, CheckLine, StatusAnswer } from "./contract.ts";
@@ -25,6 +27,7 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
     ["operator token", operatorToken],
     ["signing keys", signingKeys],
     ["policy store", store],
+    ["trust bundle", freshness],
     ["routes", routes],
     ["KV", kv],
     ["services", services],
@@ -42,21 +45,23 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
       }
     }),
   );
-  const rootKey = await rootKeyOf(env);
+  const rootKeys = await rootKeysOf(env);
   return {
     time: new Date(now).toISOString(),
     checks: lines.flat(),
-    ...(rootKey === undefined ? {} : { rootKey }),
+    ...rootKeys,
   };
 }
 
-async function rootKeyOf(env: Env): Promise<CheckAnswer["rootKey"]> {
+async function rootKeysOf(env: Env): Promise<Pick<CheckAnswer, "rootKey" | "rootKeys">> {
   try {
     const published = await issuer(env).bundle();
-    return published.ok ? published.value.rootJwk : undefined;
+    if (!published.ok) return {};
+    const { rootJwk, nextRootJwk } = published.value;
+    return { rootKey: rootJwk, rootKeys: nextRootJwk === undefined ? [rootJwk] : [rootJwk, nextRootJwk] };
   } catch {
     // An issuer that does not answer is a failed line already.
-    return undefined;
+    return {};
   }
 }
 
@@ -86,8 +91,28 @@ const signingKeys: Look = async (env) => {
       ),
     ];
   }
-  const { keys, sequence } = published.value;
-  return [fine(name, `${keys.length} published, bundle ${sequence}.`)];
+  const { keys, sequence, slots, nextRootKid } = published.value;
+  const prepared = slots.find(({ state }) => state === "prepared");
+  const next =
+    prepared === undefined ? "" : ` The next one signs from ${new Date(prepared.movesAt).toISOString()}.`;
+  const root = nextRootKid === undefined ? "" : " A next root key waits to be pinned and activated.";
+  return [fine(name, `${keys.length} published, bundle ${sequence}.${next}${root}`)];
+};
+
+/** Less than this is left of a signed document only when it was not signed anew in time: it is at half of its life. */
+const freshness: Look = async (env, now) => {
+  const [published, { headsExpireAt }] = await Promise.all([issuer(env).bundle(), policyStore(env).state()]);
+  if (!published.ok) return [];
+  const remedy = "See signing keys, and the log of the control worker. Workers refuse what has expired.";
+  const aged = (name: string, expiresAt: number, lifeMs: number): CheckLine => {
+    const detail = `Valid until ${new Date(expiresAt).toISOString()}.`;
+    if (expiresAt <= now) return failed(name, `Expired at ${new Date(expiresAt).toISOString()}.`, remedy);
+    return expiresAt - now < lifeMs / 4 ? warning(name, detail, remedy) : fine(name, detail);
+  };
+  return [
+    aged("trust bundle", published.value.expiresAt, bundleLifeMs),
+    ...(Number.isFinite(headsExpireAt) ? [aged("heads", headsExpireAt, headLifeS * 1_000)] : []),
+  ];
 };
 
 const store: Look = async (env) => {

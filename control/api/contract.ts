@@ -183,6 +183,8 @@ export interface CheckAnswer {
   readonly checks: readonly CheckLine[];
   /** The public key that signs bundles and heads, for workers to pin as TULLE_ROOT; absent while there is none. */
   readonly rootKey?: PublicJwk;
+  /** The same, and the next one while the root rolls: what TULLE_ROOT should hold. */
+  readonly rootKeys?: readonly PublicJwk[];
 }
 
 export interface CheckLine {
@@ -191,6 +193,86 @@ export interface CheckLine {
   readonly detail: string;
   /** What to do; empty when ok. */
   readonly remedy: string;
+}
+
+/** `GET /api/keys`; also the answer of `POST /api/keys/rotate` and `POST /api/keys/revoke`. */
+export interface KeysAnswer {
+  readonly keys: readonly KeyLine[];
+  /** How long a key signs, milliseconds. */
+  readonly rotationMs: number;
+  readonly bundle: { readonly sequence: number /** ISO 8601. */; readonly expiresAt: string };
+}
+
+export interface KeyLine {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  /** `signing`: signs tokens of workloads. `root`: signs bundles and heads. */
+  readonly use: "signing" | "root";
+  /** Published; in use; kept until the last token that it signed has ended. */
+  readonly state: "prepared" | "active" | "retiring";
+  /** ISO 8601; absent for root keys, which no clock moves. */
+  readonly since?: string;
+  /** When it moves on to the next state, or out of the bundle. */
+  readonly movesAt?: string;
+  /** Of root keys: what workers pin as TULLE_ROOT. */
+  readonly publicJwk?: PublicJwk;
+}
+
+/** `POST /api/keys/rotate` */
+export interface RotateRequest {
+  /** @default signing */
+  readonly key?: "signing" | "root";
+  /** Of a root key that has been prepared and pinned: let it sign. */
+  readonly activate?: boolean;
+}
+
+/** `POST /api/keys/revoke`: takes a signing key out of the bundle at once. */
+export interface RevokeKeyRequest {
+  readonly kid: string;
+}
+
+/** `POST /api/identity/revocations`, and `…/lift`: exactly one of the first three. */
+export interface RevocationRequest {
+  readonly spiffeId?: string;
+  readonly jti?: string;
+  /** RFC 7638 thumbprint of a workload's key. */
+  readonly thumbprint?: string;
+  readonly reason?: string;
+}
+
+/** `GET /api/identity/revocations`; also the answer of the two that change it. */
+export interface RevocationsAnswer {
+  readonly revoked: readonly RevocationLine[];
+  /** Of the bundle that says so. */
+  readonly sequence: number;
+}
+
+export interface RevocationLine {
+  readonly kind: "spiffeId" | "jti" | "thumbprint";
+  readonly value: string;
+  /** ISO 8601. Tokens of an identity that were issued before are refused, lifted or not. */
+  readonly at: string;
+  /** Tokens are issued again since then. */
+  readonly liftedAt?: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** `GET /api/identity` */
+export interface IdentitiesAnswer {
+  readonly identities: readonly IdentityLine[];
+}
+
+export interface IdentityLine {
+  readonly service: string;
+  readonly spiffeId: string;
+  /** Milliseconds since the last report; absent if none. */
+  readonly lastSeenMs?: number;
+  /** Tokens issued to it, ever. */
+  readonly issued: number;
+  /** ISO 8601; absent if none. */
+  readonly lastIssuedAt?: string;
+  readonly revoked: boolean;
 }
 
 /** `POST /api/identity/tokens` */

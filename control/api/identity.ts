@@ -1,21 +1,49 @@
+import { refreshHintMs } from "../issuer/keyring.ts";
 import { maxTokenTtlMs } from "../issuer/join-tokens.ts";
 import { issuer, policyStore } from "../objects.ts";
 import { parseService } from "../service-key.ts";
 import { object, optional, text, whole } from "../shape.ts";
-import type { TokenAnswer, TokenRequest } from "./contract.ts";
+import type { IdentitiesAnswer, TokenAnswer, TokenRequest } from "./contract.ts";
 import { bodyOf, type Handler, type Handlers } from "./handler.ts";
 import { malformed, missing, problem } from "./problems.ts";
+import { statusOf } from "./status.ts";
 
 const tokenShape = object<TokenRequest>({
   service: text(127),
   ttlMs: optional(whole(1_000, maxTokenTtlMs)),
 });
 
-/** How often others should look for a new bundle, seconds (SPIFFE Trust Domain and Bundle §4.1.2). */
-const refreshHintS = 300;
+/** Who workloads are, and one-time join tokens for those that the platform does not vouch for. */
+export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens"> = {
+  "GET /api/identity": async (context) => {
+    const { env } = context;
+    const [status, issued, revoked] = await Promise.all([
+      statusOf(env, Date.now()),
+      issuer(env).issued(),
+      issuer(env).revoked(),
+    ]);
+    const tokens = new Map(issued.map((each) => [each.spiffeId, each]));
+    const denied = new Set(
+      revoked.filter(({ liftedAt }) => liftedAt === undefined).map(({ value }) => value),
+    );
+    const answer: IdentitiesAnswer = {
+      identities: status.services
+        .filter(({ virtual }) => !virtual)
+        .map(({ service, spiffeId, lastSeenMs }) => {
+          const given = tokens.get(spiffeId);
+          return {
+            service,
+            spiffeId,
+            ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
+            issued: given?.count ?? 0,
+            ...(given === undefined ? {} : { lastIssuedAt: new Date(given.lastAt).toISOString() }),
+            revoked: denied.has(spiffeId),
+          };
+        }),
+    };
+    return context.json(answer);
+  },
 
-/** One-time join tokens for workloads that the platform does not vouch for. */
-export const identity: Handlers<"POST /api/identity/tokens"> = {
   "POST /api/identity/tokens": async (context) => {
     const body = await bodyOf(context, tokenShape);
     if (body instanceof Response) return body;
@@ -45,7 +73,13 @@ export const jwks: Handler = async (context) => {
   if (!published.ok) {
     return problem("not-ready", "The issuer has no keys yet", `${published.reason}. Run tulle check.`);
   }
-  const { keys, sequence, rootJwk } = published.value;
-  const body = { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHintS, tulle_root: rootJwk };
+  const { keys, sequence, rootJwk, nextRootJwk } = published.value;
+  const body = {
+    keys,
+    spiffe_sequence: sequence,
+    spiffe_refresh_hint: refreshHintMs / 1_000,
+    tulle_root: rootJwk,
+    ...(nextRootJwk === undefined ? {} : { tulle_next_root: nextRootJwk }),
+  };
   return context.json(body, 200, { "cache-control": "public, max-age=60" });
 };

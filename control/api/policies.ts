@@ -86,15 +86,18 @@ async function changed(context: ApiContext, outcome: ChangeOutcome): Promise<Res
       return missing(outcome.detail);
     case "answer": {
       const { answer } = outcome;
-      if (answer.applied) {
-        const published = publishAll(context.env);
-        context.executionCtx.waitUntil(published);
-        await within(published, publishMs);
-      }
+      if (answer.applied) await publishSoon(context);
       const refused = answer.issues.some(({ severity }) => severity === "error");
       return context.json(answer, refused ? 422 : 200);
     }
   }
+}
+
+/** Publishes what is in force now, and waits for it a little. */
+export async function publishSoon({ env, executionCtx }: ApiContext): Promise<void> {
+  const published = publishAll(env);
+  executionCtx.waitUntil(published);
+  await within(published, publishMs);
 }
 
 /** Brings KV up to date, in as many runs as that takes. What is left over, reconcile does. */

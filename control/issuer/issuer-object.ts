@@ -1,9 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
+import { jwkThumbprint } from "@tulle/mesh-runtime/identity/public-jwk.ts";
 import { signDocument } from "@tulle/mesh-runtime/identity/signed-document.ts";
 import type { BundleKey } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
 import type { PublicJwk, SpiffeId } from "@tulle/mesh-runtime/identity/words.ts";
-import type { Head } from "@tulle/mesh-runtime/policy/snapshot.ts";
+import { type Head, headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import { CompactSign } from "jose";
 import type { Env } from "../env.ts";
@@ -11,8 +12,16 @@ import { migrate } from "../storage.ts";
 import { composeWit, witHeader } from "./compose.ts";
 import { inspectWit } from "./inspect.ts";
 import { JoinTokens } from "./join-tokens.ts";
-import { type Keyring, openKeyring } from "./keyring.ts";
+import {
+  type Keyring,
+  openKeyring,
+  type RingChange,
+  rotationOf,
+  type SlotView,
+  type StoredRing,
+} from "./keyring.ts";
 import { issuerTables } from "./migrations.ts";
+import { published, RevocationList, type Revoked, type RevokedKind } from "./revocations.ts";
 
 /** What a workload that was attested, or brings a join token, wants. */
 export interface AdmitRequest {
@@ -35,19 +44,39 @@ export interface Admitted {
 
 /** Why nobody was admitted. */
 export interface NotAdmitted {
-  readonly kind: "not-ready" | "bad-token" | "bad-possession";
+  readonly kind: "not-ready" | "bad-token" | "bad-possession" | "revoked";
   readonly detail: string;
 }
 
 /** The public side of the issuer. */
 export interface PublicKeys {
   readonly rootJwk: PublicJwk;
+  readonly rootKid: string;
+  /** The next root key, before it is in use: to be pinned beside the present one. */
+  readonly nextRootJwk: PublicJwk | undefined;
+  readonly nextRootKid: string | undefined;
+  readonly slots: readonly SlotView[];
   readonly sequence: number;
   /** Compact JWS. */
   readonly signed: string;
   readonly keys: readonly BundleKey[];
   /** Milliseconds since the Unix epoch. */
   readonly expiresAt: number;
+}
+
+/** Signed pointers, and which root key signed them until when. */
+export interface SignedHeads {
+  readonly signed: readonly string[];
+  readonly rootKid: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
+}
+
+/** How many tokens an identity was given, and when the last one; milliseconds since the Unix epoch. */
+export interface Issued {
+  readonly spiffeId: string;
+  readonly count: number;
+  readonly lastAt: number;
 }
 
 /** How long a proof of possession is remembered: it is valid for a minute before and after its time, milliseconds. */
@@ -57,6 +86,7 @@ const maxPossessions = 100_000;
 /** The issuer of one trust domain: the root key, the keys that sign tokens, and join tokens. */
 export class IssuerObject extends DurableObject<Env> {
   readonly #tokens: JoinTokens;
+  readonly #revocations: RevocationList;
   /** In memory only: a proof that comes again after a restart yields a token for the key that made it, of no use to another. */
   readonly #possessions = new Map<string, number>();
   #keyring: Keyring | undefined;
@@ -65,6 +95,7 @@ export class IssuerObject extends DurableObject<Env> {
     super(ctx, env);
     migrate(ctx.storage, issuerTables);
     this.#tokens = new JoinTokens(ctx.storage.sql);
+    this.#revocations = new RevocationList(ctx.storage.sql);
   }
 
   /** Issues a token to a workload, once for a proof of possession and once for a join token. */
@@ -73,6 +104,13 @@ export class IssuerObject extends DurableObject<Env> {
     // Before the join token is taken: it would be lost if nothing could be issued.
     const keyring = await this.#open(now);
     if (!keyring.ok) return no({ kind: "not-ready", detail: keyring.reason });
+    const denied = this.#revocations.denied([
+      ["spiffeId", request.spiffeId.uri],
+      ["thumbprint", await jwkThumbprint(request.publicJwk)],
+    ]);
+    if (denied !== undefined) {
+      return no({ kind: "revoked", detail: denied === "spiffeId" ? request.spiffeId.uri : "this key" });
+    }
     // Before the proof is remembered: anybody can make proofs, and strangers must not fill the memory of them.
     if (request.tokenHash !== undefined && !this.#tokens.take(request.tokenHash, request.service, now)) {
       return no({ kind: "bad-token", detail: "the join token is not valid" });
@@ -82,37 +120,77 @@ export class IssuerObject extends DurableObject<Env> {
     }
     const wit = await this.#issue(keyring.value, request, now);
     if (!wit.ok) return no({ kind: "not-ready", detail: wit.reason });
+    this.#count(request.spiffeId.uri, now);
     const { root, bundle } = keyring.value;
     return ok({ wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed });
   }
 
   /** Signs the pointers to snapshots, in their order. */
-  async signHeads(heads: readonly Omit<Head, "iat">[]): Promise<Result<string[], string>> {
+  async signHeads(heads: readonly Omit<Head, "iat" | "exp">[]): Promise<Result<SignedHeads, string>> {
     const now = Date.now();
     const keyring = await this.#open(now);
     if (!keyring.ok) return keyring;
     const { root } = keyring.value;
     const iat = Math.floor(now / 1_000);
-    return ok(
-      await Promise.all(
-        heads.map(({ workload, epoch, digest }) =>
-          signDocument(
-            { workload, epoch, digest, iat } satisfies Head,
-            "tulle-head+jwt",
-            root.kid,
-            root.privateKey,
-          ),
+    const exp = iat + headLifeS;
+    const signed = await Promise.all(
+      heads.map(({ workload, epoch, digest }) =>
+        signDocument(
+          { workload, epoch, digest, iat, exp } satisfies Head,
+          "tulle-head+jwt",
+          root.kid,
+          root.privateKey,
         ),
       ),
     );
+    return ok({ signed, rootKid: root.kid, expiresAt: exp * 1_000 });
   }
 
   /** The trust bundle, signed anew when half of its day is over. */
   async bundle(): Promise<Result<PublicKeys, string>> {
-    const keyring = await this.#open(Date.now());
-    if (!keyring.ok) return keyring;
-    const { root, bundle } = keyring.value;
-    return ok({ rootJwk: root.publicJwk, ...bundle });
+    return publicKeys(await this.#open(Date.now()));
+  }
+
+  /** Changes the keys as an operator wants, and publishes the result. */
+  async changeKeys(change: RingChange): Promise<Result<PublicKeys, string>> {
+    return publicKeys(await this.#turn(Date.now(), change));
+  }
+
+  /** Everything that is revoked, the newest first, with what was lifted while its tokens could be alive. */
+  revoked(): Revoked[] {
+    return this.#revocations.all();
+  }
+
+  /** Refuses tokens from now on, and issues none, until it is lifted. In force with the next bundle. */
+  async revoke(
+    what: { readonly kind: RevokedKind; readonly value: string },
+    by: string,
+    reason: string,
+  ): Promise<Result<PublicKeys, string>> {
+    const now = Date.now();
+    if (!this.#revocations.add({ ...what, by, reason, at: now }, now))
+      return no("The list of revocations is full: lift what is no longer needed");
+    return publicKeys(await this.#turn(now, { kind: "revocations" }));
+  }
+
+  /** False when there is nothing to lift. */
+  async lift(kind: RevokedKind, value: string): Promise<Result<boolean, string>> {
+    const now = Date.now();
+    if (!this.#revocations.lift(kind, value, now)) return ok(false);
+    const turned = await this.#turn(now, { kind: "revocations" });
+    return turned.ok ? ok(true) : turned;
+  }
+
+  /** How many tokens each identity was given. */
+  issued(): Issued[] {
+    const rows = this.ctx.storage.sql.exec<{ spiffe_id: string; count: number; last_at: number }>(
+      "SELECT spiffe_id, count, last_at FROM issued ORDER BY spiffe_id",
+    );
+    return [...rows].map(({ spiffe_id, count, last_at }) => ({
+      spiffeId: spiffe_id,
+      count,
+      lastAt: last_at,
+    }));
   }
 
   /** The sequence of the newest bundle; 0 while there is none. */
@@ -158,23 +236,44 @@ export class IssuerObject extends DurableObject<Env> {
 
   async #open(now: number): Promise<Result<Keyring, string>> {
     if (this.#keyring !== undefined && now < this.#keyring.until) return ok(this.#keyring);
+    return this.#turn(now);
+  }
+
+  async #turn(now: number, change?: RingChange): Promise<Result<Keyring, string>> {
+    const rotation = rotationOf(this.env.TULLE_KEY_ROTATION);
+    if (!rotation.ok) return rotation;
     // One at a time: two that open at once would make two roots.
     return this.ctx.blockConcurrencyWhile(async () => {
-      if (this.#keyring !== undefined && now < this.#keyring.until) return ok(this.#keyring);
-      const opened = await openKeyring(this.#store(), this.env.TRUST_DOMAIN, this.env.TULLE_KEY_SECRET, now);
+      const held = this.#keyring;
+      if (change === undefined && held !== undefined && now < held.until) return ok(held);
+      const settings = {
+        trustDomain: this.env.TRUST_DOMAIN,
+        secrets: { current: this.env.TULLE_KEY_SECRET, previous: this.env.TULLE_KEY_SECRET_PREVIOUS },
+        rotation: rotation.value,
+        revoked: this.#revocations.all().flatMap((entry) => published(entry, now)),
+      };
+      const opened = await openKeyring(this.#store(), settings, now, change);
       if (opened.ok) this.#keyring = opened.value;
       return opened;
     });
   }
 
+  #count(spiffeId: string, now: number): void {
+    this.ctx.storage.sql.exec(
+      `INSERT INTO issued (spiffe_id, count, last_at) VALUES (?, 1, ?)
+       ON CONFLICT (spiffe_id) DO UPDATE SET count = count + 1, last_at = excluded.last_at`,
+      ...[spiffeId, now],
+    );
+  }
+
   #store() {
     const { storage } = this.ctx;
     return {
-      read: <T>(name: string): T | undefined => {
+      read: <T>(name: keyof StoredRing): T | null | undefined => {
         const [row] = storage.sql.exec<{ value: string }>("SELECT value FROM facts WHERE name = ?", name);
-        return row && (JSON.parse(row.value) as T);
+        return row && (JSON.parse(row.value) as T | null);
       },
-      write: (facts: object): void => {
+      write: (facts: StoredRing): void => {
         storage.transactionSync(() => {
           for (const [name, value] of Object.entries(facts)) {
             storage.sql.exec(
@@ -198,4 +297,17 @@ export class IssuerObject extends DurableObject<Env> {
     this.#possessions.set(jti, now + possessionMs);
     return true;
   }
+}
+
+function publicKeys(keyring: Result<Keyring, string>): Result<PublicKeys, string> {
+  if (!keyring.ok) return keyring;
+  const { root, nextRoot, slots, bundle } = keyring.value;
+  return ok({
+    rootJwk: root.publicJwk,
+    rootKid: root.kid,
+    nextRootJwk: nextRoot?.publicJwk,
+    nextRootKid: nextRoot?.kid,
+    slots,
+    ...bundle,
+  });
 }

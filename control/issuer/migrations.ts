@@ -10,4 +10,23 @@ export const issuerTables: readonly string[] = [
     expires_at INTEGER NOT NULL      -- milliseconds since the Unix epoch
   ) WITHOUT ROWID;
   `,
+  `
+  -- What is no longer believed, and to whom nothing is issued.
+  CREATE TABLE revocations (
+    kind TEXT NOT NULL,              -- spiffeId, jti, thumbprint
+    value TEXT NOT NULL,
+    at INTEGER NOT NULL,             -- milliseconds since the Unix epoch
+    lifted_at INTEGER,               -- NULL: in force
+    by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (kind, value)
+  ) WITHOUT ROWID;
+
+  -- How many tokens each identity was given.
+  CREATE TABLE issued (
+    spiffe_id TEXT PRIMARY KEY,
+    count INTEGER NOT NULL,
+    last_at INTEGER NOT NULL         -- milliseconds since the Unix epoch
+  ) WITHOUT ROWID;
+  `,
 ];

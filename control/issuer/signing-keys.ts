@@ -12,6 +12,8 @@ export interface KeySlot<Key> {
   /** When it came into this state, milliseconds since the Unix epoch. */
   readonly since: number;
   readonly key: Key;
+  /** Of a prepared key: an operator wants it to sign as soon as it is known, whatever is left of the active one's time. */
+  readonly urgent?: true;
 }
 
 /** How keys follow each other. All milliseconds. */
@@ -48,12 +50,14 @@ export function step<Key>(
   const prepared = slots.find((slot) => slot.state === "prepared");
   const hasHadItsTime = active !== undefined && active.since + policy.activeMs <= now;
   const isKnown = prepared !== undefined && prepared.since + policy.publishAheadMs <= now;
-  const turns = prepared !== undefined && isKnown && (active === undefined || hasHadItsTime);
+  const isWanted = active === undefined || hasHadItsTime || prepared?.urgent === true;
+  const turns = prepared !== undefined && isKnown && isWanted;
 
   const moved = slots.flatMap((slot): readonly KeySlot<Key>[] => {
     if (slot.state === "retiring") return slot.since + policy.lingerMs <= now ? [] : [slot];
     if (!turns) return [slot];
-    return [{ ...slot, state: slot.state === "prepared" ? "active" : "retiring", since: now }];
+    const { kid, key, state } = slot;
+    return [{ kid, key, state: state === "prepared" ? "active" : "retiring", since: now }];
   });
   const changed = turns || moved.length !== slots.length;
   return {
@@ -79,6 +83,42 @@ export function withKey<Key>(
   return [...slots, { kid, state, since: now, key }];
 }
 
+/** Lets the prepared key sign as soon as it has been published for long enough; without one, nothing changes. */
+export const hastened = <Key>(slots: readonly KeySlot<Key>[]): readonly KeySlot<Key>[] =>
+  slots.map((slot) => (slot.state === "prepared" ? { ...slot, urgent: true } : slot));
+
+/**
+ * Takes a key out at once, whatever it still does: one that leaked. Where it was the one that signs, the prepared
+ * one takes its place although not everybody knows it yet; without one, a new key has to be made.
+ */
+export function withoutKey<Key>(
+  slots: readonly KeySlot<Key>[],
+  kid: string,
+  now: number,
+): readonly KeySlot<Key>[] {
+  const left = slots.filter((slot) => slot.kid !== kid);
+  if (left.length === slots.length) return slots;
+  if (signingSlot(left) !== undefined) return left;
+  return left.map(({ kid, key, state, since }) =>
+    state === "prepared" ? { kid, key, state: "active", since: now } : { kid, key, state, since },
+  );
+}
+
+/** When a slot moves on by itself, milliseconds since the Unix epoch: to signing, to retiring, to nowhere. */
+export function movesAt<Key>(
+  slots: readonly KeySlot<Key>[],
+  slot: KeySlot<Key>,
+  policy: RotationPolicy,
+): number {
+  const active = signingSlot(slots);
+  const prepared = slots.find(({ state }) => state === "prepared");
+  if (slot.state === "retiring") return slot.since + policy.lingerMs;
+  const turn = (active?.since ?? 0) + policy.activeMs;
+  if (prepared === undefined) return turn;
+  const known = prepared.since + policy.publishAheadMs;
+  return prepared.urgent ? known : Math.max(turn, known);
+}
+
 /** The key that signs; undefined before the first one. */
 export function signingSlot<Key>(slots: readonly KeySlot<Key>[]): KeySlot<Key> | undefined {
   return slots.find((slot) => slot.state === "active");
@@ -95,15 +135,9 @@ function nextAt<Key>(slots: readonly KeySlot<Key>[], now: number, policy: Rotati
   let next = Number.POSITIVE_INFINITY;
   const prepared = slots.find((slot) => slot.state === "prepared");
   for (const slot of slots) {
-    if (slot.state === "retiring") next = Math.min(next, slot.since + policy.lingerMs);
-    if (slot.state !== "active") continue;
-    const turn = slot.since + policy.activeMs;
-    next = Math.min(
-      next,
-      prepared === undefined
-        ? turn - policy.publishAheadMs
-        : Math.max(turn, prepared.since + policy.publishAheadMs),
-    );
+    if (slot.state === "prepared") continue;
+    const makesNext = slot.state === "active" && prepared === undefined;
+    next = Math.min(next, movesAt(slots, slot, policy) - (makesNext ? policy.publishAheadMs : 0));
   }
   return Number.isFinite(next) ? Math.max(next, now) : now;
 }

@@ -43,3 +43,27 @@ export async function openKey(stored: StoredKey, secret: string): Promise<Result
   const privateKey = await crypto.subtle.importKey("jwk", members, algorithm, false, ["sign"]);
   return ok({ kid: stored.kid, publicJwk: stored.publicJwk, privateKey });
 }
+
+/** What private keys rest under. */
+export interface Secrets {
+  readonly current: string | undefined;
+  /** What they rested under before; read with, never written with. */
+  readonly previous?: string | undefined;
+}
+
+/** Encrypts stored keys under another secret, by `kid`: all of them, or none. */
+export async function resealed(
+  stored: readonly StoredKey[],
+  from: string,
+  to: string,
+): Promise<Result<ReadonlyMap<string, StoredKey>, string>> {
+  const again = new Map<string, StoredKey>();
+  for (const key of stored) {
+    const jwk = await unwrapKey(key.wrapped, key.kid, from);
+    if (!jwk.ok) return jwk;
+    const wrapped = await wrapKey(jwk.value, key.kid, to);
+    if (!wrapped.ok) return wrapped;
+    again.set(key.kid, { ...key, wrapped: wrapped.value });
+  }
+  return ok(again);
+}

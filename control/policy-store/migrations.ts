@@ -75,4 +75,11 @@ export const policyTables: readonly string[] = [
     judged_at INTEGER NOT NULL DEFAULT 0      -- the revision against which it was judged
   ) WITHOUT ROWID;
   `,
+  `
+  -- Heads expire, and the root key that signs them may be followed by another.
+  ALTER TABLE heads ADD COLUMN signed_until INTEGER NOT NULL DEFAULT 0;  -- milliseconds since the Unix epoch
+  ALTER TABLE heads ADD COLUMN signed_by TEXT NOT NULL DEFAULT '';       -- kid of the root key
+  ALTER TABLE heads ADD COLUMN published_until INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE heads ADD COLUMN published_by TEXT NOT NULL DEFAULT '';
+  `,
 ];

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type {
   ApplyRequest,
   Change,
@@ -19,7 +20,7 @@ import { policyKey } from "./kv-layout.ts";
 import { Ledger } from "./ledger.ts";
 import { readBack } from "./reconcile.ts";
 import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoing } from "./revision.ts";
-import type { DestinationView, ListenerView, ServiceView } from "./shelf.ts";
+import type { DestinationView, HeadRow, ListenerView, ServiceView } from "./shelf.ts";
 import { Standing, type UnsettledList } from "./standing.ts";
 import { strictly } from "./strict.ts";
 
@@ -60,6 +61,8 @@ export interface StoreState {
   readonly documents: number;
   readonly unsignedHeads: number;
   readonly unpublishedHeads: number;
+  /** When the first signed head expires, milliseconds since the Unix epoch; Infinity when there is none. */
+  readonly headsExpireAt: number;
   readonly unwrittenDocuments: number;
   readonly invalid: SyncAnswer["invalid"];
 }
@@ -149,7 +152,8 @@ export class PolicyObject extends DurableObject<Env> {
 
   /** What a service shall run; `undefined` if no document registers it. */
   async current(service: string, knownDigest: string): Promise<Current | undefined> {
-    if (this.#ledger.shelf.head(service)?.signed === undefined) await this.#signHeads();
+    const known = this.#ledger.shelf.head(service);
+    if (known !== undefined && isDue(known, Date.now())) await this.#signHeads();
     const head = this.#ledger.shelf.head(service);
     if (head === undefined) return undefined;
     const { spiffeId, epoch, digest, signed } = head;
@@ -194,7 +198,12 @@ export class PolicyObject extends DurableObject<Env> {
       revision: this.#ledger.revision(),
       documents: digests.size,
       unsignedHeads: heads.filter(({ signed }) => signed === undefined).length,
-      unpublishedHeads: heads.filter(({ epoch, publishedEpoch }) => epoch !== publishedEpoch).length,
+      unpublishedHeads: heads.filter(({ isPublished }) => !isPublished).length,
+      headsExpireAt: heads.reduce(
+        (soonest, { signed, signedUntil }) =>
+          signed === undefined ? soonest : Math.min(soonest, signedUntil),
+        Number.POSITIVE_INFINITY,
+      ),
       unwrittenDocuments: unwritten.length,
       invalid: [...entries].flatMap(([key, { issues }]) => (issues === undefined ? [] : [{ key, issues }])),
     };
@@ -299,24 +308,31 @@ export class PolicyObject extends DurableObject<Env> {
     };
   }
 
-  /** Has every unsigned head signed. Heads stay unsigned while the issuer has no secret; `check` says so. */
-  async #signHeads(): Promise<void> {
-    const unsigned = this.#ledger.shelf.heads().filter(({ signed }) => signed === undefined);
-    if (unsigned.length === 0) return;
+  /**
+   * Has every head signed that is not, that has used up half of its life, or that a former root key signed. Heads
+   * stay as they are while the issuer has no secret; `check` says so.
+   * @param rootKid of the root key in use, where it is known
+   */
+  async #signHeads(rootKid?: string): Promise<void> {
+    const now = Date.now();
+    const due = this.#ledger.shelf.heads().filter((head) => isDue(head, now, rootKid));
+    if (due.length === 0) return;
     const answer = await this.#issuer().signHeads(
-      unsigned.map(({ service, epoch, digest }) => ({ workload: service, epoch, digest })),
+      due.map(({ service, epoch, digest }) => ({ workload: service, epoch, digest })),
     );
     if (!answer.ok) return;
-    unsigned.forEach(({ service, epoch }, index) => {
-      const signed = answer.value[index];
-      if (signed !== undefined) this.#ledger.shelf.sign(service, epoch, signed);
+    const { signed, rootKid: by, expiresAt } = answer.value;
+    due.forEach(({ service, epoch }, index) => {
+      const jws = signed[index];
+      if (jws !== undefined) this.#ledger.shelf.sign(service, epoch, jws, expiresAt, by);
     });
   }
 
   async #publishNow(): Promise<PublishAnswer> {
-    const [, bundle] = await Promise.allSettled([this.#signHeads(), this.#issuer().bundle()]);
+    const [bundle] = await Promise.allSettled([this.#issuer().bundle()]);
     // Without the issuer the rest is published all the same; heads that are not signed stay due.
     const signed = bundle.status === "fulfilled" && bundle.value.ok ? bundle.value.value : undefined;
+    await this.#signHeads(signed?.rootKid).catch(() => undefined);
     return publish(this.env.POLICIES, this.#ledger, this.#book, signed, Date.now());
   }
 
@@ -324,6 +340,14 @@ export class PolicyObject extends DurableObject<Env> {
     return this.env.ISSUER.getByName(this.env.TRUST_DOMAIN);
   }
 }
+
+/** Heads are signed anew at half of their life, milliseconds: KV then holds one that lasts for days at any time. */
+const renewHeadsMs = (headLifeS * 1_000) / 2;
+
+const isDue = ({ signed, signedUntil, signedBy }: HeadRow, now: number, rootKid?: string): boolean =>
+  signed === undefined ||
+  signedUntil - now <= renewHeadsMs ||
+  (rootKid !== undefined && signedBy !== rootKid);
 
 const hasErrors = (issues: readonly Issue[]): boolean => issues.some(({ severity }) => severity === "error");
 

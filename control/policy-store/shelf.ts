@@ -58,6 +58,11 @@ export interface HeadRow {
   readonly digest: string;
   /** Compact JWS; absent until the issuer has signed it. */
   readonly signed: string | undefined;
+  /** When what is signed expires, milliseconds since the Unix epoch, and the `kid` of the root key; 0 and empty before. */
+  readonly signedUntil: number;
+  readonly signedBy: string;
+  /** Whether KV was given what is signed. */
+  readonly isPublished: boolean;
   /** What KV was given last; 0 and empty before. */
   readonly publishedEpoch: number;
   readonly publishedDigest: string;
@@ -193,15 +198,19 @@ export class Shelf {
   }
 
   /** Keeps a signed head, unless the service has moved on since. */
-  sign(service: ServiceKey, epoch: number, signed: string): void {
-    this.#sql.exec("UPDATE heads SET signed = ? WHERE service = ? AND epoch = ?", signed, service, epoch);
+  sign(service: ServiceKey, epoch: number, signed: string, until: number, by: string): void {
+    this.#sql.exec(
+      "UPDATE heads SET signed = ?, signed_until = ?, signed_by = ? WHERE service = ? AND epoch = ?",
+      ...[signed, until, by, service, epoch],
+    );
   }
 
   /** Remembers that KV was given this head and the snapshot that it names. */
-  published(service: ServiceKey, epoch: number, digest: string): void {
+  published({ service, epoch, digest, signedUntil, signedBy }: HeadRow): void {
     this.#sql.exec(
-      "UPDATE heads SET published_epoch = ?, published_digest = ? WHERE service = ?",
-      ...[epoch, digest, service],
+      `UPDATE heads SET published_epoch = ?, published_digest = ?, published_until = ?, published_by = ?
+         WHERE service = ?`,
+      ...[epoch, digest, signedUntil, signedBy, service],
     );
   }
 
@@ -229,11 +238,16 @@ type StoredHead = {
   epoch: number;
   digest: string;
   signed: string | null;
+  signed_until: number;
+  signed_by: string;
+  published_until: number;
+  published_by: string;
   published_epoch: number;
   published_digest: string;
 };
 
-const headColumns = "service, spiffe_id, epoch, digest, signed, published_epoch, published_digest";
+const headColumns = `service, spiffe_id, epoch, digest, signed, signed_until, signed_by,
+  published_epoch, published_digest, published_until, published_by`;
 
 const headRow = (row: StoredHead): HeadRow => ({
   service: row.service,
@@ -241,6 +255,12 @@ const headRow = (row: StoredHead): HeadRow => ({
   epoch: row.epoch,
   digest: row.digest,
   signed: row.signed ?? undefined,
+  signedUntil: row.signed_until,
+  signedBy: row.signed_by,
+  isPublished:
+    row.published_epoch === row.epoch &&
+    row.published_until === row.signed_until &&
+    row.published_by === row.signed_by,
   publishedEpoch: row.published_epoch,
   publishedDigest: row.published_digest,
 });

@@ -76,11 +76,11 @@ const snapshots: Stage = (kv, ledger) => {
 const heads: Stage = (kv, ledger) =>
   ledger.shelf
     .heads()
-    .filter(({ signed, epoch, publishedEpoch }) => signed !== undefined && epoch !== publishedEpoch)
+    .filter(({ signed, isPublished }) => signed !== undefined && !isPublished)
     .sort((a, b) => Number(moved(b)) - Number(moved(a)))
-    .map(({ service, epoch, digest, signed = "" }) => async () => {
-      await kv.put(headKey(service), signed);
-      ledger.shelf.published(service, epoch, digest);
+    .map((row) => async () => {
+      await kv.put(headKey(row.service), row.signed ?? "");
+      ledger.shelf.published(row);
     });
 
 /** Services whose snapshot changed come before those that only need the new epoch. */

@@ -58,8 +58,6 @@ function decoded(segment: string): Result<Uint8Array, string> {
     if (segment[index] === "%") {
       const pair = segment.slice(index + 1, index + 3);
       if (!hexPair.test(pair)) return no("a percent sign that encodes nothing");
-      if (pair === "25" && hexPair.test(segment.slice(index + 3, index + 5)))
-        return no("an encoding of an encoding");
       bytes.push(Number.parseInt(pair, 16));
       index += 3;
     } else {
@@ -82,6 +80,8 @@ function judged(bytes: Uint8Array): Result<Uint8Array, string> {
     return no("bytes that are not UTF-8");
   }
   if (text === "." || text === "..") return no("an encoded dot segment");
+  // After decoding, because the second percent-encoding may itself be encoded: %25%36%31.
+  if (/%[0-9A-Fa-f]{2}/.test(text)) return no("an encoding of an encoding");
   const disguised = structureIn(text);
   if (disguised !== undefined) return no(disguised);
   for (const byte of bytes) {

@@ -1,4 +1,4 @@
-import { templateMatches } from "./path-template.ts";
+import { anySegments, templateMatches } from "./path-template.ts";
 import type { PathMatch } from "./words.ts";
 
 /*
@@ -67,6 +67,8 @@ export class ReadPattern {
   constructor(match: PathMatch) {
     this.#match = match;
     this.differences = match.type === "present" ? 0 : differences(match.value);
+    // It begins after a slash, which makes no difference where one at the end of a path makes none.
+    if (match.type === "template" && match.value.endsWith(`/${anySegments}`)) this.differences |= noTail;
   }
 
   /** Whether it fits a path in a reading. */

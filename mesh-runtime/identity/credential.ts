@@ -4,6 +4,7 @@ import { no, ok, type Result } from "../foundation/result.ts";
 import { sha256Text } from "./bytes.ts";
 import { importPublicJwk, jwkThumbprint, parsePublicJwk, sameKey } from "./public-jwk.ts";
 import { parseSpiffeId } from "./spiffe-id.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
 import { maxWitLength } from "./wimse-profile.ts";
 import type { Credential, PublicJwk } from "./words.ts";
 
@@ -172,6 +173,23 @@ function readClaims(wit: string): Readonly<Record<string, unknown>> | undefined 
     // Not a token; the caller says so.
     return undefined;
   }
+}
+
+/**
+ * Whether a bundle has the key that signed our token, and does not revoke it. Otherwise nobody believes it any more,
+ * or soon nobody will, and only another one helps.
+ */
+export async function believes(
+  { keys, revoked }: TrustBundle,
+  { wit, id, publicJwk, issuedAt }: Credential,
+): Promise<boolean> {
+  const { kid } = decodeProtectedHeader(wit);
+  if (typeof kid !== "string" || !keys.has(kid)) return false;
+  const jti = readClaims(wit)?.jti;
+  if (typeof jti === "string" && revoked.tokens.has(jti)) return false;
+  if (revoked.keys.size > 0 && revoked.keys.has(await jwkThumbprint(publicJwk))) return false;
+  const before = revoked.workloads.get(id.uri);
+  return before === undefined || issuedAt >= before * 1_000;
 }
 
 /** Whether it is time to ask for the next credential. */

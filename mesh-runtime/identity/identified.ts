@@ -18,6 +18,11 @@ import type { Evidence, Identified, Mode, Principal, SpiffeId } from "./words.ts
 export interface IdentifiedPorts {
   /** The trust bundle in force; undefined before the first join. */
   readonly trust: () => TrustBundle | undefined;
+  /**
+   * The newest bundle that can be had now; undefined when it is not asked for again so soon. Asked for a token whose
+   * key the bundle in force lacks, because a key may have been rotated while this isolate slept.
+   */
+  readonly refreshTrust?: () => Promise<TrustBundle | undefined>;
   readonly cache: WitCache;
   readonly replay: ReplayWindow;
   readonly clock: Clock;
@@ -147,7 +152,7 @@ async function bySignature(
   request: Request,
   headers: HeaderFields,
   policy: IdentityPolicy,
-  { trust, cache, replay, clock }: IdentifiedPorts,
+  { trust, refreshTrust, cache, replay, clock }: IdentifiedPorts,
 ): Promise<Result<Known, Refusal>> {
   const bundle = trust();
   if (bundle === undefined) {
@@ -159,7 +164,15 @@ async function bySignature(
   }
   const verifier = { audience: policy.self.uri, bundle, cache, replay, now: clock.now() };
   const { method, url } = request;
-  const message = await verifyMessage({ method, url, headers }, verifier);
+  let message = await verifyMessage({ method, url, headers }, verifier);
+  if (!message.ok && message.reason.outdated === true) {
+    const newest = await refreshTrust?.();
+    if (newest !== undefined && newest.sequence > bundle.sequence)
+      message = await verifyMessage(
+        { method, url, headers },
+        { ...verifier, bundle: newest, now: clock.now() },
+      );
+  }
   if (!message.ok) return refused(message.reason.step, message.reason.detail);
   const { caller, contentDigest } = message.value;
   const workload = workloadOf(caller.id);

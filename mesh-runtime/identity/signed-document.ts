@@ -1,7 +1,7 @@
 import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
 import { no, ok, type Result } from "../foundation/result.ts";
 
-/** The largest document that is looked at: a bundle with thousands of revocations fits, a flood does not. */
+/** The largest document that is looked at, where nobody says otherwise, characters. */
 const maxDocumentLength = 262_144;
 
 /**
@@ -22,7 +22,7 @@ export function signDocument(
 }
 
 /**
- * Opens a document that was signed by the root key. The key is given, never found by anything in the
+ * Opens a document that was signed by a root key. The keys, two while the root rolls, are given, never found by anything in the
  * header; `typ` must be exactly the expected one (RFC 8725 §3.11) and `alg` ES256.
  *
  * @returns the payload as it was signed, its shape unchecked, or why it cannot be trusted
@@ -30,10 +30,24 @@ export function signDocument(
 export async function openDocument<Payload extends object>(
   jws: string,
   typ: string,
+  rootKeys: CryptoKey | readonly CryptoKey[],
+  maxLength = maxDocumentLength,
+): Promise<Result<Payload, string>> {
+  if (jws.length > maxLength) return no(`a document of at most ${maxLength} characters is required`);
+  if ("type" in rootKeys) return openWith<Payload>(jws, typ, rootKeys);
+  let opened: Result<Payload, string> = no("there is no root key");
+  for (const key of rootKeys) {
+    opened = await openWith<Payload>(jws, typ, key);
+    if (opened.ok) return opened;
+  }
+  return opened;
+}
+
+async function openWith<Payload extends object>(
+  jws: string,
+  typ: string,
   rootKey: CryptoKey,
 ): Promise<Result<Payload, string>> {
-  if (jws.length > maxDocumentLength)
-    return no(`a document of at most ${maxDocumentLength} characters is required`);
   try {
     const header = decodeProtectedHeader(jws);
     if (header.typ !== typ) return no(`a document of type ${typ} is required`);

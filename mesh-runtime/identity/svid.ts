@@ -11,6 +11,8 @@ import type { SpiffeId } from "./words.ts";
 export interface Unverified {
   readonly step: IdentityStep;
   readonly detail: string;
+  /** Whether a newer trust bundle might say otherwise. */
+  readonly outdated?: true;
 }
 
 /** What a verified token says. */
@@ -47,7 +49,7 @@ export async function verifyWit(
   if (wit.length > maxWitLength)
     return failed("malformed", `the token is longer than ${maxWitLength} characters`);
   if (!compact.test(wit)) return failed("token", "the token is not a compact JWS in base64url");
-  if (bundle.expiresAt <= now) return failed("trust-domain", "the trust bundle has expired");
+  if (bundle.expiresAt <= now) return outdated("trust-domain", "the trust bundle has expired");
   const opened = await open(wit, bundle);
   if (!opened.ok) return opened;
   const claims = opened.value;
@@ -83,7 +85,7 @@ async function open(wit: string, { keys }: TrustBundle): Promise<Result<Claims, 
     if (Object.keys(others).length > 0)
       return failed("token", "the header has members besides alg, typ and kid");
     const key = typeof kid === "string" ? keys.get(kid) : undefined;
-    if (key === undefined) return failed("token", "kid names no key of the trust bundle");
+    if (key === undefined) return outdated("token", "kid names no key of the trust bundle");
     const { payload } = await compactVerify(wit, key, { algorithms: ["ES256"] });
     const claims: unknown = JSON.parse(new TextDecoder().decode(payload));
     if (typeof claims !== "object" || claims === null) return failed("token", "the claims are not an object");
@@ -129,6 +131,7 @@ function isRevoked(
 }
 
 const failed = (step: IdentityStep, detail: string) => no<Unverified>({ step, detail });
+const outdated = (step: IdentityStep, detail: string) => no<Unverified>({ step, detail, outdated: true });
 
 /**
  * Verified tokens by their exact text, so that a caller's token costs one verification an isolate and not

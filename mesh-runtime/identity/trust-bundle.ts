@@ -31,6 +31,8 @@ export interface BundlePayload {
   readonly exp: number;
   readonly keys: readonly BundleKey[];
   readonly revoked: readonly Revocation[];
+  /** The keys that sign bundles and heads from now on: the one in use, and the next one before it is. */
+  readonly roots?: readonly PublicJwk[];
 }
 
 /** The public keys of one trust domain, ready for use. Bundles are never merged. */
@@ -41,6 +43,8 @@ export interface TrustBundle {
   readonly expiresAt: number;
   readonly keys: ReadonlyMap<string, CryptoKey>;
   readonly revoked: Revoked;
+  /** Root keys that this bundle names, for who has pinned none; empty where it names none. */
+  readonly roots: readonly PublicJwk[];
 }
 
 export interface Revoked {
@@ -52,13 +56,18 @@ export interface Revoked {
 }
 
 const maxKeys = 64;
+const maxRoots = 4;
+/** Most entries of a list of revocations. */
+export const maxRevocations = 10_000;
+/** The largest signed bundle that is looked at, characters: ten thousand revocations of usual length fit. */
+const maxBundleLength = 2_097_152;
 
 /**
  * Verifies a signed trust bundle and makes keys of it, all or nothing.
  *
- * Refuses what the root key did not sign, an expired one, one of another trust domain than the one held,
- * a lower sequence than the one held (a rollback through KV), two keys with one `kid`, secret members, and
- * a revocation that it cannot read. Ignores keys of another `use` or kind, as SPIFFE demands. An empty list
+ * Refuses what no root key signed, an expired one, one of another trust domain than the one held,
+ * a lower sequence than the one held (a rollback through KV), two keys with one `kid` or one key under
+ * two, secret members, more than {@link maxRevocations}, and a revocation that it cannot read. Ignores keys of another `use` or kind, as SPIFFE demands. An empty list
  * of keys is a bundle: everything is revoked.
  *
  * @param held the bundle in force, if there is one
@@ -66,13 +75,13 @@ const maxKeys = 64;
  */
 export async function loadBundle(
   jws: string,
-  rootKey: CryptoKey,
+  rootKeys: CryptoKey | readonly CryptoKey[],
   held: TrustBundle | undefined,
   now: number,
 ): Promise<Result<TrustBundle, string>> {
-  const opened = await openDocument<Record<string, unknown>>(jws, bundleType, rootKey);
+  const opened = await openDocument<Record<string, unknown>>(jws, bundleType, rootKeys, maxBundleLength);
   if (!opened.ok) return refused(opened.reason);
-  const { trustDomain, sequence, exp, keys, revoked } = opened.value;
+  const { trustDomain, sequence, exp, keys, revoked, roots } = opened.value;
   if (typeof trustDomain !== "string" || !isTrustDomain(trustDomain)) {
     return refused("its trust domain is not one");
   }
@@ -88,13 +97,29 @@ export async function loadBundle(
   const imported = await importKeys(keys);
   if (!imported.ok) return imported;
   const list = readRevoked(revoked);
-  return list.ok ? ok({ ...bundle, keys: imported.value, revoked: list.value }) : list;
+  if (!list.ok) return list;
+  const named = readRoots(roots);
+  return named.ok ? ok({ ...bundle, keys: imported.value, revoked: list.value, roots: named.value }) : named;
+}
+
+function readRoots(list: unknown): Result<readonly PublicJwk[], string> {
+  if (list === undefined) return ok([]);
+  if (!Array.isArray(list) || list.length > maxRoots)
+    return refused(`it must name at most ${maxRoots} roots`);
+  const roots: PublicJwk[] = [];
+  for (const entry of list as readonly unknown[]) {
+    const jwk = parsePublicJwk(entry);
+    if (!jwk.ok) return refused(`a root must be ${jwk.reason}`);
+    roots.push(jwk.value);
+  }
+  return ok(roots);
 }
 
 async function importKeys(list: unknown): Promise<Result<ReadonlyMap<string, CryptoKey>, string>> {
   if (!Array.isArray(list) || list.length > maxKeys)
     return refused(`it must have a list of at most ${maxKeys} keys`);
   const kids = new Set<string>();
+  const points = new Set<string>();
   const keys = new Map<string, CryptoKey>();
   for (const entry of list as readonly unknown[]) {
     if (typeof entry !== "object" || entry === null) return refused("a key must be an object");
@@ -110,13 +135,17 @@ async function importKeys(list: unknown): Promise<Result<ReadonlyMap<string, Cry
     const parsed = parsePublicJwk({ ...jwk, alg });
     const key = parsed.ok ? await importPublicJwk(parsed.value) : parsed;
     if (!key.ok) return refused(`a key must be ${key.reason}`);
+    const point = `${String(jwk.x)}.${String(jwk.y)}`;
+    if (points.has(point)) return refused("one key has two kids");
+    points.add(point);
     keys.set(kid, key.value);
   }
   return ok(keys);
 }
 
 function readRevoked(list: unknown): Result<Revoked, string> {
-  if (!Array.isArray(list)) return refused("it must have a list of revocations");
+  if (!Array.isArray(list) || list.length > maxRevocations)
+    return refused(`it must have a list of at most ${maxRevocations} revocations`);
   const tokens = new Set<string>();
   const keys = new Set<string>();
   const workloads = new Map<string, number>();

@@ -6,7 +6,7 @@ export interface MeshBindings {
   readonly MESH?: Service & ControlPort;
   /** The mesh's KV namespace: lets a cold isolate start while control is down. Needs the two variables below. */
   readonly TULLE_KV?: KVNamespace;
-  /** Public root key as JSON, as `tulle check -o json` prints it: pins the root of trust at deploy time. */
+  /** Public root keys as JSON, as `tulle check -o json` prints them: one, or a list of two while the root rolls. Pins the root of trust at deploy time. */
   readonly TULLE_ROOT?: string;
   /** `namespace/name` of this workload: only for a start without control. */
   readonly TULLE_WORKLOAD?: string;
@@ -25,20 +25,25 @@ service = "tulle-control"
 entrypoint = "Workload"
 props = { service = "my-service", namespace = "default" }`;
 
-/** The pinned root key, `undefined` if none is configured; or what is wrong with the value. */
-export function pinnedRoot({ TULLE_ROOT: text }: MeshBindings): Pinned {
+/** The pinned root keys, the present and perhaps the next one; `undefined` if none is configured; or what is wrong with the value. */
+export function pinnedRoots({ TULLE_ROOT: text }: MeshBindings): Pinned {
   if (text === undefined || text === "") return { ok: true, value: undefined };
-  const jwk = parsed(text);
-  if (!isPublicJwk(jwk)) return { ok: false, reason: wrongRoot };
-  return { ok: true, value: { kty: "EC", crv: "P-256", alg: "ES256", x: jwk.x, y: jwk.y } };
+  const value = parsed(text);
+  const keys: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (keys.length === 0 || keys.length > maxPins || !keys.every(isPublicJwk))
+    return { ok: false, reason: wrongRoot };
+  return { ok: true, value: keys.map(({ x, y }) => ({ kty: "EC", crv: "P-256", alg: "ES256", x, y })) };
 }
 
+/** The present and the next one: more would be keys that somebody forgot to take out. */
+const maxPins = 2;
+
 type Pinned =
-  | { readonly ok: true; readonly value: PublicJwk | undefined }
+  | { readonly ok: true; readonly value: readonly PublicJwk[] | undefined }
   | { readonly ok: false; readonly reason: string };
 
 const wrongRoot =
-  "The variable TULLE_ROOT of this worker is not a public P-256 key as a JWK. Set it to the root key that tulle check -o json prints, or remove it.";
+  "The variable TULLE_ROOT of this worker is not a public P-256 key as a JWK, or a list of one or two. Set it to the root key that tulle check -o json prints, or remove it.";
 
 function parsed(text: string): unknown {
   try {

@@ -1,7 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { createMesh, type Mesh, randomIds } from "../../index.ts";
 import { platformFetch } from "../fetch/global-fetch.ts";
-import { type MeshBindings, missingMesh, pinnedRoot } from "./bindings.ts";
+import { type MeshBindings, missingMesh, pinnedRoots } from "./bindings.ts";
 import { Location } from "./location.ts";
 import { coldStart } from "./snapshot-source.ts";
 import { transportOver } from "./transport.ts";
@@ -27,7 +27,7 @@ function meshIn(bindings: MeshBindings): Mesh {
   const env: object = bindings;
   const place = new Location(bindings);
   location = place;
-  const root = pinnedRoot(bindings);
+  const root = pinnedRoots(bindings);
   present = createMesh({
     clock: { now: () => Date.now() },
     random: Math.random,
@@ -39,7 +39,7 @@ function meshIn(bindings: MeshBindings): Mesh {
     control: () => (root.ok ? bindings.MESH : undefined),
     missingControl: root.ok ? missingMesh : root.reason,
     coldStart: () => coldStart(bindings),
-    pinnedRoot: root.ok ? root.value : undefined,
+    pinnedRoots: root.ok ? root.value : undefined,
     workload: bindings.TULLE_WORKLOAD ?? "",
     uuid: () => crypto.randomUUID(),
     here: () => place.here(),

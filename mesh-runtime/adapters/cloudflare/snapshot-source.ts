@@ -1,5 +1,5 @@
 import type { ColdStart } from "../../index.ts";
-import { type MeshBindings, pinnedRoot } from "./bindings.ts";
+import { type MeshBindings, pinnedRoots } from "./bindings.ts";
 
 /**
  * What KV holds for this workload, for an isolate that starts while control is down. Only with a pinned
@@ -7,14 +7,14 @@ import { type MeshBindings, pinnedRoot } from "./bindings.ts";
  */
 export async function coldStart(bindings: MeshBindings): Promise<ColdStart | undefined> {
   const { TULLE_KV: kv, TULLE_WORKLOAD: workload } = bindings;
-  const root = pinnedRoot(bindings);
-  const rootJwk = root.ok ? root.value : undefined;
-  if (kv === undefined || rootJwk === undefined || workload === undefined) return undefined;
+  const roots = pinnedRoots(bindings);
+  const isPinned = roots.ok && roots.value !== undefined;
+  if (kv === undefined || !isPinned || workload === undefined) return undefined;
   const [bundle, head] = await Promise.all([kv.get("bundle"), kv.get(`heads/${workload}`)]);
   if (bundle === null || head === null) return undefined;
   const digest = claimedDigest(head);
   const snapshot = digest === undefined ? null : await kv.get(`snapshots/${digest}`, { cacheTtl: 86_400 });
-  return snapshot === null ? undefined : { rootJwk, bundle, head, snapshot };
+  return snapshot === null ? undefined : { bundle, head, snapshot };
 }
 
 /** The digest that a head names, read before its signature is verified: used only to know which key to read. */

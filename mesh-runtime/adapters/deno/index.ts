@@ -47,7 +47,7 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
       }),
     missingControl: "Set TULLE_URL to the address of the mesh's control worker",
     coldStart: async () => undefined,
-    pinnedRoot: settings.rootJwk,
+    pinnedRoots: settings.rootJwks,
     ...(settings.joinToken === undefined ? {} : { joinToken: settings.joinToken }),
     workload: settings.workload,
     uuid: nonce,

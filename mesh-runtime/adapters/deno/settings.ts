@@ -7,8 +7,8 @@ export interface ServeOptions {
   readonly service?: string;
   /** One-time token from `tulle identity token --service NAME`. @default the variable TULLE_JOIN_TOKEN */
   readonly joinToken?: string;
-  /** Public root key of the mesh, pinned. @default the key told at the first join, for this process's life */
-  readonly rootJwk?: PublicJwk;
+  /** Public root key of the mesh, pinned; two while the root rolls. @default the key told at the first join, and those that it says follow it, for this process's life */
+  readonly rootJwk?: PublicJwk | readonly PublicJwk[];
   /** @default the variable PORT, else 8000 */
   readonly port?: number;
   /** @default the variable HOST, else "127.0.0.1": behind a proxy that ends TLS, or for a local mesh */
@@ -21,7 +21,7 @@ export interface Settings {
   readonly controlUrl: string;
   readonly workload: string;
   readonly joinToken: string | undefined;
-  readonly rootJwk: PublicJwk | undefined;
+  readonly rootJwks: readonly PublicJwk[] | undefined;
   /** Where this process runs, as far as anybody says. */
   readonly here: Here | undefined;
   readonly port: number;
@@ -61,7 +61,7 @@ export function settingsOf(options: ServeOptions, variable: (name: string) => st
     controlUrl,
     workload: service.includes("/") ? service : `default/${service}`,
     joinToken: options.joinToken ?? variable("TULLE_JOIN_TOKEN"),
-    rootJwk: options.rootJwk,
+    rootJwks: options.rootJwk === undefined ? undefined : [options.rootJwk].flat(),
     here: hereOf(variable),
     port,
     hostname: options.hostname ?? variable("HOST") ?? "127.0.0.1",

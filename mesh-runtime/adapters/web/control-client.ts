@@ -60,6 +60,7 @@ const reasons: Readonly<Record<Declined["reason"], true>> = {
   "bad-token": true,
   "unsupported-version": true,
   malformed: true,
+  revoked: true,
   "not-ready": true,
 };
 

@@ -2,7 +2,15 @@ import { importPublicJwk } from "@tulle/mesh-runtime/identity/public-jwk.ts";
 import { openDocument } from "@tulle/mesh-runtime/identity/signed-document.ts";
 import type { BundlePayload } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
 import { describe, expect, test } from "vitest";
-import { type Keyring, type KeyStore, openKeyring, rotation } from "../../../control/issuer/keyring.ts";
+import {
+  type Keyring,
+  type KeyStore,
+  openKeyring,
+  type RingChange,
+  type RingSettings,
+  rotation,
+  rotationOf,
+} from "../../../control/issuer/keyring.ts";
 
 const secret = "a secret of the tests, 32 characters and more";
 const start = Date.UTC(2026, 10, 1);
@@ -19,8 +27,20 @@ function memory(): KeyStore & { readonly facts: Record<string, string> } {
   };
 }
 
-async function open(store: KeyStore, now: number, given: string | undefined = secret): Promise<Keyring> {
-  const opened = await openKeyring(store, "mesh.local", given, now);
+const settings = (current: string | undefined = secret, previous?: string): RingSettings => ({
+  trustDomain: "mesh.local",
+  secrets: { current, previous },
+  rotation,
+  revoked: [],
+});
+
+async function open(
+  store: KeyStore,
+  now: number,
+  change?: RingChange,
+  using: RingSettings = settings(),
+): Promise<Keyring> {
+  const opened = await openKeyring(store, using, now, change);
   if (!opened.ok) throw new Error(opened.reason);
   return opened.value;
 }
@@ -63,7 +83,7 @@ describe("openKeyring()", () => {
     ["with a short one", "short"],
   ])("refuses to start issuing %s and writes nothing", async (_, given) => {
     const store = memory();
-    const opened = await openKeyring(store, "mesh.local", given, start);
+    const opened = await openKeyring(store, { ...settings(), secrets: { current: given } }, start);
     expect(opened.ok ? "" : opened.reason).toMatch(/secret/i);
     expect(store.facts).toEqual({});
   });
@@ -72,7 +92,7 @@ describe("openKeyring()", () => {
     const store = memory();
     await open(store, start);
     const before = { ...store.facts };
-    expect((await openKeyring(store, "mesh.local", secret.toUpperCase(), start)).ok).toBe(false);
+    expect((await openKeyring(store, settings(secret.toUpperCase()), start)).ok).toBe(false);
     expect(store.facts).toEqual(before);
   });
 
@@ -97,5 +117,120 @@ describe("openKeyring()", () => {
     const later = await open(store, turnsAt + rotation.lingerMs);
     expect(later.bundle.keys.map(({ kid }) => kid)).toEqual([turned.signer.kid]);
     expect(later.root.kid).toBe(prepared.root.kid);
+  });
+});
+
+const states = ({ slots }: Keyring) => slots.map(({ state }) => state);
+
+describe("an operator", () => {
+  test("has the next key made now, and it signs when it has been published for five refresh hints", async () => {
+    const store = memory();
+    const first = await open(store, start);
+    const asked = await open(store, start + hour, { kind: "rotate" });
+    expect([asked.signer.kid, asked.bundle.sequence]).toEqual([first.signer.kid, 2]);
+    expect(states(asked)).toEqual(["active", "prepared"]);
+    const turnsAt = start + hour + rotation.publishAheadMs;
+    expect([asked.until, asked.slots[1]?.movesAt]).toEqual([turnsAt, turnsAt]);
+    expect((await open(store, turnsAt - 1)).signer.kid).toBe(first.signer.kid);
+    const turned = await open(store, turnsAt);
+    expect(turned.signer.kid).toBe(asked.slots[1]?.kid);
+    expect(states(turned)).toEqual(["retiring", "active"]);
+  });
+
+  test("who asks twice gets one next key, and who asks when it is known has it sign at once", async () => {
+    const store = memory();
+    await open(store, start);
+    await open(store, start, { kind: "rotate" });
+    expect(states(await open(store, start + 1, { kind: "rotate" }))).toEqual(["active", "prepared"]);
+    const store2 = memory();
+    await open(store2, start);
+    const prepared = start + rotation.activeMs - rotation.publishAheadMs;
+    await open(store2, prepared - 1);
+    await open(store2, prepared);
+    const known = await open(store2, start + rotation.activeMs, { kind: "rotate" });
+    expect(states(known)).toEqual(["retiring", "active"]);
+  });
+
+  test("who revokes the key that signs gets another one at once, and the bundle lacks the first", async () => {
+    const store = memory();
+    const first = await open(store, start);
+    const revoked = await open(store, start + 1, { kind: "revoke", kid: first.signer.kid });
+    expect(states(revoked)).toEqual(["active"]);
+    expect((await payload(revoked)).keys.map(({ kid }) => kid)).toEqual([revoked.signer.kid]);
+    expect(revoked.signer.kid).not.toBe(first.signer.kid);
+    expect(revoked.bundle.sequence).toBe(2);
+  });
+
+  test("who revokes it while the next one is published gets that one", async () => {
+    const store = memory();
+    await open(store, start);
+    const both = await open(store, start, { kind: "rotate" });
+    const [active, prepared] = both.slots;
+    const revoked = await open(store, start + 1, { kind: "revoke", kid: active?.kid ?? "" });
+    expect([revoked.signer.kid, states(revoked)]).toEqual([prepared?.kid, ["active"]]);
+  });
+
+  test("cannot revoke a key that is not there", async () => {
+    const store = memory();
+    await open(store, start);
+    const before = { ...store.facts };
+    expect((await openKeyring(store, settings(), start, { kind: "revoke", kid: "nobody" })).ok).toBe(false);
+    expect(store.facts).toEqual(before);
+  });
+
+  test("rolls the root in two steps: the next one is named in the bundle before it signs", async () => {
+    const store = memory();
+    const first = await open(store, start);
+    expect((await openKeyring(store, settings(), start, { kind: "roll-root" })).ok).toBe(false);
+    const prepared = await open(store, start, { kind: "prepare-root" });
+    expect(prepared.root.kid).toBe(first.root.kid);
+    expect((await payload(prepared)).roots).toEqual([first.root.publicJwk, prepared.nextRoot?.publicJwk]);
+    const again = await open(store, start, { kind: "prepare-root" });
+    expect(again.nextRoot).toEqual(prepared.nextRoot);
+    const rolled = await open(store, start, { kind: "roll-root" });
+    expect([rolled.root.kid, rolled.nextRoot]).toEqual([prepared.nextRoot?.kid, undefined]);
+    expect((await payload(rolled)).roots).toEqual([rolled.root.publicJwk]);
+    expect(rolled.signer.kid).toBe(first.signer.kid);
+    expect(rolled.bundle.sequence).toBeGreaterThan(prepared.bundle.sequence);
+  });
+
+  test("says for how long a key signs, and nothing that cannot be read is taken for the default", () => {
+    expect(rotationOf("")).toEqual({ ok: true, value: rotation });
+    expect(rotationOf("1h")).toEqual({ ok: true, value: { ...rotation, activeMs: hour } });
+    for (const wrong of ["30d", "59m", "9601h", "-1h", "month"]) expect(rotationOf(wrong).ok).toBe(false);
+  });
+});
+
+describe("the secret that keys rest under", () => {
+  const other = "another secret of the tests, 32 characters and more";
+
+  test("may be changed: with the former one beside it everything is read, and rests under the new one", async () => {
+    const store = memory();
+    const first = await open(store, start, { kind: "prepare-root" });
+    await open(store, start, { kind: "rotate" });
+    const moved = await open(store, start + 1, undefined, settings(other, secret));
+    expect([moved.root.kid, moved.signer.kid]).toEqual([first.root.kid, first.signer.kid]);
+    const after = await open(store, start + 2, undefined, settings(other));
+    expect([after.root.kid, after.nextRoot?.kid]).toEqual([first.root.kid, first.nextRoot?.kid]);
+    expect(
+      (await open(store, start + rotation.publishAheadMs, undefined, settings(other))).signer.kid,
+    ).not.toBe(first.signer.kid);
+    expect((await openKeyring(store, settings(secret), start + 3)).ok).toBe(false);
+  });
+
+  test("is not changed where neither of two opens what is stored, and nothing is written", async () => {
+    const store = memory();
+    await open(store, start);
+    const before = { ...store.facts };
+    expect((await openKeyring(store, settings(other, `${other}!`), start)).ok).toBe(false);
+    expect(store.facts).toEqual(before);
+  });
+
+  test("stays, with a former one that is set still", async () => {
+    const store = memory();
+    await open(store, start);
+    const before = { ...store.facts };
+    await open(store, start + 1, undefined, settings(secret, other));
+    expect(store.facts).toEqual(before);
   });
 });

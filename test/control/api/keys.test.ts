@@ -1,0 +1,165 @@
+import { reset } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { generateKeys, jwkThumbprint } from "@tulle/mesh-runtime/identity/credential.ts";
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type {
+  CheckAnswer,
+  IdentitiesAnswer,
+  KeysAnswer,
+  RevocationsAnswer,
+} from "../../../control/api/contract.ts";
+import { api, apply, joined, joinRequest, reportRequest, service, workload } from "../support.ts";
+
+beforeEach(async () => {
+  await reset();
+  await apply(service("web"));
+});
+afterEach(() => vi.useRealTimers());
+
+const web = "spiffe://mesh.local/ns/default/sa/web";
+const viewer = "viewer-token-of-the-tests-0123456789";
+const join = async (change: Parameters<typeof joinRequest>[0] = {}) =>
+  workload({ service: "web" }).join(await joinRequest(change));
+const payload = (jws: string) => decodeJwt(jws) as unknown as Record<string, unknown>;
+const inForce = async () => payload((await env.POLICIES.get("bundle")) ?? "");
+
+describe("the keys", () => {
+  const list = async () => (await api<KeysAnswer>("GET", "/api/keys")).body;
+
+  test("are listed with their state, and nothing of their private halves", async () => {
+    const { status, body } = await api<KeysAnswer>("GET", "/api/keys", undefined, viewer);
+    expect(status).toBe(200);
+    expect(body.keys.map(({ use, state }) => `${use} ${state}`)).toEqual(["signing active", "root active"]);
+    expect(body).toMatchObject({ rotationMs: 30 * 86_400_000, bundle: { sequence: 1 } });
+    expect(JSON.stringify(body)).not.toMatch(/"d"|wrapped/);
+  });
+
+  test("are rotated on demand: the next one is published at once, in KV too, and signs later", async () => {
+    const before = decodeProtectedHeader(joined(await join()).wit).kid;
+    const { status, body } = await api<KeysAnswer>("POST", "/api/keys/rotate");
+    expect([status, body.keys.map(({ state }) => state)]).toEqual([200, ["active", "prepared", "active"]]);
+    expect(await inForce()).toMatchObject({ sequence: 2, keys: [{}, {}] });
+    expect(decodeProtectedHeader(joined(await join()).wit).kid).toBe(before);
+  });
+
+  test("are taken out at once when one leaked, and a report brings the bundle that says so", async () => {
+    const kid = String(decodeProtectedHeader(joined(await join()).wit).kid);
+    const { body } = await api<KeysAnswer>("POST", "/api/keys/revoke", { kid });
+    expect(body.keys.map((key) => key.kid)).not.toContain(kid);
+    expect(decodeProtectedHeader(joined(await join()).wit).kid).toBe(body.keys[0]?.kid);
+    const answer = await workload({ service: "web" }).report(
+      reportRequest("default/web", { bundleSequence: 1 }),
+    );
+    expect(answer.ok && answer.bundle !== undefined && payload(answer.bundle)).toMatchObject({ sequence: 2 });
+  });
+
+  test("are changed by an admin alone, and only if they are there", async () => {
+    for (const path of ["/api/keys/rotate", "/api/keys/revoke"])
+      expect((await api("POST", path, {}, viewer)).status).toBe(403);
+    expect((await api("POST", "/api/keys/revoke", { kid: "nobody" })).status).toBe(404);
+    expect((await api("POST", "/api/keys/rotate", { key: "root", activate: true })).status).toBe(400);
+    expect((await api("POST", "/api/keys/rotate", { activate: true })).status).toBe(400);
+    expect((await list()).bundle.sequence).toBe(1);
+  });
+
+  test("of the root roll in two steps, and every head is then signed by the new one", async () => {
+    const prepared = await api<KeysAnswer>("POST", "/api/keys/rotate", { key: "root" });
+    const roots = prepared.body.keys.filter(({ use }) => use === "root");
+    expect(roots.map(({ state }) => state)).toEqual(["active", "prepared"]);
+    const { rootKeys } = (await api<CheckAnswer>("GET", "/api/check")).body;
+    expect(rootKeys).toEqual(roots.map(({ publicJwk }) => publicJwk));
+    await api("POST", "/api/keys/rotate", { key: "root", activate: true });
+    const next = roots[1];
+    expect(joined(await join()).rootJwk).toEqual(next?.publicJwk);
+    for (const key of ["bundle", "heads/default/web"])
+      expect(decodeProtectedHeader((await env.POLICIES.get(key)) ?? "").kid).toBe(next?.kid);
+  });
+});
+
+describe("heads", () => {
+  test("end after seven days, and are signed anew before, in KV too", async () => {
+    const signed = async () => payload((await env.POLICIES.get("heads/default/web")) ?? "");
+    const first = await signed();
+    expect(Number(first.exp) - Number(first.iat)).toBe(7 * 86_400);
+    vi.setSystemTime(Date.now() + 3.6 * 86_400_000);
+    await api("POST", "/api/sync", {});
+    expect(Number((await signed()).exp)).toBeGreaterThan(Number(first.exp));
+  });
+});
+
+describe("revocations", () => {
+  const revoke = (body: object) => api<RevocationsAnswer>("POST", "/api/identity/revocations", body);
+  const lift = (body: object) => api<RevocationsAnswer>("POST", "/api/identity/revocations/lift", body);
+
+  test("of an identity stand in the bundle, and nothing is issued to it until they are lifted", async () => {
+    const { iat } = payload(joined(await join()).wit);
+    const { body } = await revoke({ spiffeId: web, reason: "leaked" });
+    expect(body.revoked).toMatchObject([{ kind: "spiffeId", value: web, by: "operator", reason: "leaked" }]);
+    const [entry] = (await inForce()).revoked as { sub: string; before: number }[];
+    expect(entry).toEqual({ sub: web, before: expect.any(Number) });
+    expect(entry?.before).toBeGreaterThan(Number(iat));
+    expect(await join()).toMatchObject({
+      ok: false,
+      reason: "revoked",
+      detail: expect.stringContaining(web),
+    });
+
+    const lifted = await lift({ spiffeId: web });
+    expect(lifted.body.revoked).toMatchObject([{ value: web, liftedAt: expect.any(String) }]);
+    expect(joined(await join()).ok).toBe(true);
+    expect((await inForce()).revoked).toEqual([entry]);
+  });
+
+  test("of a key stop that key alone", async () => {
+    const keys = await generateKeys();
+    joined(await join({ keys }));
+    const thumbprint = await jwkThumbprint(keys.publicJwk);
+    await revoke({ thumbprint });
+    expect((await inForce()).revoked).toEqual([{ jkt: thumbprint }]);
+    expect(await join({ keys })).toMatchObject({ ok: false, reason: "revoked" });
+    expect(joined(await join()).ok).toBe(true);
+    await lift({ thumbprint });
+    expect((await inForce()).revoked).toEqual([]);
+    expect(joined(await join({ keys })).ok).toBe(true);
+  });
+
+  test("of a token stand in the bundle until no such token can be alive", async () => {
+    const { jti } = payload(joined(await join()).wit);
+    await revoke({ jti });
+    expect((await inForce()).revoked).toEqual([{ jti }]);
+    vi.setSystemTime(Date.now() + 86_400_000 + 61_000);
+    await api("POST", "/api/sync", {});
+    expect((await inForce()).revoked).toEqual([]);
+  });
+
+  test.each([
+    ["nothing", {}],
+    ["two things", { jti: "a", thumbprint: "A".repeat(43) }],
+    ["no SPIFFE ID", { spiffeId: "https://example.org" }],
+    ["one of another trust domain", { spiffeId: "spiffe://other.example/ns/default/sa/web" }],
+    ["a short thumbprint", { thumbprint: "AAAA" }],
+    ["an empty token id", { jti: "" }],
+  ])("of %s are refused", async (_, body) => {
+    expect((await revoke(body)).status).toBe(400);
+    expect((await api<RevocationsAnswer>("GET", "/api/identity/revocations")).body.revoked).toEqual([]);
+  });
+
+  test("are made and lifted by an admin alone, and what is not revoked cannot be lifted", async () => {
+    for (const path of ["/api/identity/revocations", "/api/identity/revocations/lift"])
+      expect((await api("POST", path, { jti: "a" }, viewer)).status).toBe(403);
+    expect((await lift({ jti: "a" })).status).toBe(404);
+  });
+});
+
+test("identities are listed with what was issued to them, and whether they are revoked", async () => {
+  await join();
+  await join();
+  const list = async () =>
+    (await api<IdentitiesAnswer>("GET", "/api/identity", undefined, viewer)).body.identities;
+  expect(await list()).toEqual([
+    { service: "default/web", spiffeId: web, issued: 2, lastIssuedAt: expect.any(String), revoked: false },
+  ]);
+  await api("POST", "/api/identity/revocations", { spiffeId: web });
+  expect(await list()).toMatchObject([{ revoked: true }]);
+});
