@@ -8,7 +8,7 @@ import {
   type Wanted,
   wantedBy,
 } from "./conditions.ts";
-import { Failure } from "./failure.ts";
+import { Failure, UnknownStep } from "./failure.ts";
 import type { Manifest, Step } from "./format.ts";
 import { keyOf } from "./manifests.ts";
 import type { Running } from "./running.ts";
@@ -110,12 +110,13 @@ const assertions: Readonly<Record<string, Assertion>> = {
 
 /**
  * Runs an assertion of the upstream suite.
- * @throws Failure when it does not hold, or nobody knows what it asserts
+ * @throws Failure when it does not hold
+ * @throws UnknownStep when nobody knows what it asserts
  */
 export async function assert(run: Running, step: Step): Promise<void> {
   const assertion = assertions[step.call ?? ""];
   if (assertion === undefined)
-    throw new Failure(`the runner does not know the assertion ${step.call ?? "(none)"}`);
+    throw new UnknownStep(`the runner does not know the assertion ${step.call ?? "(none)"}`);
   await assertion(run, step);
 }
 

@@ -1,6 +1,6 @@
 import { Refused } from "./control-client.ts";
 import { decidingWorkers } from "./exchange.ts";
-import { Failure } from "./failure.ts";
+import { Failure, UnknownStep } from "./failure.ts";
 import type { Case, Step, Suite } from "./format.ts";
 import {
   applied,
@@ -8,6 +8,7 @@ import {
   hasSlices,
   isPolicy,
   type KubernetesService,
+  keyOf,
   selected,
   servicesIn,
 } from "./manifests.ts";
@@ -55,6 +56,7 @@ export async function runCase(
 
 async function failureOf(run: Running): Promise<string | undefined> {
   const { test, mesh } = run;
+  if (test.steps.length === 0) return "the case has no steps, so it shows nothing";
   try {
     run.changes.push(await mesh.apply(await documentsOf(run), test.name));
     await mesh.follow(decidingWorkers(run));
@@ -103,7 +105,7 @@ function sliced(mesh: ConformanceMesh, { namespace }: KubernetesService, test: C
  */
 async function failing(mesh: ConformanceMesh, test: Case): Promise<readonly string[]> {
   const failures = test.steps.filter(({ request }) => simulatesFailure(request?.path));
-  const backends = new Set(failures.flatMap(backendOf));
+  const backends = new Set(failures.flatMap((one) => backendsOf(one, test)));
   const reset = new Set(failures.filter(({ request }) => wantsReset(request?.path)).flatMap(backendOf));
   const texts: string[] = [];
   for (const service of mesh.world.services) {
@@ -116,16 +118,34 @@ async function failing(mesh: ConformanceMesh, test: Case): Promise<readonly stri
   return texts;
 }
 
+/** The backend that a step expects; where it names none, all that the case's routes have. */
+function backendsOf(step: Step, { manifests }: Case): readonly string[] {
+  const expected = backendOf(step);
+  if (expected.length > 0) return expected;
+  return manifests
+    .filter(({ kind }) => kind === "HTTPRoute")
+    .flatMap((route) => {
+      const rules = (route.spec?.rules ?? []) as { backendRefs?: { name: string; namespace?: string }[] }[];
+      return rules
+        .flatMap(({ backendRefs = [] }) => backendRefs)
+        .map(({ name, namespace }) => `${namespace ?? keyOf(route).split("/")[0]}/${name}`);
+    });
+}
+
 function backendOf({ expect, via, target }: Step): readonly string[] {
   const namespace = expect?.namespace ?? via?.gateway.split("/")[0] ?? target?.namespace ?? "default";
   return expect?.backend === undefined ? [] : [`${namespace}/${expect.backend}`];
 }
 
 /** The echo server fails at such a path until it has been tried often enough. */
-const simulatesFailure = (path = ""): boolean => path.startsWith("/retry/") && /[?&]succeedAfter=/.test(path);
+const simulatesRetries = (path = ""): boolean => path.startsWith("/retry/") && /[?&]succeedAfter=/.test(path);
+
+/** Or it is slower than a timeout allows, or answers with an error as asked. */
+const simulatesFailure = (path = ""): boolean =>
+  simulatesRetries(path) || /[?&]delay=/.test(path) || /^\/status\/5/.test(path);
 
 /** A simulated failure that is to have no status is a connection that is reset. */
-const wantsReset = (path = ""): boolean => !/[?&]responseCode=/.test(path);
+const wantsReset = (path = ""): boolean => simulatesRetries(path) && !/[?&]responseCode=/.test(path);
 
 /** Leaves the mesh as the case found it. */
 async function tidied({ changes, mesh }: Running): Promise<string | undefined> {
@@ -143,6 +163,7 @@ function headingOf({ kind, call, path = [], id }: Step, index: number): string {
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof Failure || error instanceof Refused) return error.message;
+  const isTold = error instanceof Failure || error instanceof UnknownStep || error instanceof Refused;
+  if (isTold) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

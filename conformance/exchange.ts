@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Captured, captured, type Difference, differences, type Sent, told } from "./compare.ts";
-import { Failure } from "./failure.ts";
+import { Failure, UnknownStep } from "./failure.ts";
 import type { Step } from "./format.ts";
 import type { Order } from "./order.ts";
 import type { Running } from "./running.ts";
@@ -37,13 +37,27 @@ export async function send(run: Running, step: Step): Promise<Exchange> {
   try {
     const answer = await run.mesh.wire.send(order, {
       method,
-      headers,
+      headers: { ...askedOfBackend(step), ...headers },
       ...(body === undefined ? {} : { body }),
     });
     return { found: captured(answer, sent), sent };
   } catch (error) {
     throw new Failure(`no answer: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/**
+ * The header by which upstream has the echo server answer with headers, for those that the step says the backend
+ * sets: a member of it called `backendSetResponseHeaders`, or much the same.
+ */
+function askedOfBackend({ request, expect, ...step }: Step): Readonly<Record<string, string>> {
+  const members = [step, request ?? {}, expect ?? {}].flatMap((part) => Object.entries(part));
+  const pairs = members.flatMap(([member, headers]) =>
+    /^(?:backend|echo)Sets?|^backendResponseHeaders$/.test(member) && typeof headers === "object"
+      ? Object.entries(headers ?? {}).map(([name, value]) => `${name}:${value}`)
+      : [],
+  );
+  return pairs.length === 0 ? {} : { "X-Echo-Set-Header": pairs.join(",") };
 }
 
 /** Where a request goes, as an order to the edge, and its headers. */
@@ -55,16 +69,18 @@ export interface Way {
 /** Finds the worker and the address that a step speaks of. @throws Failure for one that the file does not have */
 export async function wayOf(run: Running, step: Step): Promise<Way> {
   const { host: given, path = "/", headers: all = {}, protocol = "" } = step.request ?? {};
-  if (/h2c/i.test(protocol)) throw new Failure("a worker does not speak h2c");
+  if (/h2c/i.test(protocol)) throw new UnknownStep("a worker does not speak h2c");
   // A test that sets the Host header means the host that the server sees, whatever was dialled.
   const { host, headers } = withoutHost(all, given);
   const { via, from, target = {} } = step;
   if (via !== undefined) {
     const { gateway, scheme = "http", port = scheme === "https" ? 443 : 80 } = via;
-    const url = new URL(`${webScheme(scheme)}://${host || own(run, gateway, port, scheme)}${path}`);
+    const url = new URL(`${webScheme(scheme)}://${host || own(run, gateway)}${path}`);
+    // A worker knows the port from the host alone, so one that a step leaves out of it stands there.
+    if (!/:\d+$/.test(host)) url.port = String(port);
     return { order: { to: run.mesh.gatewayWorker(gateway), door: "worker", url: url.href }, headers };
   }
-  if (from === undefined) throw new Failure("the step says neither via which Gateway nor from which app");
+  if (from === undefined) throw new UnknownStep("the step says neither via which Gateway nor from which app");
   const { namespace = from.namespace ?? "default", service, port = 80 } = target;
   const caller = run.mesh.deployment(from.namespace ?? namespace, from.app);
   const destination = service ?? podsOf(run.mesh.deployment(namespace, podIn(step)));
@@ -80,7 +96,7 @@ export async function wayOf(run: Running, step: Step): Promise<Way> {
 /** The Deployment whose pod a step calls directly: as it says, or the one that is to answer. */
 function podIn({ target = {}, expect = {} }: Step): string {
   const pod = target.pod ?? target.app ?? target.deployment ?? expect.backend;
-  if (typeof pod !== "string") throw new Failure("the step does not say to which Service");
+  if (typeof pod !== "string") throw new UnknownStep("the step does not say to which Service");
   return pod;
 }
 
@@ -96,12 +112,11 @@ function withoutHost(headers: Readonly<Record<string, string>>, given = "") {
 const webScheme = (scheme: string): string => (/^(?:https|wss)$/i.test(scheme) ? "https" : "http");
 
 /** The address of a Gateway: one of RFC 5737 for each, as no name would be anybody's. */
-function own(run: Running, gateway: string, port: number, scheme: string): string {
+function own(run: Running, gateway: string): string {
   const index = run.mesh.world.gateways.findIndex(
     ({ namespace, name }) => `${namespace}/${name}` === gateway,
   );
-  const implied = webScheme(scheme) === "https" ? 443 : 80;
-  return `192.0.2.${(index % 250) + 1}${port === implied ? "" : `:${port}`}`;
+  return `192.0.2.${(index % 250) + 1}`;
 }
 
 /** The workers that decide about the requests of these steps: they must run the newest policy before one is sent. */

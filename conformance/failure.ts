@@ -1,6 +1,9 @@
 /** A step came out otherwise than it must. The message is what the report shows. */
 export class Failure extends Error {}
 
+/** A step asks for what the runner does not know: to wait for it is of no use. */
+export class UnknownStep extends Error {}
+
 /** How long it is waited for what comes about in the end, milliseconds. Upstream waits 30 s and more. */
 export const defaultPatienceMs = 5_000;
 /** How long between two looks, milliseconds. */

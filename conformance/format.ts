@@ -41,6 +41,8 @@ export interface AskedRequest {
 
 /** What must arrive at the backend. */
 export interface ExpectedAtBackend {
+  /** Whether it is what the test says rather than the request as it was sent. */
+  readonly explicit?: boolean;
   readonly host?: string;
   readonly path?: string;
   readonly method?: string;
@@ -156,6 +158,7 @@ export function readSuite(file: string): Suite {
     throw new UnreadableSuite(`${file}: expected an object with "tests", found ${sort(read)}`);
   if (!Array.isArray(read.tests))
     throw new UnreadableSuite(`${file}: expected "tests", a list of cases; found ${sort(read.tests)}`);
+  if (read.tests.length === 0) throw new UnreadableSuite(`${file}: "tests" has no case`);
   return {
     source: typeof read.source === "string" ? read.source : file,
     base: manifestsIn(read.baseManifests, `${file}: baseManifests`),

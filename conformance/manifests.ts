@@ -33,10 +33,14 @@ export interface World {
 }
 
 const gatewayGroup = /^gateway\.networking\.(?:x-)?k8s\.io\//;
+/** Groups whose documents (Services, Deployments, Secrets …) say what surrounds a case in Kubernetes. */
+const ofKubernetes = /^(?:v1|apps\/.*|batch\/.*|(?:.*\.)?k8s\.io\/.*)$/;
 
-/** Whether a document goes to control as it is. What is left (Services, Deployments, Secrets …) is Kubernetes' own. */
+/** Whether a document goes to control as it is: all but those of Kubernetes' own. Control tells which it does not know. */
 export const isPolicy = ({ apiVersion = "", kind }: Manifest): boolean =>
-  gatewayGroup.test(apiVersion) || (kind === "Namespace" && apiVersion === "v1");
+  gatewayGroup.test(apiVersion) ||
+  !ofKubernetes.test(apiVersion) ||
+  (kind === "Namespace" && apiVersion === "v1");
 
 /** A document as it is applied: with what a suite leaves open filled in, and otherwise as it is. */
 export function applied(manifest: Manifest, gateways: readonly GatewayWorker[]): string {
@@ -60,11 +64,15 @@ const annotatedWith = (manifest: Manifest, { service }: GatewayWorker): Manifest
 function gatewaysIn(all: readonly Manifest[]): readonly GatewayWorker[] {
   const taken = new Set(servicesIn(all).map(({ namespace, name }) => `${namespace}/${name}`));
   const keys = new Set(all.filter((one) => one.kind === "Gateway" && isPolicy(one)).map(keyOf));
-  return [...keys].map((key) => {
+  return [...keys].map((key, index) => {
     const [namespace = "", name = ""] = key.split("/");
+    if (!isLabel(name)) return { namespace, name, service: `gateway-${index}` };
     return { namespace, name, service: taken.has(key) ? `${name}-gateway` : name };
   });
 }
+
+/** RFC 1123 label: what Services are called. Gateways have names of up to 253 characters, with dots. */
+const isLabel = (name: string): boolean => name.length <= 50 && /^[a-z0-9-]+$/.test(name);
 
 /** Finds out what a file of cases needs to run: its base's and every case's workers, since workerd starts once. */
 export function worldOf({ base, cases }: Suite): World {
@@ -111,8 +119,16 @@ function serviceOf({ metadata, spec = {} }: Manifest): KubernetesService {
     name: metadata.name,
     namespace: namespaceOf(metadata),
     ...(selector === undefined ? {} : { selector }),
-    ports: (ports ?? []).map(({ name, port }) => (name === undefined ? { port } : { name, port })),
+    ports: unlike(ports ?? []),
   };
+}
+
+/** Each port once: Kubernetes has one twice where it takes TCP and UDP. */
+function unlike(ports: readonly { readonly name?: string; readonly port: number }[]) {
+  const first = new Map([...ports].reverse().map((one) => [one.port, one]));
+  return [...first.values()]
+    .reverse()
+    .map(({ name, port }) => (name === undefined ? { port } : { name, port }));
 }
 
 /** The Deployments whose pods a Service selects. One without selector selects none: its EndpointSlices say where it is. */

@@ -106,8 +106,8 @@ export class ConformanceMesh implements AsyncDisposable {
       ),
     ].map((document) => JSON.stringify(document));
     const policy = base.filter(isPolicy).map((manifest) => applied(manifest, world.gateways));
-    await this.apply(workers, "the workers of the run");
-    for (const text of [...workers, ...(await this.#taken(policy, onRefused))]) {
+    const inForce = [...(await this.#taken(workers, onRefused)), ...(await this.#taken(policy, onRefused))];
+    for (const text of inForce) {
       const manifest = JSON.parse(text) as Manifest;
       this.#base.set(`${manifest.kind} ${keyOf(manifest)}`, text);
     }
@@ -125,17 +125,32 @@ export class ConformanceMesh implements AsyncDisposable {
       if (!(error instanceof Refused) || onRefused === undefined) throw error;
     }
     const taken: string[] = [];
+    // One may refer to another further on: those refused are tried again as long as any is taken.
+    let refused = new Map(texts.map((text) => [text, ""]));
+    for (let before = refused.size + 1; refused.size < before; ) {
+      before = refused.size;
+      refused = await this.#takenFrom([...refused.keys()], taken);
+    }
+    for (const [text, why] of refused) {
+      const manifest = JSON.parse(text) as Manifest;
+      onRefused(`${manifest.kind} ${keyOf(manifest)} of the base is not taken: ${why}`);
+    }
+    return taken;
+  }
+
+  /** Applies documents one by one. @returns why of each that is refused */
+  async #takenFrom(texts: readonly string[], taken: string[]): Promise<Map<string, string>> {
+    const refused = new Map<string, string>();
     for (const text of texts) {
       try {
         await this.apply([text], "the base of the suite");
         taken.push(text);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        const manifest = JSON.parse(text) as Manifest;
-        onRefused(`${manifest.kind} ${keyOf(manifest)} of the base is not taken: ${error.message}`);
+        refused.set(text, error.message);
       }
     }
-    return taken;
+    return refused;
   }
 
   /** Applies documents, all or nothing. */

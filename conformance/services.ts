@@ -42,7 +42,7 @@ export function identitiesOf({ deployments, services }: World): Identities {
 const keyOf = ({ namespace, name }: Deployment): string => `${namespace}/${name}`;
 
 /** The Service that is a Deployment's pods and nothing else: where callers reach them past every Service, and so past its routes. */
-export const podsOf = ({ name }: Deployment): string => `${name}-pods`;
+export const podsOf = ({ name }: Deployment): string => `${name.slice(0, 58).replaceAll(".", "-")}-pods`;
 
 /** Where a Deployment answers. */
 export type AddressOf = (deployment: Deployment) => Readonly<Record<string, string>>;

@@ -1,4 +1,5 @@
 import { listenersOf } from "./attachment.ts";
+import { features } from "./features.ts";
 import type { Case } from "./format.ts";
 
 /** What a worker cannot do, whatever runs in it, and why. Nothing else is ever skipped. */
@@ -35,21 +36,26 @@ const limits: readonly Limit[] = [
     why: "not implemented: write the listeners into the Gateway",
     concerns: (test) => brings(test, "ListenerSet") || test.features.includes("ListenerSet"),
   },
+  ...["TCPRoute", "UDPRoute"].map((feature) => ({
+    feature,
+    why: "a worker sees requests, neither connections nor packets",
+    concerns: (test: Case) => brings(test, feature) || test.features.includes(feature),
+  })),
+  {
+    feature: "GatewayClass",
+    why: "there is one class, tulle, and no document of it",
+    concerns: (test) => brings(test, "GatewayClass"),
+  },
   ...["HTTPRouteBackendProtocolH2C", "HTTPRouteBackendProtocolWebSocketOverH2C"].map((feature) => ({
     feature,
     why: "workers speak to each other over bindings and HTTPS, never h2c",
     concerns: (test: Case) => test.features.includes(feature) || speaks(test, /h2c/i),
   })),
-  ...[
-    "GatewayHTTPSListenerDetectMisdirectedRequests",
-    "GatewayFrontendClientCertificateValidation",
-    "GatewayFrontendClientCertificateValidationInsecureFallback",
-    "GatewayBackendClientCertificate",
-  ].map((feature) => ({
-    feature,
-    why: "the platform ends TLS: a worker sees neither server name nor client certificate",
-    concerns: (test: Case) => test.features.includes(feature),
-  })),
+  ...features.flatMap(({ name, unsupported }) =>
+    unsupported === undefined
+      ? []
+      : [{ feature: name, why: unsupported, concerns: (test: Case) => test.features.includes(name) }],
+  ),
 ];
 
 /** The feature for which a case cannot run here, and why; undefined if it can. */
@@ -62,11 +68,12 @@ const listensToTls = ({ manifests }: Case): boolean =>
     (one) => one.kind === "Gateway" && listenersOf(one).some(({ protocol }) => protocol === "TLS"),
   );
 
-/** A case that brings listeners with certificates and neither a route nor a request. */
+/** A case that brings listeners with certificates and no request, and no route or wants references unresolved. */
 const isAboutCertificates = ({ manifests, steps }: Case): boolean =>
   JSON.stringify(manifests).includes('"certificateRefs"') &&
-  !manifests.some(({ kind }) => kind === "HTTPRoute") &&
-  !steps.some(({ kind }) => kind === "request");
+  !steps.some(({ kind }) => kind === "request") &&
+  (!manifests.some(({ kind }) => kind === "HTTPRoute") ||
+    steps.some(({ path = [] }) => /\bGateway has unresolved refs\b/i.test(path.join(" "))));
 
 const brings = ({ manifests }: Case, kind: string): boolean => manifests.some((one) => one.kind === kind);
 

@@ -2,7 +2,7 @@ import { assert, routesAccepted } from "./assertions.ts";
 import { Refused } from "./control-client.ts";
 import { distribution } from "./distribution.ts";
 import { decidingWorkers } from "./exchange.ts";
-import { eventually, Failure } from "./failure.ts";
+import { eventually, Failure, UnknownStep } from "./failure.ts";
 import type { Manifest, Step } from "./format.ts";
 import { invariant, session, webSocket } from "./invariants.ts";
 import { applied, isPolicy, keyOf } from "./manifests.ts";
@@ -34,10 +34,10 @@ const doings: Readonly<Record<string, Doing>> = {
   },
 };
 
-/** Does what a step says. @throws Failure when it does not come out so, or nobody knows how to do it */
+/** Does what a step says. @throws Failure when it does not come out so, UnknownStep when nobody knows how to do it */
 export async function step(run: Running, one: Step): Promise<void> {
   const doing = doings[one.kind];
-  if (doing === undefined) throw new Failure(`the runner does not know steps of the kind ${one.kind}`);
+  if (doing === undefined) throw new UnknownStep(`the runner does not know steps of the kind ${one.kind}`);
   await revoked(run, one);
   await doing(run, one);
 }
@@ -66,7 +66,7 @@ async function custom(run: Running, one: Step): Promise<void> {
   if (/patch|update/i.test(call)) return patch(run);
   const at = run.test.steps.indexOf(one);
   const byHand = run.test.steps.slice(at + 1).some(({ hand }) => hand === true);
-  if (!byHand) throw new Failure(`the runner does not know what ${call || "a custom step"} does`);
+  if (!byHand) throw new UnknownStep(`the runner does not know what ${call || "a custom step"} does`);
 }
 
 /** Upstream deletes the grants of a case between two requests; a file may keep only the heading that says so. */
