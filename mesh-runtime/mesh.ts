@@ -37,7 +37,7 @@ export interface MeshPorts {
   readonly control: (credential: () => Credential | undefined) => ControlPort | undefined;
   readonly missingControl: string;
   readonly coldStart: () => Promise<ColdStart | undefined>;
-  readonly pinnedRoot: PublicJwk | undefined;
+  readonly pinnedRoots: readonly PublicJwk[] | undefined;
   readonly joinToken?: string;
   readonly workload: string;
   readonly uuid: () => string;
@@ -173,6 +173,7 @@ function journeyMaker(
         crashed,
         identity: {
           trust: () => members.current()?.trust,
+          refreshTrust: members.refreshTrust,
           cache: witCache,
           replay,
           clock,

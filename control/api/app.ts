@@ -9,15 +9,15 @@ import { check } from "./check.ts";
 import { explain } from "./explain.ts";
 import type { ApiEnv, Handlers } from "./handler.ts";
 import { identity, jwks } from "./identity.ts";
+import { keys } from "./keys.ts";
 import { metrics } from "./metrics.ts";
 import { policies } from "./policies.ts";
 import { missing, problem } from "./problems.ts";
-import { keys } from "./keys.ts";
+import { revocations } from "./revocations.ts";
 import { routes } from "./routes.ts";
 import { services } from "./services.ts";
 import { status } from "./status.ts";
 import { sync } from "./sync.ts";
-import { revocations } from "./revocations.ts";
 import { traces } from "./traces.ts";
 
 /** Largest body of the admin API, bytes. */
@@ -33,12 +33,12 @@ const handlers: Handlers<Route> = {
   ...traces,
   ...check,
   ...identity,
+  ...keys,
+  ...revocations,
   ...sync,
   ...metrics,
 };
 
-  ...keys,
-  ...revocations,
 /** The control plane over HTTP: the admin API, the two verbs for workloads outside the account, and two public pages. */
 export const app = new Hono<ApiEnv>();
 

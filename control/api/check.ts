@@ -26,8 +26,8 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
   const looks: readonly (readonly [string, Look])[] = [
     ["operator token", operatorToken],
     ["signing keys", signingKeys],
-    ["policy store", store],
     ["trust bundle", freshness],
+    ["policy store", store],
     ["routes", routes],
     ["KV", kv],
     ["services", services],

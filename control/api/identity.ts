@@ -1,5 +1,5 @@
-import { refreshHintMs } from "../issuer/keyring.ts";
 import { maxTokenTtlMs } from "../issuer/join-tokens.ts";
+import { refreshHintMs } from "../issuer/keyring.ts";
 import { issuer, policyStore } from "../objects.ts";
 import { parseService } from "../service-key.ts";
 import { object, optional, text, whole } from "../shape.ts";

@@ -93,4 +93,9 @@ export interface Head {
   readonly digest: string;
   /** Seconds since the Unix epoch. */
   readonly iat: number;
+  /** After it nobody starts on this head. Seconds since the Unix epoch. @default seven days after `iat` */
+  readonly exp?: number;
 }
+
+/** How long a head is believed where it does not say, seconds: long enough for an outage over a holiday. */
+export const headLifeS = 7 * 86_400;
