@@ -1,7 +1,9 @@
-/** What a caller of the admin API may do; each role includes those before it. */
-export const roles = ["viewer", "editor", "admin"] as const;
+import type { Role } from "./contract.ts";
 
-export type Role = (typeof roles)[number];
+/** What a caller of the admin API may do; each role includes those before it. */
+export const roles = ["viewer", "editor", "admin"] as const satisfies readonly Role[];
+
+export type { Role } from "./contract.ts";
 
 /**
  * Every route of the admin API and the role that it wants: the one table. A route that is not here does not
@@ -29,10 +31,22 @@ export const access = {
   "GET /api/keys": "viewer",
   "POST /api/keys/rotate": "admin",
   "POST /api/keys/revoke": "admin",
+  "GET /api/tokens": "admin",
+  "POST /api/tokens": "admin",
+  "DELETE /api/tokens/:name": "admin",
+  "GET /api/audit": "viewer",
   "GET /metrics": "viewer",
 } as const satisfies Readonly<Record<`${"GET" | "POST" | "DELETE"} /${string}`, Role>>;
 
 export type Route = keyof typeof access;
+
+/** The routes that want no operator token, and why that is right. */
+export const open = {
+  "POST /workload/join": "a join token, or a signature of the workload",
+  "POST /workload/report": "a signature of the workload",
+  "GET /.well-known/tulle/jwks.json": "public keys",
+  "GET /healthz": "says nothing but that the worker runs",
+} as const satisfies Readonly<Record<string, string>>;
 
 /** Whether somebody with role `has` may do what wants `wants`. */
 export const allows = (has: Role, wants: Role): boolean => roles.indexOf(has) >= roles.indexOf(wants);

@@ -1,16 +1,20 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
+import type { Env } from "../env.ts";
+import { policyStore } from "../objects.ts";
 import { freshness } from "../workload.ts";
 import { WorkloadDoor } from "../workload-http.ts";
 import { access, allows, type Role, type Route } from "./access.ts";
-import { callerOf } from "./caller.ts";
+import { audit } from "./audit.ts";
+import { type Caller, callerOf } from "./caller.ts";
 import { check } from "./check.ts";
 import { explain } from "./explain.ts";
 import type { ApiEnv, Handlers } from "./handler.ts";
 import { identity, jwks } from "./identity.ts";
 import { keys } from "./keys.ts";
 import { metrics } from "./metrics.ts";
+import { operators } from "./operators.ts";
 import { policies } from "./policies.ts";
 import { missing, problem } from "./problems.ts";
 import { revocations } from "./revocations.ts";
@@ -36,6 +40,8 @@ const handlers: Handlers<Route> = {
   ...keys,
   ...revocations,
   ...sync,
+  ...operators,
+  ...audit,
   ...metrics,
 };
 
@@ -47,7 +53,7 @@ const door = new WorkloadDoor(freshness);
 
 for (const [route, role] of Object.entries(access) as [Route, Role][]) {
   const [method = "", path = ""] = route.split(" ");
-  app.on(method, path, wanting(role), limited(maxBody), (context) => handlers[route](context));
+  app.on(method, path, wanting(role, route), limited(maxBody), (context) => handlers[route](context));
 }
 
 app.post("/workload/join", ({ req, env, executionCtx }) =>
@@ -71,20 +77,36 @@ app.onError((error) => {
 });
 
 /** Lets in who holds the token of a role that suffices. */
-function wanting(role: Role) {
+function wanting(role: Role, route: Route) {
   return createMiddleware<ApiEnv>(async (context, next) => {
-    const caller = await callerOf(context.req.header("authorization") ?? null, context.env, Date.now());
+    const { env } = context;
+    const caller = await callerOf(context.req.header("authorization") ?? null, env, Date.now(), (token) =>
+      policyStore(env).judgeToken(token),
+    );
     if (caller instanceof Response) return caller;
     if (!allows(caller.role, role)) {
+      await noteDenial(env, caller, route, `The role ${role} is required, the token has ${caller.role}.`);
       return problem(
         "role",
         "This token may not do that",
-        `The role ${role} is required, the token has ${caller.role}. Use the operator token.`,
+        `The role ${role} is required, the token has ${caller.role}. Use a token with that role, or ask an admin for one.`,
+        // RFC 6750 §3.1.
+        { "www-authenticate": `Bearer realm="tulle", error="insufficient_scope", scope="${role}"` },
       );
     }
     context.set("caller", caller);
     return next();
   });
+}
+
+/** Writes a refusal to the audit log. Who is refused is refused whether or not that can be written. */
+async function noteDenial(env: Env, caller: Caller, route: Route, reason: string): Promise<void> {
+  try {
+    await policyStore(env).denied(caller, route, reason);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : "unknown reason";
+    console.error(`control: a refusal could not be written to the audit log: ${why}`);
+  }
 }
 
 function limited(maxSize: number) {

@@ -1,4 +1,6 @@
 import type { Env } from "../env.ts";
+import type { Standing } from "../operators/operator-book.ts";
+import { presented } from "../operators/token-form.ts";
 import type { Role } from "./access.ts";
 import { problem } from "./problems.ts";
 
@@ -7,7 +9,12 @@ export interface Caller {
   /** How revisions name the author. */
   readonly name: string;
   readonly role: Role;
+  /** Public id of an operator's token; absent for the two secrets. */
+  readonly token?: string;
 }
+
+/** Asks whose token of an operator it is, by its public id and the hash of the whole. */
+export type JudgeToken = (token: { readonly id: string; readonly hash: string }) => Promise<Standing>;
 
 type Secrets = Pick<Env, "TULLE_OPERATOR_TOKEN" | "TULLE_OPERATOR_TOKEN_EXPIRES" | "TULLE_VIEWER_TOKEN">;
 
@@ -17,13 +24,16 @@ const bearer = /^Bearer ([\x21-\x7e]{1,512})$/i;
  * Tells who calls by the bearer token (RFC 6750), or answers why nobody is known: 503 while no operator token
  * is configured, because an unguarded control plane is worse than none; 401 otherwise.
  *
- * Tokens are compared by their SHA-256 in constant time, so that neither length nor prefix leaks by timing.
+ * Tokens are compared by their SHA-256 in constant time, so that neither length nor prefix leaks by timing. Who
+ * brings a wrong one is not told whether there is, or was, one that looks like it.
+ * @param judge for tokens that operators made; asked only about what has their form
  * @param now milliseconds since the Unix epoch
  */
 export async function callerOf(
   authorization: string | null,
   secrets: Secrets,
   now: number,
+  judge: JudgeToken,
 ): Promise<Caller | Response> {
   const operator = secrets.TULLE_OPERATOR_TOKEN;
   if (operator === undefined || operator === "") return unconfigured();
@@ -36,7 +46,22 @@ export async function callerOf(
   if (viewer !== undefined && viewer !== "" && (await same(given, viewer))) {
     return { name: "viewer", role: "viewer" };
   }
-  return unauthorized("This operator token is not valid", true);
+  const token = await presented(given);
+  const standing: Standing = token === undefined ? { kind: "unknown" } : await judge(token);
+  switch (standing.kind) {
+    case "valid": {
+      const { id, name, role } = standing.holder;
+      return { name, role, token: id };
+    }
+    case "expired":
+      return unauthorized(
+        "The operator token has expired",
+        true,
+        `It was valid until ${new Date(standing.at).toISOString()}. Ask an admin for a new one (tulle token create).`,
+      );
+    case "unknown":
+      return unauthorized("This operator token is not valid", true);
+  }
 }
 
 async function same(given: string, expected: string): Promise<boolean> {
@@ -72,7 +97,7 @@ function unauthorized(title: string, given: boolean, detail?: string): Response 
     "operator-token",
     title,
     detail ??
-      "Send the header Authorization: Bearer <token> with the value of the secret TULLE_OPERATOR_TOKEN (the CLI takes it from TULLE_TOKEN, --token-file or .tulle/token).",
+      "Send the header Authorization: Bearer <token> with a token of tulle token create, or the value of the secret TULLE_OPERATOR_TOKEN (the CLI takes it from TULLE_TOKEN, --token-file or .tulle/token).",
     { "www-authenticate": given ? 'Bearer realm="tulle", error="invalid_token"' : 'Bearer realm="tulle"' },
   );
 }

@@ -2,7 +2,7 @@ import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { Env } from "../env.ts";
 import { bundleLifeMs } from "../issuer/keyring.ts";
 import { issuer, policyStore } from "../objects.ts";
-import type { StoreState } from "../policy-store/policy-object.ts";
+import type { StoreState } from "../policy-store/words.ts";
 import type { CheckAnswer, CheckLine, StatusAnswer } from "./contract.ts";
 import type { Handlers } from "./handler.ts";
 import { statusOf } from "./status.ts";

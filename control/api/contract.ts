@@ -291,6 +291,113 @@ export interface TokenAnswer {
   readonly expiresAt: string;
 }
 
+/** What a caller of the admin API may do; each includes those before it. */
+export type Role = "viewer" | "editor" | "admin";
+
+/** Who did something. */
+export interface Actor {
+  /** Of the token; `operator` and `viewer` for the two secrets, `kv` for what was found in KV. */
+  readonly name: string;
+  /** `control`: nobody asked for it, it came about by itself. */
+  readonly role: Role | "control";
+  /** The token's public id, which tells two tokens apart that bore one name. Absent for secrets. */
+  readonly token?: string;
+}
+
+/** `POST /api/tokens` */
+export interface OperatorTokenRequest {
+  readonly name: string;
+  readonly role: Role;
+  /** Milliseconds, from a minute to 366 days. @default 7_776_000_000 (90 days) */
+  readonly ttlMs?: number;
+}
+
+/** A token that was made: `GET /api/tokens` answers `{ tokens: OperatorToken[] }`, `DELETE /api/tokens/:name` the one that was revoked. */
+export interface OperatorToken {
+  readonly name: string;
+  readonly role: Role;
+  /** Public. The token begins with it; absent for the secrets of the control worker. */
+  readonly id?: string;
+  /** ISO 8601, as all times here; absent for secrets. */
+  readonly createdAt?: string;
+  readonly createdBy?: string;
+  /** Absent: never. */
+  readonly expiresAt?: string;
+  /** To the hour; absent: never, or a secret. */
+  readonly lastUsedAt?: string;
+}
+
+export interface OperatorTokensAnswer {
+  readonly tokens: readonly OperatorToken[];
+}
+
+/** Answer of `POST /api/tokens`. */
+export interface NewOperatorToken extends OperatorToken {
+  /** Shown once; control keeps a hash of it. */
+  readonly token: string;
+}
+
+export type AuditAction =
+  | "policy.apply"
+  | "policy.delete"
+  | "policy.undo"
+  | "policy.adopt"
+  | "token.create"
+  | "token.revoke"
+  | "join-token.create"
+  | "keys.rotate"
+  | "keys.revoke"
+  | "identity.revoke"
+  | "identity.lift"
+  | "access.denied"
+  | "audit.checkpoint"
+  /** Shown in place of an entry that was made unreadable in the storage. */
+  | "audit.unreadable";
+
+/** One place in the chain. */
+export interface AuditMark {
+  readonly sequence: number;
+  /** SHA-256, lower-case hex. */
+  readonly hash: string;
+}
+
+/** One change, or one that was refused. */
+export interface AuditEntry {
+  /** From 1, without gaps. */
+  readonly sequence: number;
+  /** ISO 8601, control's clock. */
+  readonly at: string;
+  readonly actor: Actor;
+  readonly action: AuditAction;
+  readonly outcome: "done" | "refused";
+  /** The first twenty things that it is about. */
+  readonly objects: readonly string[];
+  /** How many more. */
+  readonly omitted?: number;
+  /** The head revision before and after; the same where policy did not change. */
+  readonly revision: { readonly before: number; readonly after: number };
+  readonly reason: string;
+  /** SHA-256 of the change. */
+  readonly digest: string;
+  /** Refused attempts that were only counted, since the entry before. */
+  readonly skipped?: number;
+  /** Of a checkpoint: the last entry that was dropped because the log was full. */
+  readonly through?: AuditMark;
+  /** Hash of the entry before; 64 zeros in the first. */
+  readonly previous: string;
+  /** SHA-256 over the canonical JSON (RFC 8785) of all other members, whatever they are. */
+  readonly hash: string;
+}
+
+/** `GET /api/audit?after=&limit=&since=&actor=&newest=`: oldest first, or with `newest=1` the last ones, newest first. */
+export interface AuditAnswer {
+  readonly entries: readonly AuditEntry[];
+  /** Whether more fit. */
+  readonly more: boolean;
+  /** The newest entry of all; sequence 0 of an empty log. */
+  readonly head: AuditMark;
+}
+
 /*
  * GET    /api/policies?kind=&namespace=          → StoredDocument[]
  * GET    /api/policies/:kind/:namespace/:name    → StoredDocument, 404

@@ -124,7 +124,9 @@ async function fromOutside(env: Env, via: string | undefined, asked: Asked): Pro
   const loaded = await policyOf(env, worker);
   const target = entering(loaded.listenerFor, url);
   if (target === undefined) return no(missing(await noListener(env, wanted?.gateway, url.hostname)));
-  const question = { ...asked, url, headers: outsideHeaders(asked.headers, url, null) };
+  // Only an operator asks here, so the address may be anybody's.
+  const client = asked.headers.get("cf-connecting-ip");
+  const question = { ...asked, url, headers: outsideHeaders(asked.headers, url, client) };
   const { services = [] } = await policyStore(env).view(-1);
   const answered = await withCircuits(env, loaded, services, (surroundings) =>
     explainEntry(loaded, target, question, surroundings),

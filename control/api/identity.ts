@@ -4,7 +4,7 @@ import { issuer, policyStore } from "../objects.ts";
 import { parseService } from "../service-key.ts";
 import { object, optional, text, whole } from "../shape.ts";
 import type { IdentitiesAnswer, TokenAnswer, TokenRequest } from "./contract.ts";
-import { bodyOf, type Handler, type Handlers } from "./handler.ts";
+import { bodyOf, type Handler, type Handlers, recordFirst } from "./handler.ts";
 import { malformed, missing, problem } from "./problems.ts";
 import { statusOf } from "./status.ts";
 
@@ -53,7 +53,12 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
     if (!services.some((each) => each.service === service)) {
       return missing(`No Service ${service} is registered; apply its document first, then make a token.`);
     }
-    const made = await issuer(context.env).joinToken(service, body.ttlMs ?? maxTokenTtlMs);
+    const ttlMs = body.ttlMs ?? maxTokenTtlMs;
+    await recordFirst(context, "join-token.create", `Service/${service}`, `for ${ttlMs / 1_000} s`, {
+      service,
+      ttlMs,
+    });
+    const made = await issuer(context.env).joinToken(service, ttlMs);
     if (!made.ok) return problem("too-many-tokens", "No join token can be made now", `${made.reason}.`);
     const answer: TokenAnswer = {
       service,

@@ -3,7 +3,7 @@ import { type RingChange, rotationOf } from "../issuer/keyring.ts";
 import { issuer } from "../objects.ts";
 import { flag, object, oneOf, optional, text } from "../shape.ts";
 import type { KeysAnswer, RevokeKeyRequest, RotateRequest } from "./contract.ts";
-import { type ApiContext, bodyOf, type Handlers } from "./handler.ts";
+import { type ApiContext, bodyOf, type Handlers, recordFirst } from "./handler.ts";
 import { publishSoon } from "./policies.ts";
 import { malformed, missing, problem } from "./problems.ts";
 
@@ -36,6 +36,7 @@ export const keys: Handlers<"GET /api/keys" | "POST /api/keys/rotate" | "POST /a
           "There is no next root key: prepare one with tulle keys rotate --root, and pin it, first.",
         );
     }
+    await recordFirst(context, "keys.rotate", `keys/${key}`, kind, { kind });
     return change(context, { kind });
   },
 
@@ -45,6 +46,7 @@ export const keys: Handlers<"GET /api/keys" | "POST /api/keys/rotate" | "POST /a
     const before = await issuer(context.env).bundle();
     if (before.ok && !before.value.slots.some(({ kid }) => kid === body.kid))
       return missing(`There is no signing key ${body.kid.slice(0, 64)}.`);
+    await recordFirst(context, "keys.revoke", `keys/${body.kid}`, "", { kid: body.kid });
     return change(context, { kind: "revoke", kid: body.kid });
   },
 };

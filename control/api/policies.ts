@@ -1,10 +1,10 @@
 import type { Env } from "../env.ts";
 import { policyStore } from "../objects.ts";
-import type { ChangeOutcome } from "../policy-store/policy-object.ts";
+import type { ChangeOutcome } from "../policy-store/words.ts";
 import { flag, list, object, optional, text, whole } from "../shape.ts";
 import { within } from "../within.ts";
 import type { ApplyRequest, DocumentRef, UndoRequest } from "./contract.ts";
-import { type ApiContext, bodyOf, type Handlers, wholeInQuery } from "./handler.ts";
+import { type ApiContext, actorOf, bodyOf, type Handlers, wholeInQuery } from "./handler.ts";
 import { missing, problem } from "./problems.ts";
 
 /** UTF-16 units; the body's limit of 2 MB holds besides. */
@@ -57,7 +57,7 @@ export const policies: Handlers<
     return changed(
       context,
       await policyStore(context.env).apply(body, {
-        author: context.var.caller.name,
+        actor: actorOf(context),
         reason: body.reason ?? "",
       }),
     );
@@ -66,13 +66,13 @@ export const policies: Handlers<
   "POST /api/policies/undo": async (context) => {
     const body = await bodyOf(context, undoShape);
     if (body instanceof Response) return body;
-    return changed(context, await policyStore(context.env).undo(body, context.var.caller.name));
+    return changed(context, await policyStore(context.env).undo(body, actorOf(context)));
   },
 
   "DELETE /api/policies/:kind/:namespace/:name": async (context) => {
     const expected = wholeInQuery(context, "expectedRevision");
     if (expected instanceof Response) return expected;
-    const by = { author: context.var.caller.name, reason: "" };
+    const by = { actor: actorOf(context), reason: "" };
     return changed(context, await policyStore(context.env).remove(pathRef(context), by, expected));
   },
 };

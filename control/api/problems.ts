@@ -7,6 +7,8 @@ export const problems = {
   role: 403,
   "not-found": 404,
   "revision-conflict": 409,
+  "token-exists": 409,
+  "token-limit": 409,
   "body-too-large": 413,
   internal: 500,
   "operator-token-missing": 503,

@@ -2,7 +2,7 @@ import { type RevokedKind, readRevoked } from "../issuer/revocations.ts";
 import { issuer } from "../objects.ts";
 import { object, optional, text } from "../shape.ts";
 import type { RevocationRequest, RevocationsAnswer } from "./contract.ts";
-import { type ApiContext, bodyOf, type Handlers } from "./handler.ts";
+import { type ApiContext, bodyOf, type Handlers, recordFirst } from "./handler.ts";
 import { publishSoon } from "./policies.ts";
 import { malformed, missing, problem } from "./problems.ts";
 
@@ -23,6 +23,7 @@ export const revocations: Handlers<
     const wanted = await wantedOf(context);
     if (wanted instanceof Response) return wanted;
     const { kind, value, reason } = wanted;
+    await recordFirst(context, "identity.revoke", `${kind}/${value}`, reason, { kind, value });
     const revoked = await issuer(context.env).revoke({ kind, value }, context.var.caller.name, reason);
     if (!revoked.ok) return problem("not-ready", "This cannot be revoked now", `${revoked.reason}.`);
     await publishSoon(context);
@@ -32,6 +33,8 @@ export const revocations: Handlers<
   "POST /api/identity/revocations/lift": async (context) => {
     const wanted = await wantedOf(context);
     if (wanted instanceof Response) return wanted;
+    const { kind, value, reason } = wanted;
+    await recordFirst(context, "identity.lift", `${kind}/${value}`, reason, { kind, value });
     const lifted = await issuer(context.env).lift(wanted.kind, wanted.value);
     if (!lifted.ok) return problem("not-ready", "This cannot be lifted now", `${lifted.reason}.`);
     if (!lifted.value) return missing("This is not revoked.");

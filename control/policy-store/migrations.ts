@@ -82,4 +82,30 @@ export const policyTables: readonly string[] = [
   ALTER TABLE heads ADD COLUMN published_until INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE heads ADD COLUMN published_by TEXT NOT NULL DEFAULT '';
   `,
+  `
+  CREATE TABLE operator_tokens (
+    id TEXT PRIMARY KEY,             -- public: what the token begins with
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    hash TEXT NOT NULL,              -- SHA-256 of the token, hex
+    created_at INTEGER NOT NULL,     -- these in milliseconds since the Unix epoch
+    created_by TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL         -- to the hour; 0: never
+  ) WITHOUT ROWID;
+
+  -- Who changed what, each entry with the hash of the one before it.
+  CREATE TABLE audit (
+    sequence INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,             -- milliseconds since the Unix epoch
+    actor TEXT NOT NULL,
+    refused INTEGER NOT NULL,
+    text TEXT NOT NULL,              -- canonical JSON of the entry without its hash
+    hash TEXT NOT NULL               -- SHA-256 of the text, hex
+  );
+  CREATE INDEX audit_refused ON audit (at, actor) WHERE refused = 1;
+
+  -- Refused attempts that were not written since the newest entry.
+  CREATE TABLE audit_skipped (only INTEGER PRIMARY KEY, count INTEGER NOT NULL);
+  `,
 ];

@@ -1,71 +1,38 @@
 import { DurableObject } from "cloudflare:workers";
 import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type {
+  Actor,
   ApplyRequest,
+  AuditAction,
+  AuditAnswer,
   Change,
-  ChangeAnswer,
   DocumentRef,
   Issue,
+  OperatorToken,
   Revision,
   StoredDocument,
   SyncAnswer,
   UndoRequest,
 } from "../api/contract.ts";
+import { AuditLog, type AuditQuery } from "../audit/audit-log.ts";
+import { type Draft, digestOfChange } from "../audit/entry.ts";
 import type { Env } from "../env.ts";
+import { OperatorBook, type Standing as TokenStanding } from "../operators/operator-book.ts";
+import { Operators, type TokenOutcome, type TokenWish } from "../operators/operators.ts";
+import type { Presented } from "../operators/token-form.ts";
 import { type PublishAnswer, publish } from "../snapshots/publish.ts";
 import { adopt } from "./adopt.ts";
+import { draftOf } from "./change-entry.ts";
 import { digestOfText, Judgement } from "./judgement.ts";
 import { KvBook } from "./kv-book.ts";
 import { policyKey } from "./kv-layout.ts";
 import { Ledger } from "./ledger.ts";
 import { readBack } from "./reconcile.ts";
 import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoing } from "./revision.ts";
-import type { DestinationView, HeadRow, ListenerView, ServiceView } from "./shelf.ts";
+import type { DestinationView, HeadRow, ListenerView } from "./shelf.ts";
 import { Standing, type UnsettledList } from "./standing.ts";
 import { strictly } from "./strict.ts";
-
-/** How a change ended. A conflict has changed nothing. */
-export type ChangeOutcome =
-  | { readonly kind: "answer"; readonly answer: ChangeAnswer }
-  | { readonly kind: "conflict"; readonly revision: number; readonly detail: string }
-  | { readonly kind: "missing"; readonly detail: string };
-
-/** Who changes something, and why. */
-export interface Authored {
-  readonly author: string;
-  readonly reason: string;
-}
-
-/** What every report and join needs to know of the mesh. */
-export interface MeshView {
-  /** The head revision. */
-  readonly epoch: number;
-  /** Absent when the asker said that it knows this epoch's. */
-  readonly services?: readonly ServiceView[];
-}
-
-/** What one service shall run. */
-export interface Current {
-  readonly spiffeId: string;
-  readonly epoch: number;
-  readonly digest: string;
-  /** Absent while the issuer cannot sign. */
-  readonly head?: string;
-  /** Absent when the asker runs this digest already. */
-  readonly snapshot?: string;
-}
-
-/** How far KV is behind. */
-export interface StoreState {
-  readonly revision: number;
-  readonly documents: number;
-  readonly unsignedHeads: number;
-  readonly unpublishedHeads: number;
-  /** When the first signed head expires, milliseconds since the Unix epoch; Infinity when there is none. */
-  readonly headsExpireAt: number;
-  readonly unwrittenDocuments: number;
-  readonly invalid: SyncAnswer["invalid"];
-}
+import type { Authored, ChangeOutcome, Current, MeshView, StoreState } from "./words.ts";
 
 /** How often a change is planned anew because another one came in between. */
 const attempts = 5;
@@ -76,6 +43,8 @@ export class PolicyObject extends DurableObject<Env> {
   readonly #book: KvBook;
   readonly #judgement: Judgement;
   readonly #standing: Standing;
+  readonly #audit: AuditLog;
+  readonly #operators: Operators;
   #publishing: Promise<PublishAnswer> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -84,6 +53,10 @@ export class PolicyObject extends DurableObject<Env> {
     this.#book = new KvBook(ctx.storage.sql);
     this.#judgement = new Judgement(env.TRUST_DOMAIN);
     this.#standing = new Standing(this.#ledger, this.#judgement);
+    this.#audit = new AuditLog(ctx.storage);
+    this.#operators = new Operators(new OperatorBook(ctx.storage.sql), this.#audit, () =>
+      this.#ledger.revision(),
+    );
   }
 
   documents(filter: { readonly kind?: string; readonly namespace?: string }): StoredDocument[] {
@@ -107,7 +80,7 @@ export class PolicyObject extends DurableObject<Env> {
   /** Parses, judges the whole set with the given documents in it, compiles, and writes one revision: all or nothing. */
   async apply(request: ApplyRequest, by: Authored): Promise<ChangeOutcome> {
     const read = this.#judgement.read(request.sources);
-    return this.#change({ ...request, ...by, issues: read.issues }, () => ({
+    return this.#change({ ...request, ...by, action: "policy.apply", issues: read.issues }, () => ({
       kind: "edits",
       edits: read.edits,
     }));
@@ -116,7 +89,7 @@ export class PolicyObject extends DurableObject<Env> {
   async remove(ref: DocumentRef, by: Authored, expectedRevision?: number): Promise<ChangeOutcome> {
     const name = documentName(ref);
     return this.#change(
-      { ...by, ...(expectedRevision === undefined ? {} : { expectedRevision }) },
+      { ...by, action: "policy.delete", ...(expectedRevision === undefined ? {} : { expectedRevision }) },
       (texts) =>
         texts.has(name)
           ? { kind: "edits", edits: [{ ref, text: undefined }] }
@@ -125,11 +98,12 @@ export class PolicyObject extends DurableObject<Env> {
   }
 
   /** Takes back one revision: the documents that it touched get the texts that they had before it. */
-  async undo(request: UndoRequest, author: string): Promise<ChangeOutcome> {
+  async undo(request: UndoRequest, actor: Actor): Promise<ChangeOutcome> {
     const revision = request.revision ?? this.#ledger.revision();
     const options =
       request.expectedRevision === undefined ? {} : { expectedRevision: request.expectedRevision };
-    return this.#change({ ...options, author, reason: `undo of revision ${revision}` }, () => {
+    const by = { actor, action: "policy.undo", reason: `undo of revision ${revision}` } as const;
+    return this.#change({ ...options, ...by }, () => {
       const touched = this.#ledger.touched(revision);
       if (touched.length === 0)
         return { kind: "missing", detail: `There is no revision ${revision} to undo.` };
@@ -209,6 +183,58 @@ export class PolicyObject extends DurableObject<Env> {
     };
   }
 
+  /** Whose token this is. */
+  judgeToken(token: Presented): TokenStanding {
+    return this.#operators.judge(token, Date.now());
+  }
+
+  tokens(): OperatorToken[] {
+    return this.#operators.list();
+  }
+
+  async createToken(wish: TokenWish, actor: Actor): Promise<TokenOutcome> {
+    return this.#operators.create(wish, actor, Date.now());
+  }
+
+  /** The token that was revoked; `undefined` if there is none of this name. */
+  async revokeToken(name: string, actor: Actor): Promise<OperatorToken | undefined> {
+    return this.#operators.revoke(name, actor, Date.now());
+  }
+
+  audit(query: AuditQuery): AuditAnswer {
+    return this.#audit.page(query);
+  }
+
+  /**
+   * Writes what happens in another object. Two objects share no transaction, so it is written before it is done:
+   * nothing is done without an entry.
+   */
+  async record(draft: Omit<Draft, "revision">): Promise<void> {
+    const revision = this.#ledger.revision();
+    await this.#audit.record(
+      { ...draft, revision: { before: revision, after: revision } },
+      Date.now(),
+      () => true,
+    );
+  }
+
+  /** Writes, or counts, that somebody's role did not suffice. */
+  async denied(actor: Actor, route: string, reason: string): Promise<void> {
+    const at = this.#ledger.revision();
+    const digest = await digestOfChange({ route });
+    await this.#audit.attempt(
+      {
+        actor,
+        action: "access.denied",
+        objects: [route],
+        revision: { before: at, after: at },
+        reason,
+        digest,
+      },
+      Date.now(),
+    );
+  }
+
   /**
    * Brings KV to what is in force. While a run is under way, whoever asks gets another run after it: an object's
    * requests share one context, so that here, other than in an isolate, one may wait for another's promise.
@@ -247,7 +273,8 @@ export class PolicyObject extends DurableObject<Env> {
 
   async #adopted(edits: readonly Edit[]): Promise<readonly Change[] | undefined> {
     if (edits.length === 0) return [];
-    const by = { author: "kv", reason: "found in KV" };
+    const actor = { name: "kv", role: "control" } as const;
+    const by = { actor, action: "policy.adopt", reason: "found in KV" } as const;
     const outcome = await this.#change(by, () => ({ kind: "edits", edits }));
     return outcome.kind === "answer" && outcome.answer.applied ? outcome.answer.changes : undefined;
   }
@@ -255,7 +282,10 @@ export class PolicyObject extends DurableObject<Env> {
   /** Plans, judges and writes a change. Judging takes awaits, so it is done anew if the ledger moved meanwhile. */
   async #change(
     options: Authored &
-      Pick<ApplyRequest, "dryRun" | "expectedRevision" | "strict"> & { readonly issues?: readonly Issue[] },
+      Pick<ApplyRequest, "dryRun" | "expectedRevision" | "strict"> & {
+        readonly action: AuditAction;
+        readonly issues?: readonly Issue[];
+      },
     plan: (
       texts: Texts,
     ) =>
@@ -270,10 +300,15 @@ export class PolicyObject extends DurableObject<Env> {
       const planned = plan(texts);
       if (planned.kind !== "edits") return planned;
       const changes = changesOf(texts, planned.edits);
-      const refused = (issues: readonly Issue[]): ChangeOutcome => ({
-        kind: "answer",
-        answer: { revision: base, applied: false, changes, issues },
-      });
+      const edits = await Promise.all(
+        planned.edits.map(async (edit) => ({ ...edit, digest: await digestOfText(edit.text ?? "") })),
+      );
+      const draft = await draftOf(options, edits, changes, base);
+      const refused = async (issues: readonly Issue[]): Promise<ChangeOutcome> => {
+        if (hasErrors(issues) && options.dryRun !== true)
+          await this.#audit.attempt({ ...draft, revision: { before: base, after: base } }, Date.now());
+        return { kind: "answer", answer: { revision: base, applied: false, changes, issues } };
+      };
       if (hasErrors(options.issues ?? [])) return refused(options.issues ?? []);
       const next = edited(texts, planned.edits);
       const before = options.strict === true ? this.#judgement.look(texts).issues : [];
@@ -281,22 +316,20 @@ export class PolicyObject extends DurableObject<Env> {
       const found = options.strict === true ? strictly(judged.issues, before, planned.edits) : judged.issues;
       const issues = [...(options.issues ?? []), ...found];
       if (hasErrors(issues) || options.dryRun === true || !isChange(changes)) return refused(issues);
-      const edits = await Promise.all(
-        planned.edits.map(async (edit) => ({ ...edit, digest: await digestOfText(edit.text ?? "") })),
-      );
-      if (this.#ledger.revision() !== base) continue;
       const now = Date.now();
-      const revision = this.#ledger.commit(
-        {
-          ...options,
-          at: new Date(now).toISOString(),
-          digest: judged.digest,
-          edits,
-          changes,
-          services: judged.services,
-        },
-        now,
+      const entry = {
+        author: options.actor.name,
+        reason: options.reason,
+        at: new Date(now).toISOString(),
+        digest: judged.digest,
+        edits,
+        changes,
+        services: judged.services,
+      };
+      const revision = await this.#audit.record(draft, now, () =>
+        this.#ledger.revision() === base ? this.#ledger.commit(entry, now) : undefined,
       );
+      if (revision === undefined) continue;
       for (const { ref } of planned.edits) this.#book.overrule(policyKey(ref));
       return { kind: "answer", answer: { revision, applied: true, changes, issues } };
     }

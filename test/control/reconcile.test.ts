@@ -149,7 +149,7 @@ describe("reconcile", () => {
 
   test("what a crash left unpublished is published by the next run", async () => {
     const sources = [{ source: "a", text: service("web") }];
-    await store().apply({ sources }, { author: "operator", reason: "" });
+    await store().apply({ sources }, { actor: { name: "operator", role: "admin" }, reason: "" });
     expect(await env.POLICIES.get("heads/default/web")).toBeNull();
     expect(await store().state()).toMatchObject({ unpublishedHeads: 1, unwrittenDocuments: 1 });
     await store().reconcile(false);

@@ -156,7 +156,7 @@ describe("check", () => {
   test("says that KV is behind", async () => {
     await env.POLICY.getByName("mesh").apply(
       { sources: [{ source: "a", text: service("web") }] },
-      { author: "operator", reason: "" },
+      { actor: { name: "operator", role: "admin" }, reason: "" },
     );
     expect((await lines()).find(({ name }) => name === "KV")).toMatchObject({ result: "warning" });
   });

@@ -3,21 +3,22 @@ import { access, allows, type Role, roles } from "../../../control/api/access.ts
 import { callerOf } from "../../../control/api/caller.ts";
 
 const now = Date.UTC(2026, 10, 1);
+const unknown = async () => ({ kind: "unknown" }) as const;
 const secrets = { TULLE_OPERATOR_TOKEN: "operator-0123456789", TULLE_VIEWER_TOKEN: "viewer-0123456789" };
 
 async function refused(authorization: string | null, given: Parameters<typeof callerOf>[1] = secrets) {
-  const caller = await callerOf(authorization, given, now);
+  const caller = await callerOf(authorization, given, now, unknown);
   if (!(caller instanceof Response)) throw new Error(`let in as ${caller.name}`);
   return { status: caller.status, headers: caller.headers, body: await caller.json<{ title: string }>() };
 }
 
 describe("callerOf()", () => {
   test("knows the operator and the viewer by their tokens", async () => {
-    expect(await callerOf("Bearer operator-0123456789", secrets, now)).toEqual({
+    expect(await callerOf("Bearer operator-0123456789", secrets, now, unknown)).toEqual({
       name: "operator",
       role: "admin",
     });
-    expect(await callerOf("bearer viewer-0123456789", secrets, now)).toEqual({
+    expect(await callerOf("bearer viewer-0123456789", secrets, now, unknown)).toEqual({
       name: "viewer",
       role: "viewer",
     });
@@ -59,7 +60,9 @@ describe("callerOf()", () => {
     expect((await refused("Bearer other", until("2026-10-31T23:59:59Z"))).body.title).not.toContain(
       "expired",
     );
-    expect(await callerOf("Bearer operator-0123456789", until("2026-11-01T00:00:01Z"), now)).toMatchObject({
+    expect(
+      await callerOf("Bearer operator-0123456789", until("2026-11-01T00:00:01Z"), now, unknown),
+    ).toMatchObject({
       role: "admin",
     });
     expect((await refused("Bearer operator-0123456789", until("tomorrow"))).status).toBe(401);
