@@ -12,8 +12,9 @@ export type ListenerIndex = (host: string, port: number | undefined) => Target |
  * listener isolation). A listener that has nothing for a host answers with a table that matches nothing.
  *
  * The returned function takes the host as the request has it (a port in it is ignored), and the port
- * that it came in on: where given, only listeners on that port count; where unknown, all of them, the
- * first in order where two have one hostname.
+ * that it came in on: where any listener is on that port, only those count, so that what is bound to one
+ * for HTTPS is not answered in the clear on another's port; where the port is unknown or no listener's,
+ * all of them, the first in order where two have one hostname.
  */
 export function listenerIndex(listeners: readonly Listener[]): ListenerIndex {
   const entries = listeners.map((listener) => ({
@@ -28,15 +29,15 @@ export function listenerIndex(listeners: readonly Listener[]): ListenerIndex {
       hostIndex(entries.filter((entry) => entry.port === port)),
     ]),
   );
-  return (host, port) => (port === undefined ? onAnyPort : onPort.get(port))?.(host)?.(host);
+  return (host, port) => ((port === undefined ? undefined : onPort.get(port)) ?? onAnyPort)(host)?.(host);
 }
 
 /**
- * Where a request from outside belongs by its URL. A worker does not choose its port; the one that the
- * client used tells listeners apart where several share a host, and counts for nothing where none has it.
+ * Where a request from outside belongs by its URL. A worker does not choose its port: the one that the
+ * client used tells listeners apart, and counts for nothing where no listener at all has it.
  */
 export const entering = (listenerFor: ListenerIndex, url: URL): Target | undefined =>
-  listenerFor(url.hostname, portOf(url)) ?? listenerFor(url.hostname, undefined);
+  listenerFor(url.hostname, portOf(url));
 
 const portOf = (url: URL): number => Number(url.port) || (url.protocol === "https:" ? 443 : 80);
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listenerIndex } from "../../../mesh-runtime/routing/listeners.ts";
+import { entering, listenerIndex } from "../../../mesh-runtime/routing/listeners.ts";
 import type { Listener } from "../../../mesh-runtime/routing/words.ts";
 import { request, rule } from "./examples.ts";
 
@@ -55,8 +55,27 @@ test("where the port is known only its listeners count, and where it is not the 
   const both = [listener("plain"), listener("secure", { port: 443, protocol: "HTTPS" })];
   expect(answering(both, "a.com", 443)).toBe("secure: secure rule");
   expect(answering(both, "a.com", 80)).toBe("plain: plain rule");
-  expect(answering(both, "a.com", 8080)).toBeUndefined();
   expect(answering(both, "a.com")).toBe("plain: plain rule");
+});
+
+test("a port that no listener has says nothing", () => {
+  const both = [listener("plain"), listener("secure", { port: 443, protocol: "HTTPS" })];
+  expect(answering(both, "a.com", 8080)).toBe("plain: plain rule");
+});
+
+test.each([
+  ["https://admin.a.com/", "secure"],
+  ["http://admin.a.com/", undefined],
+  ["http://admin.a.com:443/", "secure"],
+  ["http://x.b.com/", "plain"],
+  ["https://x.b.com/", undefined],
+  ["http://x.b.com:8787/", "plain"],
+])("%s enters by the listeners of its port alone: %s", (url, expected) => {
+  const index = listenerIndex([
+    listener("plain", { hostname: "*.b.com" }),
+    listener("secure", { port: 443, protocol: "HTTPS", hostname: "admin.a.com" }),
+  ]);
+  expect(entering(index, new URL(url))?.destination).toBe(expected);
 });
 
 test("no listener for a host: nothing", () => {
