@@ -63,26 +63,44 @@ const namedValue = strict({
   value: about(headerValue(), "Header value."),
 });
 
-const headerModifier = checked(
-  strict({
-    set: about(optional(list(namedValue, 0, 16)), "Replaces the header."),
-    add: about(optional(list(namedValue, 0, 16)), "Adds to what the header says."),
-    remove: about(optional(list(headerName(), 0, 16)), "Removes the header."),
-  }),
-  function* (modifier): Generator<Fault> {
-    const names = [
-      ...(modifier.set ?? []).map(({ name }, index) => ({ name, path: ["set", index] })),
-      ...(modifier.add ?? []).map(({ name }, index) => ({ name, path: ["add", index] })),
-      ...(modifier.remove ?? []).map((name, index) => ({ name, path: ["remove", index] })),
-    ];
-    for (const {
-      path: [index],
-      ...fault
-    } of repeated(names, ({ name }) => name.toLowerCase(), "header")) {
-      yield { ...fault, path: names[Number(index)]?.path ?? [] };
-    }
-  },
-);
+/** What a message is made of: the runtime writes these, and a filter's word would be ignored or break the message (RFC 9112 §6). */
+const framing: ReadonlyMap<string, string> = new Map([
+  ["content-length", "the runtime says how long a body is; remove this"],
+  ["transfer-encoding", "the runtime says how a body travels; remove this"],
+]);
+
+/** Over a binding a callee would be told one host by the URL and another by the header, over HTTPS the URL's alone. */
+const ofRequests: ReadonlyMap<string, string> = new Map([
+  ...framing,
+  ["host", "the host of a request is changed by URLRewrite; use its hostname"],
+]);
+
+const headerModifier = (untouched: ReadonlyMap<string, string>) =>
+  checked(
+    strict({
+      set: about(optional(list(namedValue, 0, 16)), "Replaces the header."),
+      add: about(optional(list(namedValue, 0, 16)), "Adds to what the header says."),
+      remove: about(optional(list(headerName(), 0, 16)), "Removes the header."),
+    }),
+    function* (modifier): Generator<Fault> {
+      const names = [
+        ...(modifier.set ?? []).map(({ name }, index) => ({ name, path: ["set", index] })),
+        ...(modifier.add ?? []).map(({ name }, index) => ({ name, path: ["add", index] })),
+        ...(modifier.remove ?? []).map((name, index) => ({ name, path: ["remove", index] })),
+      ];
+      yield* names.flatMap(({ name, path }) => {
+        const message = untouched.get(name.toLowerCase());
+        const expected = "a header that filters may change";
+        return message === undefined ? [] : [{ path, expected, found: JSON.stringify(name), message }];
+      });
+      for (const {
+        path: [index],
+        ...fault
+      } of repeated(names, ({ name }) => name.toLowerCase(), "header")) {
+        yield { ...fault, path: names[Number(index)]?.path ?? [] };
+      }
+    },
+  );
 
 /** A path that replaces another, in the characters of RFC 3986 §3.3: no query, no fragment, nothing that is read in two ways. */
 const replacement = (): Schema<string> =>
@@ -158,8 +176,8 @@ export const filter = checked(
       choice(Object.keys(bodies) as (keyof typeof bodies)[], refused),
       "Which of the following stands here.",
     ),
-    requestHeaderModifier: about(optional(headerModifier), "Changes headers of the request."),
-    responseHeaderModifier: about(optional(headerModifier), "Changes headers of the response."),
+    requestHeaderModifier: about(optional(headerModifier(ofRequests)), "Changes headers of the request."),
+    responseHeaderModifier: about(optional(headerModifier(framing)), "Changes headers of the response."),
     requestRedirect: about(optional(redirect), "Answers with a redirect; the rule needs no backend."),
     urlRewrite: about(optional(rewrite), "Changes what the backend sees."),
     requestMirror: about(

@@ -42,6 +42,8 @@ describe("a filter that says something right is let through", () => {
     ["CORS for everybody", cors('allowOrigins: ["*"], allowMethods: ["*"], allowHeaders: ["*"]')],
     ["a redirect with every member", redirect("scheme: https, hostname: a.b, port: 8443, statusCode: 308")],
     ["a rewrite of the host", rewrite("hostname: a.b")],
+    ["a response's host, which is nothing but a header", modifier("remove: [host]", "Response")],
+    ["a header whose name objects have", modifier("remove: [constructor]")],
   ])("%s", (_name, filter) => {
     expect(issuesOf(withFilters(filter))).toEqual([]);
     expect(issuesOf(forBackend(filter))).toEqual([]);
@@ -104,6 +106,27 @@ describe("a filter that says something wrong is refused where it stands", () => 
       mirror("backendRef: {name: b}, percent: 1, fraction: {numerator: 1}"),
     ],
     ["requestMirror: the type RequestMirror needs this member", "{type: RequestMirror}"],
+    // What a message is made of
+    [
+      "requestHeaderModifier.set[0]: the host of a request is changed by URLRewrite; use its hostname",
+      modifier("set: [{name: Host, value: a.b}]"),
+    ],
+    [
+      "requestHeaderModifier.remove[1]: the host of a request is changed by URLRewrite",
+      modifier("remove: [a, host]"),
+    ],
+    [
+      "requestHeaderModifier.add[0]: the runtime says how a body travels",
+      modifier("add: [{name: transfer-encoding, value: chunked}]"),
+    ],
+    [
+      "requestHeaderModifier.set[0]: the runtime says how long a body is",
+      modifier('set: [{name: content-length, value: "5"}]'),
+    ],
+    [
+      "responseHeaderModifier.remove[0]: the runtime says how long a body is",
+      modifier("remove: [Content-Length]", "Response"),
+    ],
     // CORS
     ['cors.allowOrigins[0] must be "*", or an origin', cors("allowOrigins: [www.foo.com]")],
     ['cors.allowOrigins[0] must be "*", or an origin', cors('allowOrigins: ["ftp://www.foo.com"]')],
