@@ -165,12 +165,17 @@ const evidenceText = (evidence: string, proof: string): string =>
     ? `${evidence} is demanded, the service binding names the caller`
     : `${evidence} is demanded, the caller signs each try`;
 
-function accessText(paint: Paint, { name, access }: Outlook["endpoints"][number], choice: boolean): string {
+function accessText(
+  paint: Paint,
+  { name, access, because }: Outlook["endpoints"][number],
+  choice: boolean,
+): string {
   const at = choice ? `${name}: ` : "";
   if (access === undefined) return `${at}not known here`;
+  const why = because === undefined ? "" : ` (${because})`;
   return access.allowed
-    ? `${at}${paint("green", "allowed")} by ${access.rule}`
-    : `${at}${paint("red", "denied")} by ${access.rule}`;
+    ? `${at}${paint("green", "allowed")} by ${access.rule}${why}`
+    : `${at}${paint("red", "denied")} by ${access.rule}${why}`;
 }
 
 function circuitText(paint: Paint, { policy, seen }: NonNullable<Outlook["circuit"]>): string {

@@ -8,6 +8,7 @@ import { workloadId, workloadOf } from "../identity/spiffe-id.ts";
 import type { Evidence, Principal } from "../identity/words.ts";
 import type { Backend, BalancingSettings, HashOn, Matched } from "../routing/words.ts";
 import { sharesOf } from "./effective-rules.ts";
+import { becauseOf } from "./explain-access.ts";
 import { filtered } from "./explain-filters.ts";
 import type { EndpointOutlook, Fate, Outlook, Surroundings } from "./explanation.ts";
 import type { Loaded, LoadedDestination, LoadedRecipient } from "./loaded.ts";
@@ -100,11 +101,14 @@ function visit(
   const { name = "", weight = 1, priority = 0, locality, address, recipient } = endpoint ?? {};
   const { proof, principal } = callerAt(loaded, settings.evidence, address);
   const judge = surroundings.access(id.uri);
-  const path = message.url.pathname;
+  const { url, method, headers } = message;
+  const host = url.hostname;
+  const header = (called: string) => headers.get(called);
   const access =
     judge === undefined || principal === undefined
       ? undefined
-      : decide(judge.rules, { principal, method: message.method, path }, judge.mode);
+      : decide(judge.rules, { principal, method, path: url.pathname, host, header }, judge.mode);
+  const because = judge === undefined || access === undefined ? undefined : becauseOf(judge.rules, access);
   return {
     endpoint: {
       name,
@@ -116,6 +120,7 @@ function visit(
       evidence: settings.evidence,
       proof,
       ...(access === undefined ? {} : { access }),
+      ...(because === undefined ? {} : { because }),
     },
     fate: fateOf(principal, access),
   };

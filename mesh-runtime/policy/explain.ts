@@ -6,6 +6,7 @@ import { pinnedIn } from "../routing/session.ts";
 import type { Listener, Matched, Pinned, Rule, Target } from "../routing/words.ts";
 import { meshTraffic } from "./defaults.ts";
 import { routesOf } from "./effective-rules.ts";
+import { besideWords, entryOf } from "./explain-access.ts";
 import { type Leaving, outlooksOf, refused } from "./explain-backends.ts";
 import { filtered } from "./explain-filters.ts";
 import { type Fallback, limitsOf } from "./explain-limits.ts";
@@ -67,9 +68,10 @@ export function explainEntry(
   question: Question,
   surroundings: Surroundings,
 ): Explanation {
+  const entry = entryOf(loaded, question);
   const listener = loaded.snapshot.listeners.find(({ name }) => name === target.destination);
   const bound = listener && boundTo(listener, question.url.hostname);
-  return explained(loaded, question, surroundings, {
+  const explanation = explained(loaded, question, surroundings, {
     addressed: {
       kind: "listener",
       listener: target.destination,
@@ -83,6 +85,13 @@ export function explainEntry(
     // What comes in at a gateway has no destination whose settings could hold.
     fallback: { traffic: meshTraffic, by: "mesh" },
   });
+  if (entry === undefined) return explanation;
+  const notes = [...entry.notes, ...explanation.notes];
+  if (entry.access.allowed) return { ...explanation, notes };
+  const { caller, method, url, addressed, candidates, omitted } = explanation;
+  const fate = refused({ kind: "denied", rule: entry.access.rule, principal: "" });
+  const asked = { caller, method, url, addressed, candidates, omitted };
+  return { ...asked, filters: [], backends: [], notes, ...ended([{ share: 1, fate }]) };
 }
 
 /** The rules that a listener holds against a host: those of the most specific hostname that routes are bound to. */
@@ -228,6 +237,8 @@ function notesOn(weighted: readonly Outlook[]): readonly string[] {
     );
   }
   for (const { service, endpoints } of weighted) {
+    for (const words of new Set(endpoints.flatMap(({ access }) => (access ? besideWords(access) : []))))
+      notes.push(`At ${service}: ${words}`);
     const shut = endpoints.filter(({ access }) => access?.allowed === false);
     if (shut.length > 0 && shut.length < endpoints.length)
       notes.push(`Of ${service}, ${shut.map(({ name }) => name).join(", ")} would not let the caller in.`);

@@ -148,6 +148,8 @@ export interface EndpointOutlook extends Placement {
   readonly proof: "signature" | "binding";
   /** The word of the rule that decides for this caller; absent where nobody's rules are known. */
   readonly access?: AccessDecision;
+  /** What the rule that decides asks for, in words; absent where no rule does. */
+  readonly because?: string;
 }
 
 /** A circuit's state as the control plane knows it. */

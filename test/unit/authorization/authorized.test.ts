@@ -1,8 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { authorized } from "../../../mesh-runtime/authorization/authorized.ts";
+import { authorized, authorizedEntry } from "../../../mesh-runtime/authorization/authorized.ts";
 import { decider } from "../../../mesh-runtime/authorization/decide.ts";
 import type { AccessRequest, AuthorizationRule } from "../../../mesh-runtime/authorization/words.ts";
-import { type Answer, blankNotes, type Notes } from "../../../mesh-runtime/foundation/exchange.ts";
+import {
+  type Answer,
+  blankNotes,
+  type Message,
+  type Notes,
+} from "../../../mesh-runtime/foundation/exchange.ts";
+import { Fields } from "../../../mesh-runtime/foundation/fields.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { principal, web } from "./subjects.ts";
 
@@ -71,5 +77,85 @@ describe("authorized", () => {
     expect(seen.map(({ principal, method, path, host }) => ({ principal, method, path, host }))).toEqual([
       { principal: web, method: "POST", path: "/b%61", host: "payments" },
     ]);
+  });
+});
+
+describe("what decides nothing", () => {
+  const audit: AuthorizationRule = { name: "watch", action: "AUDIT" };
+  const trial: AuthorizationRule = { name: "trial", action: "DENY", dryRun: true };
+
+  test("is noted beside the decision and counted apart", async () => {
+    counted.length = 0;
+    const exchange = {
+      ...arriving(web),
+      policy: { inbound: { decide: decider([rule, audit, trial], "STRICT") } },
+    };
+    const step = authorized({ count }).wrap<typeof exchange>(async (): Promise<Answer> => ok(new Response()));
+    expect((await step(exchange)).ok).toBe(true);
+    expect(exchange.notes).toMatchObject({ rule: rule.name, audited: "watch", dryRun: "denied by trial" });
+    expect(counted).toEqual(["access_audited", "dry_run_denied"]);
+  });
+
+  test("leaves no trace where there is nothing of the kind", async () => {
+    counted.length = 0;
+    const exchange = arriving(web);
+    const step = authorized({ count }).wrap<typeof exchange>(async (): Promise<Answer> => ok(new Response()));
+    await step(exchange);
+    expect(exchange.notes).not.toHaveProperty("audited");
+    expect(exchange.notes).not.toHaveProperty("dryRun");
+    expect(counted).toEqual([]);
+  });
+});
+
+test("a URL is parsed for rules that ask for it, and headers are read for those that ask for them", async () => {
+  let read = 0;
+  const request = new Proxy(new Request("https://payments/charge"), {
+    get: (target, name) => {
+      if (name === "url" || name === "headers") read++;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const step = authorized({ count }).wrap<ReturnType<typeof arriving>>(
+    async (): Promise<Answer> => ok(new Response()),
+  );
+  expect((await step({ ...arriving(web), request })).ok).toBe(true);
+  expect(read).toBe(0);
+});
+
+describe("authorizedEntry", () => {
+  const message = (headers: HeadersInit): Message => ({
+    url: new URL("https://shop.example/buy"),
+    method: "GET",
+    headers: new Fields(new Headers(headers)),
+    body: null,
+  });
+  const deny: AuthorizationRule = { name: "deny", action: "DENY", from: [{ ipBlocks: ["192.0.2.0/24"] }] };
+  const entry = decider([deny], "PERMISSIVE", "default: no ALLOW rule");
+  const through = async (headers: HeadersInit, judge: typeof entry | undefined = entry) => {
+    const exchange = { notes: notes(), message: message(headers), entry: judge };
+    const step = authorizedEntry({ count }).wrap<typeof exchange>(
+      async (): Promise<Answer> => ok(new Response()),
+    );
+    return { answer: await step(exchange), rule: exchange.notes.rule };
+  };
+
+  test("judges by the address that the gateway put on the message", async () => {
+    const denied = { ok: false, reason: { kind: "denied", rule: "deny", principal: "" } };
+    expect((await through({ "x-forwarded-for": "192.0.2.77" })).answer).toEqual(denied);
+    expect((await through({ "x-forwarded-for": "::ffff:192.0.2.77" })).answer).toEqual(denied);
+    expect((await through({})).answer).toEqual(denied);
+    expect((await through({ "cf-connecting-ip": "198.51.100.1" })).answer).toEqual(denied);
+    const { answer, rule } = await through({ "x-forwarded-for": "198.51.100.1" });
+    expect([answer.ok, rule]).toEqual([true, "default: no ALLOW rule"]);
+  });
+
+  test("lets everything on where nobody has written rules", async () => {
+    const exchange = { notes: notes(), message: message({}) };
+    const step = authorizedEntry({ count }).wrap<typeof exchange>(
+      async (): Promise<Answer> => ok(new Response()),
+    );
+    expect((await step(exchange)).ok).toBe(true);
+    expect(exchange.notes.rule).toBe("");
   });
 });

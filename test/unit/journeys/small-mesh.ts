@@ -101,6 +101,7 @@ export function smallMesh(texts: readonly string[], gone: readonly string[] = []
       target,
       traffic: meshTraffic,
       policy: loaded,
+      entry: inside ? undefined : loaded.entry,
     });
     const { status } = response;
     if (to !== undefined) return { status, to };

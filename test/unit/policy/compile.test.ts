@@ -485,6 +485,76 @@ describe("policies", () => {
     expect(snapshotOf("other/api", ...texts).inbound.authorization).toEqual([]);
   });
 
+  test("of access keep everything that they ask for", () => {
+    const spec = `{${target}, rules: [{from: [{source: {principals: ["*"]}}], to: [{operation: {hosts: [Shop.Example., "*.example"], paths: ["/u/{*}/%6beys", "/{**}"]}}], when: [{key: "request.headers[X-Team]", values: [a*], notValues: [ab]}, {key: mesh.evidence, values: [signature]}, {key: source.principal, notValues: [mesh.local/ns/default/sa/x]}, {key: source.namespace, values: [default]}]}]}`;
+    expect(
+      snapshotOf("default/web", ...shop, policy("AuthorizationPolicy", "p", spec)).inbound.authorization,
+    ).toEqual([
+      {
+        name: "AuthorizationPolicy/default/p/0",
+        action: "ALLOW",
+        from: [{ principals: [{ type: "present" }] }],
+        to: [
+          {
+            hosts: [
+              { type: "exact", value: "shop.example" },
+              { type: "suffix", value: ".example" },
+            ],
+            paths: [
+              { type: "template", value: "/u/{*}/keys" },
+              { type: "template", value: "/{**}" },
+            ],
+          },
+        ],
+        when: [
+          {
+            type: "header",
+            name: "x-team",
+            values: [{ type: "prefix", value: "a" }],
+            notValues: [{ type: "exact", value: "ab" }],
+          },
+          { type: "evidence", values: [{ type: "exact", value: "signature" }] },
+          {
+            type: "principal",
+            notValues: [{ type: "exact", value: "spiffe://mesh.local/ns/default/sa/x" }],
+          },
+          { type: "namespace", values: [{ type: "exact", value: "default" }] },
+        ],
+      },
+    ]);
+  });
+
+  test.each(["mesh.tulle.dev/dry-run", "istio.io/dry-run"])("of access with %s decide nothing", (name) => {
+    const tried = (value: string) =>
+      `{apiVersion: mesh.tulle.dev/v1, kind: AuthorizationPolicy, metadata: {name: p, annotations: {${name}: "${value}"}}, spec: {action: DENY, rules: [{}]}}`;
+    const rules = (value: string) => snapshotOf("default/web", ...shop, tried(value)).inbound.authorization;
+    const rule = { name: "AuthorizationPolicy/default/p/0", action: "DENY" };
+    expect(rules("true")).toEqual([{ ...rule, dryRun: true }]);
+    expect(rules("false")).toEqual([rule]);
+  });
+
+  test("of access that name a gateway's Service are for what comes in there, and others are not", () => {
+    const texts = [
+      ...shop,
+      service("edge"),
+      gateway("edge", "listeners: [{name: http, port: 80, protocol: HTTP}]"),
+      allowAll(),
+    ];
+    const named = policy(
+      "AuthorizationPolicy",
+      "p",
+      "{action: DENY, targetRefs: [{kind: Service, name: edge}], rules: [{from: [{source: {ipBlocks: [192.0.2.0/24], notRemoteIpBlocks: [192.0.2.1]}}]}]}",
+    );
+    const rule = {
+      name: "AuthorizationPolicy/default/p/0",
+      action: "DENY",
+      from: [{ ipBlocks: ["192.0.2.0/24"], notIpBlocks: ["192.0.2.1"] }],
+    };
+    expect(snapshotOf("default/edge", ...texts)).not.toHaveProperty("entry");
+    expect(snapshotOf("default/edge", ...texts, named).entry).toEqual({ authorization: [rule] });
+    expect(snapshotOf("default/web", ...texts, named)).not.toHaveProperty("entry");
+  });
+
   test("of access that allow nobody do not vanish", () => {
     const texts = [...shop, policy("AuthorizationPolicy", "nobody", "{}")];
     expect(snapshotOf("default/web", ...texts).inbound.authorization).toEqual([
