@@ -147,7 +147,7 @@ export function* differences(found: Captured, step: Step, sent: Sent): Generator
     yield different("status", statuses.join(" or "), String(found.status));
     return;
   }
-  const fields = fieldsOf(step, expect).map((field) => (isChoice(expect[field]) ? choice : field));
+  const fields = fieldsOf(step, expect).map((field) => (isChoice(field, expect[field]) ? choice : field));
   if (found.status === 200 || found.status === 204 || step.from !== undefined) {
     for (const field of fields) {
       const judge = ofBackend[field];
@@ -188,7 +188,7 @@ const renamed = (expect: Expected): Expected =>
   Object.fromEntries(
     Object.entries(expect).flatMap(([member, value]) => {
       const name = synonyms[member] ?? member;
-      return isChoice(value) && name !== choice
+      return isChoice(name, value)
         ? [
             [name, value],
             [choice, value],
@@ -200,7 +200,9 @@ const renamed = (expect: Expected): Expected =>
 const choice = "validResponseHeaders";
 
 /** Headers with several values each, one of which it must be: that they are so says what they are for, whatever their name. */
-const isChoice = (value: unknown): boolean =>
+const isChoice = (member: string, value: unknown): boolean =>
+  ofBackend[member] === undefined &&
+  member !== "backendRequest" &&
   typeof value === "object" &&
   value !== null &&
   !Array.isArray(value) &&

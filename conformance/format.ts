@@ -37,6 +37,8 @@ export interface AskedRequest {
   readonly body?: string;
   readonly protocol?: string;
   readonly unfollowRedirect?: boolean;
+  /** Headers that the backend is to answer with. */
+  readonly backendSetResponseHeaders?: Readonly<Record<string, string>>;
 }
 
 /** What must arrive at the backend. */
@@ -158,12 +160,13 @@ export function readSuite(file: string): Suite {
     throw new UnreadableSuite(`${file}: expected an object with "tests", found ${sort(read)}`);
   if (!Array.isArray(read.tests))
     throw new UnreadableSuite(`${file}: expected "tests", a list of cases; found ${sort(read.tests)}`);
-  if (read.tests.length === 0) throw new UnreadableSuite(`${file}: "tests" has no case`);
-  return {
+  const suite = {
     source: typeof read.source === "string" ? read.source : file,
     base: manifestsIn(read.baseManifests, `${file}: baseManifests`),
     cases: read.tests.map((test, index) => caseOf(test, `${file}: tests[${index}]`)),
   };
+  if (suite.cases.length === 0) throw new UnreadableSuite(`${file}: "tests" has no case`);
+  return suite;
 }
 
 function textOf(file: string): string {

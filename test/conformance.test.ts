@@ -119,6 +119,71 @@ describe("the conformance runner", () => {
     patienceMs,
   );
 
+  test(
+    "what files write otherwise than ours means the same, and a case without steps is none",
+    async () => {
+      const at = { gateway: "front/ports", port: 8080 };
+      const [paths] = changed("PathsMatchBySegment", (steps) => steps).manifests;
+      if (paths === undefined) throw new Error("no manifest");
+      const name = "a".repeat(253);
+      const to = (gateway: string, port?: number) => ({
+        ...paths,
+        spec: { ...paths.spec, parentRefs: [{ name: gateway, ...(port === undefined ? {} : { port }) }] },
+      });
+      const listeners = [{ name: "http", port: 80, protocol: "HTTP" }];
+      const named = {
+        apiVersion: "gateway.networking.k8s.io/v1",
+        kind: "Gateway",
+        metadata: { name, namespace: "front" },
+        spec: { gatewayClassName: "{GATEWAY_CLASS_NAME}", listeners },
+      };
+      const made = (of: string, manifests: Case["manifests"], ...steps: readonly Step[]): Case => ({
+        name: of,
+        features: [],
+        manifests,
+        steps,
+      });
+      const request = { path: "/v2", host: "any.example" };
+      const cases = [
+        made(
+          "the port of the Gateway counts where the Host has none",
+          [to("ports", 8080)],
+          { kind: "request", via: at, request, expect: { backendRequest: { host: "any.example" } } },
+          { kind: "request", via: { ...at, port: 80 }, request, expect: { status: 404 } },
+        ),
+        made("a backend sets headers", [to("ports")], {
+          kind: "request",
+          via: at,
+          request: { ...request, backendSetResponseHeaders: { "X-One": "1" } },
+          expect: { values: { "X-One": ["0", "1"] } },
+        }),
+        made("a name is as long as it may be", [named, to(name)], {
+          kind: "request",
+          via: { gateway: `front/${name}` },
+          request,
+          expect: { backend: "red" },
+        }),
+        made("a backend echoes although none should", [to("ports")], {
+          kind: "request",
+          via: at,
+          request,
+          expect: { backendRequest: { explicit: true } },
+          upstream: { asserts: ["backendRequest.path"] },
+        }),
+        made("nothing happens", [to("ports")]),
+      ];
+      const outcomes = await runSuite({ ...readSuite(own), cases }, { patienceMs: 0 });
+      expect(outcomes.map(({ result, detail }) => `${result} ${detail ?? ""}`)).toEqual([
+        "ok ",
+        "ok ",
+        "ok ",
+        expect.stringMatching(/backendRequest\.path: expected , found \/v2$/),
+        "FAILED the case has no steps, so it shows nothing",
+      ]);
+    },
+    patienceMs,
+  );
+
   test("a file that is none is told apart from one that fails", () => {
     const at = mkdtempSync(path.join(tmpdir(), "tulle-conformance-"));
     try {
@@ -145,6 +210,7 @@ describe("the conformance runner", () => {
       expect(() => readSuite(written("g.json", '{"baseManifests":[{"kind":"Service"}],"tests":[]}'))).toThrow(
         "baseManifests[0]: expected a document with kind and metadata.name",
       );
+      expect(() => readSuite(written("h.json", '{"tests":[]}'))).toThrow('"tests" has no case');
     } finally {
       rmSync(at, { recursive: true });
     }

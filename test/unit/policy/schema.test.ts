@@ -120,6 +120,21 @@ describe("a right document", () => {
     expect(written).toHaveLength(1);
   });
 
+  test("may have a name of 253 characters, dots or none, where Kubernetes lets it", () => {
+    for (const name of ["a".repeat(253), `${"a".repeat(251)}.b`])
+      for (const kind of ["Gateway", "HTTPRoute"]) {
+        const spec =
+          kind === "Gateway"
+            ? `{gatewayClassName: tulle, listeners: [{name: ${name}, port: 80, protocol: HTTP}]}`
+            : `{parentRefs: [{name: ${name}, sectionName: ${name}}]}`;
+        const text = `{apiVersion: gateway.networking.k8s.io/v1, kind: ${kind}, metadata: {name: ${name}}, spec: ${spec}}`;
+        expect(read(text).issues).toEqual([]);
+        expect(
+          read(text.replace(`metadata: {name: ${name}`, `metadata: {name: ${name}c`)).issues,
+        ).toHaveLength(1);
+      }
+  });
+
   test("has every default that a standard gives", () => {
     const [document] = documents(
       `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}, spec: {parentRefs: [{name: g}]}}`,
