@@ -115,11 +115,12 @@ function refusal(connection: Connection, status: number, type: string, answer: u
       return fail(
         exit.forbidden,
         `Your token does not allow this: ${problem}`,
-        "Changes want the role editor or admin; reading wants viewer. Ask whoever runs the mesh for such a token.",
+        "Ask an admin of the mesh for a token with that role (tulle token create).",
       );
     case 404:
       return fail(exit.wrong, problem);
     case 409:
+      if (!isRevisionConflict(answer)) return fail(exit.refused, problem);
       return fail(
         exit.refused,
         `Somebody else was first: ${problem}`,
@@ -159,6 +160,12 @@ function problemIn(answer: unknown): string | undefined {
   const title = String(answer.title);
   const detail = "detail" in answer && answer.detail !== undefined ? String(answer.detail) : "";
   return detail === "" ? `${title}.` : `${title}. ${detail}`;
+}
+
+/** Whether this 409 means policy, where looking at it and trying again helps. */
+function isRevisionConflict(answer: unknown): boolean {
+  if (typeof answer !== "object" || answer === null || !("type" in answer)) return true;
+  return !/\/token-(?:exists|limit)$/.test(String(answer.type));
 }
 
 /** Control does not repeat tokens; a stranger at its address might. */

@@ -1,12 +1,22 @@
 import type {
   ApplyRequest,
+  AuditAnswer,
   ChangeAnswer,
   CheckAnswer,
   DocumentRef,
   ExplainAnswer,
   ExplainRequest,
+  IdentitiesAnswer,
   Issue,
+  KeysAnswer,
+  NewOperatorToken,
+  OperatorToken,
+  OperatorTokenRequest,
+  OperatorTokensAnswer,
   Revision,
+  RevocationRequest,
+  RevocationsAnswer,
+  RotateRequest,
   RoutesAnswer,
   ServicesAnswer,
   StatusAnswer,
@@ -31,6 +41,15 @@ export interface RoutesQuery extends Readonly<Record<string, string | number | u
   readonly windowMs: number;
 }
 
+/** Which entries of the audit log. */
+export interface AuditQuery extends Readonly<Record<string, string | number | undefined>> {
+  readonly after?: number | undefined;
+  readonly limit?: number | undefined;
+  readonly since?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly newest?: 1 | undefined;
+}
+
 /**
  * The admin API of control. Every method throws a {@link Failure} with its exit code when control was
  * not reached or refused; a change that is refused for issues (422) is an answer, because the issues are.
@@ -51,6 +70,17 @@ export interface Control {
   trace(traceId: string): Promise<TraceAnswer>;
   check(): Promise<CheckAnswer>;
   joinToken(request: TokenRequest): Promise<TokenAnswer>;
+  identities(): Promise<IdentitiesAnswer>;
+  revocations(): Promise<RevocationsAnswer>;
+  revoke(request: RevocationRequest): Promise<RevocationsAnswer>;
+  unrevoke(request: RevocationRequest): Promise<RevocationsAnswer>;
+  keys(): Promise<KeysAnswer>;
+  rotateKey(request: RotateRequest): Promise<KeysAnswer>;
+  revokeKey(kid: string): Promise<KeysAnswer>;
+  tokens(): Promise<OperatorTokensAnswer>;
+  createToken(request: OperatorTokenRequest): Promise<NewOperatorToken>;
+  revokeToken(name: string): Promise<OperatorToken>;
+  audit(query: AuditQuery): Promise<AuditAnswer>;
 }
 
 /** Speaks to control over HTTP. Each call is one request; nothing is retried, because changes are not idempotent. */
@@ -77,6 +107,19 @@ export function openControl(connection: Connection): Control {
     trace: (traceId) => ask({ path: `/api/traces/${encodeURIComponent(traceId)}`, expects: "spans" }),
     check: () => ask({ path: "/api/check", expects: "checks" }),
     joinToken: (body) => ask({ method: "POST", path: "/api/identity/tokens", body, expects: "token" }),
+    identities: () => ask({ path: "/api/identity", expects: "identities" }),
+    revocations: () => ask({ path: "/api/identity/revocations", expects: "revoked" }),
+    revoke: (body) => ask({ method: "POST", path: "/api/identity/revocations", body, expects: "revoked" }),
+    unrevoke: (body) =>
+      ask({ method: "POST", path: "/api/identity/revocations/lift", body, expects: "revoked" }),
+    keys: () => ask({ path: "/api/keys", expects: "keys" }),
+    rotateKey: (body) => ask({ method: "POST", path: "/api/keys/rotate", body, expects: "keys" }),
+    revokeKey: (kid) => ask({ method: "POST", path: "/api/keys/revoke", body: { kid }, expects: "keys" }),
+    tokens: () => ask({ path: "/api/tokens", expects: "tokens" }),
+    createToken: (body) => ask({ method: "POST", path: "/api/tokens", body, expects: "token" }),
+    revokeToken: (name) =>
+      ask({ method: "DELETE", path: `/api/tokens/${encodeURIComponent(name)}`, expects: "role" }),
+    audit: (query) => ask({ path: withQuery("/api/audit", query), expects: "entries" }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { addApply } from "./commands/apply.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCircuits } from "./commands/circuits.ts";
 import { addDelete } from "./commands/delete.ts";
@@ -11,6 +12,7 @@ import { addRoutes } from "./commands/routes.ts";
 import { addStat } from "./commands/stat.ts";
 import { addStatus } from "./commands/status.ts";
 import { addSync } from "./commands/sync.ts";
+import { addToken } from "./commands/token.ts";
 import { addTrace } from "./commands/trace.ts";
 import { addUndo } from "./commands/undo.ts";
 import { type ExitCode, exit, exitCodeHelp } from "./exit-codes.ts";
@@ -27,6 +29,7 @@ const additions: readonly ((cli: Cli) => void)[] = [
   addSync,
   addGet,
   addHistory,
+  addAudit,
   addStatus,
   addCheck,
   addStat,
@@ -35,6 +38,7 @@ const additions: readonly ((cli: Cli) => void)[] = [
   addExplain,
   addTrace,
   addIdentity,
+  addToken,
 ];
 
 /**

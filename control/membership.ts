@@ -14,7 +14,7 @@ import type { Env } from "./env.ts";
 import type { Freshness, MeshKnowledge } from "./freshness.ts";
 import type { Admitted, NotAdmitted } from "./issuer/issuer-object.ts";
 import { issuer, policyStore } from "./objects.ts";
-import type { Current } from "./policy-store/policy-object.ts";
+import type { Current } from "./policy-store/words.ts";
 import { defaultReportMs, spread } from "./report-parts.ts";
 import { fits } from "./shape.ts";
 import { type JoinForm, joinShape, reportShape } from "./workload-shape.ts";

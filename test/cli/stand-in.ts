@@ -2,11 +2,19 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type {
   ApplyRequest,
+  AuditAnswer,
   ChangeAnswer,
   CheckAnswer,
   ExplainAnswer,
   ExplainRequest,
+  IdentitiesAnswer,
+  KeysAnswer,
+  NewOperatorToken,
+  OperatorToken,
+  OperatorTokenRequest,
+  OperatorTokensAnswer,
   Revision,
+  RevocationsAnswer,
   RoutesAnswer,
   ServicesAnswer,
   StatusAnswer,
@@ -34,9 +42,20 @@ export interface Answers {
   "GET /api/traces/:id": TraceAnswer;
   "GET /api/check": CheckAnswer;
   "POST /api/identity/tokens": TokenAnswer;
+  "GET /api/identity": IdentitiesAnswer;
+  "GET /api/identity/revocations": RevocationsAnswer;
+  "POST /api/identity/revocations": RevocationsAnswer;
+  "POST /api/identity/revocations/lift": RevocationsAnswer;
+  "GET /api/keys": KeysAnswer;
+  "POST /api/keys/rotate": KeysAnswer;
+  "POST /api/keys/revoke": KeysAnswer;
+  "GET /api/tokens": OperatorTokensAnswer;
+  "POST /api/tokens": NewOperatorToken;
+  "DELETE /api/tokens/:name": OperatorToken;
+  "GET /api/audit": AuditAnswer;
 }
 
-type Bodies = ApplyRequest & UndoRequest & TokenRequest & ExplainRequest;
+type Bodies = ApplyRequest & UndoRequest & TokenRequest & ExplainRequest & OperatorTokenRequest;
 
 /** A request as the stand-in received it. */
 export interface Received {
@@ -98,6 +117,7 @@ export async function startStandIn(): Promise<StandIn> {
 function routeOf({ method, url }: Received): Route {
   const path = url.pathname
     .replace(/^\/api\/policies\/[^/]+\/[^/]+\/[^/]+$/, "/api/policies/:kind/:namespace/:name")
+    .replace(/^\/api\/tokens\/[^/]+$/, "/api/tokens/:name")
     .replace(/^\/api\/traces\/[^/]+$/, "/api/traces/:id");
   return `${method} ${path}` as Route;
 }

@@ -2,6 +2,7 @@ import { evictAllDurableObjects, reset, runInDurableObject } from "cloudflare:te
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { AuditChain } from "../../../cli/audit-chain.ts";
+import { access } from "../../../control/api/access.ts";
 import type { AuditAnswer, AuditEntry, NewOperatorToken } from "../../../control/api/contract.ts";
 import { type AuditBounds, AuditLog, auditBounds } from "../../../control/audit/audit-log.ts";
 import { type Draft, digestOfChange } from "../../../control/audit/entry.ts";
@@ -102,6 +103,43 @@ describe("what is written", () => {
     ]);
     expect(entries[4]?.reason).toContain(body.id);
     expect(await brokenAt()).toBeUndefined();
+  });
+
+  test("every route that changes anything leaves an entry, those of keys and revocations too", async () => {
+    await apply(service("web"));
+    const spiffeId = "spiffe://mesh.local/ns/default/sa/web";
+    await api("POST", "/api/keys/rotate", {});
+    const { keys } = (await api<{ keys: { kid: string; use: string }[] }>("GET", "/api/keys")).body;
+    const kid = keys.find(({ use }) => use === "signing")?.kid ?? "";
+    await api("POST", "/api/keys/revoke", { kid });
+    await api("POST", "/api/identity/revocations", { spiffeId, reason: "leaked" });
+    await api("POST", "/api/identity/revocations/lift", { spiffeId });
+    const { entries } = await log();
+    expect(entries.slice(1).map(({ action, objects, reason }) => [action, objects[0], reason])).toEqual([
+      ["keys.rotate", "keys/signing", "rotate"],
+      ["keys.revoke", `keys/${kid}`, ""],
+      ["identity.revoke", `spiffeId/${spiffeId}`, "leaked"],
+      ["identity.lift", `spiffeId/${spiffeId}`, ""],
+    ]);
+    // Whoever adds a route that changes something adds its action here, and its entry there.
+    const changing = Object.keys(access).filter(
+      (route) => !route.startsWith("GET ") && route !== "POST /api/explain",
+    );
+    expect(changing.sort()).toEqual(
+      [
+        "POST /api/policies",
+        "POST /api/policies/undo",
+        "DELETE /api/policies/:kind/:namespace/:name",
+        "POST /api/sync",
+        "POST /api/identity/tokens",
+        "POST /api/identity/revocations",
+        "POST /api/identity/revocations/lift",
+        "POST /api/keys/rotate",
+        "POST /api/keys/revoke",
+        "POST /api/tokens",
+        "DELETE /api/tokens/:name",
+      ].sort(),
+    );
   });
 
   test("a token that an operator made is named with its id", async () => {
