@@ -8,6 +8,7 @@ import { addExplain } from "./commands/explain.ts";
 import { addGet } from "./commands/get.ts";
 import { addHistory } from "./commands/history.ts";
 import { addIdentity } from "./commands/identity.ts";
+import { addKeys } from "./commands/keys.ts";
 import { addRoutes } from "./commands/routes.ts";
 import { addStat } from "./commands/stat.ts";
 import { addStatus } from "./commands/status.ts";
@@ -38,6 +39,7 @@ const additions: readonly ((cli: Cli) => void)[] = [
   addExplain,
   addTrace,
   addIdentity,
+  addKeys,
   addToken,
 ];
 

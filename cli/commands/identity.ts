@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { exit } from "../exit-codes.ts";
 import { parsePlace } from "../kinds.ts";
 import type { Cli } from "../session.ts";
+import { addRevocations } from "./revocations.ts";
 
 const minTtlMs = 1_000;
 const maxTtlMs = 600_000;
@@ -13,9 +14,10 @@ interface TokenOptions {
   readonly ttl: number;
 }
 
-/** `tulle identity token`: a one-time join token for a workload that no service binding vouches for. */
+/** `tulle identity`: who workloads are; with `token`, a one-time join token for one that no service binding vouches for. */
 export function addIdentity({ program, perform }: Cli): void {
   const identity = program.command("identity").description("who workloads are");
+  addRevocations(identity, perform);
   identity
     .command("token")
     .description("print a join token on stdout: for one start of one workload outside of Cloudflare")
