@@ -74,6 +74,7 @@ export function isolate(
   loaded: Loaded,
   trust: () => TrustBundle | undefined,
   handler: (request: Request) => Promise<Response> = async () => new Response("paid"),
+  refreshTrust: () => Promise<TrustBundle | undefined> = async () => undefined,
 ): Isolate {
   const cache = new WitCache();
   const replay = new ReplayWindow();
@@ -93,7 +94,7 @@ export function isolate(
       log: (line) => lines.push(line),
     },
     crashed: () => undefined,
-    identity: { trust, cache, replay, clock, count: () => undefined },
+    identity: { trust, refreshTrust, cache, replay, clock, count: () => undefined },
     hear: () => undefined,
     inFlight,
     tell: () => ({ epoch: 1, circuits: "" }),

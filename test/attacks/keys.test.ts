@@ -153,6 +153,50 @@ describe("an attacker who kept something", () => {
     expect((await at.arrive(await forge(world))).status).toBe(200);
   });
 
+  test("64: a new key that comes before its bundle is asked for once, and believed only if the bundle has it", async () => {
+    const next = await generateKeys();
+    const wit = await token({ ...world, issuer: next }, { jti: "next" }, { kid: "issuer-2" });
+    const newest = await published({ keys: [keyed("issuer-1"), keyed("issuer-2", next)], sequence: 8 });
+    const loaded = await loadedPolicy();
+    for (const [answer, status] of [
+      [newest, 200],
+      [undefined, 400],
+      [world.bundle, 400],
+      // One that has the key and is older than what is held: a rollback.
+      [{ ...newest, sequence: 6 }, 400],
+    ] as const) {
+      let asked = 0;
+      const refresh = async () => {
+        asked++;
+        return answer;
+      };
+      const at = isolate(loaded, () => world.bundle, undefined, refresh);
+      const seen = await at.arrive(await forge(world, { wit }));
+      expect([seen.status, asked]).toEqual([status, 1]);
+      if (status === 400) expectRefused(seen, /token/);
+    }
+  });
+
+  test("64: forgeries under a key that is known make nobody ask control for anything", async () => {
+    let asked = 0;
+    const refresh = async () => {
+      asked++;
+      return world.bundle;
+    };
+    const at = isolate(await loadedPolicy(), () => world.bundle, undefined, refresh);
+    const thief = await generateKeys();
+    const tries = [
+      { wit: await token({ ...world, issuer: thief }) },
+      { wit: await token(world, { exp: nowS - 90 }) },
+      { wit: await token(world, { sub: "spiffe://other.org/ns/default/sa/web" }) },
+      { wit: "x.y.z" },
+      { key: thief.privateKey },
+      { parameters: { "wimse-aud": '"x"' } },
+    ];
+    for (const forged of tries) expectRefused(await at.arrive(await forge(world, forged)), /.*/);
+    expect(asked).toBe(0);
+  });
+
   test("65: an empty bundle ends everybody, those in the cache too", async () => {
     const { at, hold } = await worker();
     expect((await at.arrive(await forge(world))).status).toBe(200);
