@@ -10,7 +10,7 @@ import { hostMatches } from "@tulle/mesh-runtime/routing/host-match.ts";
 import { entering } from "@tulle/mesh-runtime/routing/listeners.ts";
 import type { Env } from "../env.ts";
 import { policyStore, serviceObject } from "../objects.ts";
-import type { ServiceView } from "../policy-store/shelf.ts";
+import type { ListenerView, ServiceView } from "../policy-store/shelf.ts";
 import { parseService } from "../service-key.ts";
 import { list, object, optional, text } from "../shape.ts";
 import { inTurns } from "../turns.ts";
@@ -123,7 +123,7 @@ async function fromOutside(env: Env, via: string | undefined, asked: Asked): Pro
   }
   const loaded = await policyOf(env, worker);
   const target = entering(loaded.listenerFor, url);
-  if (target === undefined) return no(missing(await noListener(env, wanted?.gateway, url.hostname)));
+  if (target === undefined) return no(missing(onOtherPorts(taking, url)));
   // Only an operator asks here, so the address may be anybody's.
   const client = asked.headers.get("cf-connecting-ip");
   const question = { ...asked, url, headers: outsideHeaders(asked.headers, url, client) };
@@ -164,6 +164,12 @@ async function noListener(env: Env, gateway: string | undefined, host: string): 
   const inside = sameName(services, host).map((sentence) => ` ${sentence}`);
   const where = gateway === undefined ? "any gateway" : `the gateway ${gateway}`;
   return `No listener of ${where} takes the host "${host}".${inside.join("")}`;
+}
+
+/** Listeners take the host, and none of them the port, which others listen to. */
+function onOtherPorts(taking: readonly ListenerView[], { hostname, protocol }: URL): string {
+  const others = taking.map(({ listener }) => `${listener.name} on port ${listener.port}`).join(", ");
+  return `No listener takes the host "${hostname}" on the port of this ${protocol} URL, which others listen to; ${others} does.`;
 }
 
 /** The policy that a service runs, or shall run. */

@@ -170,6 +170,17 @@ spec:
     });
   });
 
+  test("at a port that only listeners of other hosts have, is told where its own listener is", async () => {
+    const ports =
+      "[{ name: plain, protocol: HTTP, port: 80, hostname: a.example }, { name: secure, protocol: HTTPS, port: 443, hostname: b.example }]";
+    await applied(service("gateway"), gateway("public", ports));
+    const { status, body } = await explain({ url: "http://b.example/" });
+    expect([status, body.detail]).toEqual([
+      404,
+      expect.stringContaining("default/public/secure on port 443 does"),
+    ]);
+  });
+
   test("to a name that is a service's is told to be one from outside", async () => {
     await applied(...outside);
     const { body } = await explain({ url: "http://web/" });
