@@ -27,7 +27,7 @@ const introductions: Readonly<Record<Kind, string>> = {
   XBackendTrafficPolicy:
     "What is special about a backend, whichever routes lead to it: how many of its requests may be retries, and whether sessions stay with one endpoint. Of two for one Service the older holds. Fields and meaning are Gateway API's (experimental channel).",
   AuthorizationPolicy:
-    "Who may call what. `DENY` comes before `ALLOW`; in a `STRICT` Service what no `ALLOW` rule matches is denied. Fields and meaning are Istio's. Paths are compared in one spelling, and where any rule looks at paths, one that can be read in two ways is denied.",
+    "Who may call what. `DENY` comes before `ALLOW`; in a `STRICT` Service what no `ALLOW` rule matches is denied. Fields and meaning are Istio's. Where any rule looks at paths, one whose segments can be read in two ways is denied; what else may be read otherwise is denied in every reading and allowed in none alone. A policy that names the Service of a Gateway judges what comes in from outside. [authorization.md](authorization.md) is the guide.",
   Telemetry:
     "What is recorded: of a Service, or of all Services of the namespace. Member by member, the nearest word counts.",
   MeshConfig: "What holds for the whole mesh. There is at most one.",
