@@ -3,6 +3,7 @@ import { bodyLimit } from "hono/body-limit";
 import { createMiddleware } from "hono/factory";
 import type { Env } from "../env.ts";
 import { policyStore } from "../objects.ts";
+import { StrangerLimit } from "../operators/stranger-limit.ts";
 import { freshness } from "../workload.ts";
 import { WorkloadDoor } from "../workload-http.ts";
 import { access, allows, type Role, type Route } from "./access.ts";
@@ -50,6 +51,8 @@ export const app = new Hono<ApiEnv>();
 
 /** What this isolate has verified, in memory. */
 const door = new WorkloadDoor(freshness);
+/** Which tokens this isolate has seen to be valid, in memory. */
+const strangers = new StrangerLimit();
 
 for (const [route, role] of Object.entries(access) as [Route, Role][]) {
   const [method = "", path = ""] = route.split(" ");
@@ -80,9 +83,14 @@ app.onError((error) => {
 function wanting(role: Role, route: Route) {
   return createMiddleware<ApiEnv>(async (context, next) => {
     const { env } = context;
-    const caller = await callerOf(context.req.header("authorization") ?? null, env, Date.now(), (token) =>
-      policyStore(env).judgeToken(token),
-    );
+    const now = Date.now();
+    const caller = await callerOf(context.req.header("authorization") ?? null, env, now, async (token) => {
+      if (!strangers.admits(token.hash, now)) return { kind: "busy" };
+      const standing = await policyStore(env).judgeToken(token);
+      if (standing.kind === "valid") strangers.remember(token.hash);
+      else strangers.forget(token.hash);
+      return standing;
+    });
     if (caller instanceof Response) return caller;
     if (!allows(caller.role, role)) {
       await noteDenial(env, caller, route, `The role ${role} is required, the token has ${caller.role}.`);

@@ -1,6 +1,6 @@
 import type { Env } from "../env.ts";
 import type { Standing } from "../operators/operator-book.ts";
-import { presented } from "../operators/token-form.ts";
+import { type Presented, presented } from "../operators/token-form.ts";
 import type { Role } from "./access.ts";
 import { problem } from "./problems.ts";
 
@@ -13,8 +13,8 @@ export interface Caller {
   readonly token?: string;
 }
 
-/** Asks whose token of an operator it is, by its public id and the hash of the whole. */
-export type JudgeToken = (token: { readonly id: string; readonly hash: string }) => Promise<Standing>;
+/** Asks whose token of an operator it is, by its public id and the hash of the whole; `busy`: too many ask. */
+export type JudgeToken = (token: Presented) => Promise<Standing | { readonly kind: "busy" }>;
 
 type Secrets = Pick<Env, "TULLE_OPERATOR_TOKEN" | "TULLE_OPERATOR_TOKEN_EXPIRES" | "TULLE_VIEWER_TOKEN">;
 
@@ -47,7 +47,8 @@ export async function callerOf(
     return { name: "viewer", role: "viewer" };
   }
   const token = await presented(given);
-  const standing: Standing = token === undefined ? { kind: "unknown" } : await judge(token);
+  const standing: Awaited<ReturnType<JudgeToken>> =
+    token === undefined ? { kind: "unknown" } : await judge(token);
   switch (standing.kind) {
     case "valid": {
       const { id, name, role } = standing.holder;
@@ -61,6 +62,13 @@ export async function callerOf(
       );
     case "unknown":
       return unauthorized("This operator token is not valid", true);
+    case "busy":
+      return problem(
+        "unknown-tokens",
+        "Too many unknown tokens are being tried",
+        "Try again in a second. The secret TULLE_OPERATOR_TOKEN is not affected.",
+        { "retry-after": "1" },
+      );
   }
 }
 

@@ -10,6 +10,7 @@ export const problems = {
   "token-exists": 409,
   "token-limit": 409,
   "body-too-large": 413,
+  "unknown-tokens": 429,
   internal: 500,
   "operator-token-missing": 503,
   "not-ready": 503,

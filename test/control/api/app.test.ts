@@ -1,10 +1,11 @@
 import { reset } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { access } from "../../../control/api/access.ts";
 import { app } from "../../../control/api/app.ts";
 import { checkOf } from "../../../control/api/check.ts";
-import type { CheckAnswer } from "../../../control/api/contract.ts";
+import type { CheckAnswer, NewOperatorToken } from "../../../control/api/contract.ts";
+import { newToken } from "../../../control/operators/token-form.ts";
 import { api, apply, reportRequest, service, workload } from "../support.ts";
 
 beforeEach(() => reset());
@@ -37,6 +38,22 @@ describe("the admin API", () => {
     const refused = await api<{ detail: string }>("POST", "/api/policies", { sources: [] }, viewer);
     expect(refused.status).toBe(403);
     expect(refused.body.detail).toContain("editor");
+  });
+
+  test("tokens that are made up do not reach the store beyond a bound, and valid ones still do", async () => {
+    const made = await api<NewOperatorToken>("POST", "/api/tokens", { name: "ci", role: "viewer" });
+    expect((await api("GET", "/api/status", undefined, made.body.token)).status).toBe(200);
+    const junk = await Promise.all(Array.from({ length: 100 }, newToken));
+    const second = Date.now() + 10_000;
+    const clock = vi.spyOn(Date, "now").mockReturnValue(second);
+    const statuses = await Promise.all(
+      junk.map(async ({ token }) => (await api("GET", "/api/status", undefined, token)).status),
+    );
+    expect(statuses.filter((status) => status === 401)).toHaveLength(20);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(80);
+    expect((await api("GET", "/api/status", undefined, made.body.token)).status).toBe(200);
+    expect((await api("GET", "/api/status")).status).toBe(200);
+    clock.mockRestore();
   });
 
   test("without an operator token configured nothing answers, and the problem says how to set it", async () => {
