@@ -1,5 +1,6 @@
 import { maxTokenTtlMs } from "../issuer/join-tokens.ts";
 import { refreshHintMs } from "../issuer/keyring.ts";
+import { denies } from "../issuer/revocations.ts";
 import { issuer, policyStore } from "../objects.ts";
 import { parseService } from "../service-key.ts";
 import { object, optional, text, whole } from "../shape.ts";
@@ -23,9 +24,7 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
       issuer(env).revoked(),
     ]);
     const tokens = new Map(issued.map((each) => [each.spiffeId, each]));
-    const denied = new Set(
-      revoked.filter(({ liftedAt }) => liftedAt === undefined).map(({ value }) => value),
-    );
+    const denied = new Set(revoked.filter(denies).map(({ value }) => value));
     const answer: IdentitiesAnswer = {
       identities: status.services
         .filter(({ virtual }) => !virtual)

@@ -4,6 +4,7 @@ import { generateKeys, jwkThumbprint } from "@tulle/mesh-runtime/identity/creden
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type {
+  AuditAnswer,
   CheckAnswer,
   IdentitiesAnswer,
   KeysAnswer,
@@ -150,6 +151,21 @@ describe("revocations", () => {
       expect((await api("POST", path, { jti: "a" }, viewer)).status).toBe(403);
     expect((await lift({ jti: "a" })).status).toBe(404);
   });
+});
+
+test("whoever changes keys or revokes stands in the audit log", async () => {
+  const { body } = await api<KeysAnswer>("POST", "/api/keys/rotate");
+  await api("POST", "/api/keys/revoke", { kid: body.keys[0]?.kid });
+  await api("POST", "/api/identity/revocations", { spiffeId: web, reason: "stolen" });
+  await api("POST", "/api/identity/revocations/lift", { spiffeId: web });
+  const { entries } = (await api<AuditAnswer>("GET", "/api/audit?newest=1&limit=4")).body;
+  expect(entries.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
+    "identity.lift done",
+    "identity.revoke done",
+    "keys.revoke done",
+    "keys.rotate done",
+  ]);
+  expect(JSON.stringify(entries)).toContain(web);
 });
 
 test("identities are listed with what was issued to them, and whether they are revoked", async () => {

@@ -1,11 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  hastened,
   type KeySlot,
+  movesAt,
   type RotationPolicy,
   signingSlot,
   step,
   withKey,
+  withoutKey,
 } from "../../../control/issuer/signing-keys.ts";
 
 const policy: RotationPolicy = { activeMs: 1_000, publishAheadMs: 100, lingerMs: 300 };
@@ -94,5 +97,32 @@ describe("signing keys", () => {
       }),
       { seed: 5, numRuns: 300 },
     );
+  });
+});
+
+describe("an operator's hand on the keys", () => {
+  test("lets the next one sign as soon as it is known, not sooner", () => {
+    const slots = hastened(withKey(withKey([], "a", "A", 0), "b", "B", 100));
+    expect(states(step(slots, 199, policy).slots)).toEqual(["a active", "b prepared"]);
+    expect(step(slots, 199, policy).nextAt).toBe(200);
+    expect(states(step(slots, 200, policy).slots)).toEqual(["a retiring", "b active"]);
+  });
+
+  test("takes one out at once: the one that signs is followed by the prepared one, or by a new one", () => {
+    const both = withKey(withKey([], "a", "A", 0), "b", "B", 900);
+    expect(states(withoutKey(both, "a", 910))).toEqual(["b active"]);
+    expect(states(withoutKey(both, "b", 910))).toEqual(["a active"]);
+    expect(withoutKey(both, "c", 910)).toBe(both);
+    const none = withoutKey(withKey([], "a", "A", 0), "a", 5);
+    expect(step(none, 5, policy)).toMatchObject({ slots: [], wantsKey: true });
+    const retired = step(both, 1_000, policy).slots;
+    expect(states(withoutKey(retired, "a", 1_001))).toEqual(["b active"]);
+  });
+
+  test("sees when each of them moves on", () => {
+    const both = withKey(withKey([], "a", "A", 0), "b", "B", 950);
+    expect(both.map((slot) => movesAt(both, slot, policy))).toEqual([1_050, 1_050]);
+    const turned = step(both, 1_050, policy).slots;
+    expect(turned.map((slot) => movesAt(turned, slot, policy))).toEqual([1_350, 2_050]);
   });
 });
