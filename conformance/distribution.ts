@@ -68,25 +68,53 @@ function sharesOf(
   { expect = {} }: Step,
   routes: readonly Manifest[],
 ): ReadonlyMap<string, number> | undefined {
-  for (const member of ["weights", "shares", "distribution", "backends"]) {
-    const table = expect[member];
-    if (typeof table === "object" && table !== null && !Array.isArray(table))
-      return normal(Object.entries(table));
-    if (Array.isArray(table)) return normal(table.flatMap(entryOf));
-  }
-  const written = [
-    ...(expect.rule ?? "").matchAll(
-      /([a-z][\w-]*-v?\d+)["']?\s*(?::|=|gets|to|about|-|,)?\s*(\d+(?:\.\d+)?)\s*%?/gi,
-    ),
-  ];
-  if (written.length > 0) return normal(written.map(([, name = "", share = ""]) => [name, Number(share)]));
+  const table = tableIn(expect);
+  if (table !== undefined) return normal(table);
   const [refs] = routes.flatMap(weighted);
-  return refs === undefined ? undefined : normal(refs);
+  const names = refs?.map(([name]) => name) ?? [];
+  const said = saidIn(expect.rule ?? "", names);
+  const shares = said ?? refs;
+  return shares === undefined ? undefined : normal(shares);
+}
+
+type Shares = readonly (readonly [string, number])[];
+
+/** The one member that has a number for each of several names, whatever it is called. */
+export function tableIn(expect: Expected): Shares | undefined {
+  for (const table of Object.values(expect)) {
+    if (typeof table !== "object" || table === null) continue;
+    const shares = Array.isArray(table) ? table.flatMap(entryOf) : Object.entries(table);
+    const isTable = shares.every(([, share]) => typeof share === "number" && !Number.isNaN(share));
+    if (shares.length > 0 && isTable) return shares as Shares;
+  }
+  return undefined;
 }
 
 function entryOf(row: unknown): [string, number][] {
-  const { name, backend, weight, share, percent } = row as Record<string, unknown>;
-  return [[String(name ?? backend), Number(weight ?? share ?? percent)]];
+  const {
+    name,
+    backend = name,
+    weight,
+    share = weight,
+    percent = share,
+  } = { ...(row as object) } as Record<string, unknown>;
+  return typeof backend === "string" ? [[backend, Number(percent)]] : [];
+}
+
+/** Shares in words, behind the names or before them: whichever way makes a whole of them. */
+function saidIn(rule: string, names: readonly string[]): Shares | undefined {
+  if (names.length === 0) return undefined;
+  const name = `(?<name>${[...names].sort((a, b) => b.length - a.length).join("|")})(?![\\w-])`;
+  const share = String.raw`(?<share>\d+(?:\.\d+)?)\s*%?`;
+  const ways = [`${name}[^\\d,;]{0,20}?${share}`, `${share}[^\\d,;]{0,40}?${name}`];
+  for (const way of ways) {
+    const shares = [...rule.matchAll(new RegExp(way, "gi"))].map(
+      ({ groups }) => [groups?.name ?? "", Number(groups?.share)] as const,
+    );
+    const whole = shares.reduce((sum, [, one]) => sum + one, 0);
+    if ([1, 100].some((all) => Math.abs(whole - all) < 0.02 * all)) return shares;
+  }
+  return undefined;
 }
 
 /** The weights of each rule with several backends. */

@@ -1,4 +1,4 @@
-import { distribution } from "./distribution.ts";
+import { distribution, tableIn } from "./distribution.ts";
 import { once, wayOf } from "./exchange.ts";
 import { Failure, repeatedly } from "./failure.ts";
 import type { Step } from "./format.ts";
@@ -15,7 +15,7 @@ export async function invariant(run: Running, step: Step): Promise<void> {
     rule,
   )?.[1];
   if (header !== undefined) return headerNamesBackend(run, step, header);
-  if (/weight|distribut|share|split|%/i.test(rule) || step.expect?.weights !== undefined)
+  if (/weight|distribut|share|split|%/i.test(rule) || tableIn(step.expect ?? {}) !== undefined)
     return distribution(run, step);
   throw new Failure(`the runner does not know the invariant "${rule}"`);
 }

@@ -170,6 +170,18 @@ describe("the conformance runner", () => {
           expect: { backendRequest: { explicit: true } },
           upstream: { asserts: ["backendRequest.path"] },
         }),
+        ...[
+          "red gets 33.3% of the requests, green 66.7%, blue 0%",
+          "33.3% of the requests go to red and 66.7% go to green",
+          "the distribution is that of the weights, within 5 percentage points",
+          "66.7% of the requests go to red and 33.3% go to green",
+        ].map((rule) =>
+          changed("WeightsAreShares", (steps) =>
+            steps
+              .slice(0, 1)
+              .map((step) => ({ ...step, kind: "traffic", hand: true, expect: { rule, requests: 200 } })),
+          ),
+        ),
         made("nothing happens", [to("ports")]),
       ];
       const outcomes = await runSuite({ ...readSuite(own), cases }, { patienceMs: 0 });
@@ -178,6 +190,10 @@ describe("the conformance runner", () => {
         "ok ",
         "ok ",
         expect.stringMatching(/backendRequest\.path: expected , found \/v2$/),
+        "ok ",
+        "ok ",
+        "ok ",
+        expect.stringMatching(/share of red: expected 0\.667/),
         "FAILED the case has no steps, so it shows nothing",
       ]);
     },
