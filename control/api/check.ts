@@ -74,10 +74,30 @@ const operatorToken: Look = async (env, now) => {
   const end = Date.parse(env.TULLE_OPERATOR_TOKEN_EXPIRES ?? "");
   if (end - now < expirySoonMs)
     return [warning(name, `It expires at ${new Date(end).toISOString()}.`, remedy)];
+  const ending = await tokensEnding(env, now);
+  if (ending.length > 0) return ending;
   return [
     fine(name, Number.isNaN(end) ? "Set, does not expire." : `Valid until ${new Date(end).toISOString()}.`),
   ];
 };
+
+/** Tokens of operators that end soon and are in use. One that nobody has used lately may end in peace. */
+async function tokensEnding(env: Env, now: number): Promise<readonly CheckLine[]> {
+  const tokens = await policyStore(env).tokens();
+  return tokens.flatMap(({ name, expiresAt = "", lastUsedAt = "" }) => {
+    const left = Date.parse(expiresAt) - now;
+    const unused = now - Date.parse(lastUsedAt);
+    return left > 0 && left < expirySoonMs && unused < expirySoonMs
+      ? [
+          warning(
+            "operator token",
+            `${name} is in use and expires at ${expiresAt}.`,
+            "Make another one: tulle token create.",
+          ),
+        ]
+      : [];
+  });
+}
 
 const signingKeys: Look = async (env) => {
   const name = "signing keys";

@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type {
   AuditAnswer,
+  CheckAnswer,
   NewOperatorToken,
   OperatorToken,
   OperatorTokensAnswer,
@@ -142,6 +143,17 @@ describe("the list of tokens", () => {
     expect(refused.status).toBe(400);
     expect(refused.body.detail).toContain("wrangler secret put");
   });
+});
+
+test("tulle check warns of a token that is in use and ends within a week, and of no other", async () => {
+  const week = { ttlMs: 6 * 86_400_000 };
+  const used = await create("used", "viewer", week);
+  await create("unused", "viewer", week);
+  const lasting = await create("lasting", "viewer");
+  for (const { body } of [used, lasting]) expect(await status(body.token)).toBe(200);
+  const { checks } = (await api<CheckAnswer>("GET", "/api/check")).body;
+  const lines = checks.filter(({ name }) => name === "operator token");
+  expect(lines).toMatchObject([{ result: "warning", detail: expect.stringMatching(/^used is in use/) }]);
 });
 
 describe("bounds", () => {
