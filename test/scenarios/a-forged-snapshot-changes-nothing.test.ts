@@ -47,7 +47,8 @@ function altered(jws: string, change: object): string {
 
 async function refusals(): Promise<number> {
   const text = await (await mesh.api("/metrics")).text();
-  return Number(/^tulle_workload_events_total\{event="snapshot_refused"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+  const counters = /^tulle_workload_events_total\{event="(?:snapshot|bundle)_refused"\} (\d+)$/gm;
+  return [...text.matchAll(counters)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 /** Whether snapshots are refused that were not before: what one report brings is counted, and told with the next. */
