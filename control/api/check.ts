@@ -107,7 +107,7 @@ const signingKeys: Look = async (env) => {
       failed(
         name,
         `Nothing can be issued: ${published.reason}.`,
-        "Set the secret (at least 32 random characters): wrangler secret put TULLE_KEY_SECRET -c control/wrangler.toml. If it was changed, set the former one again: stored keys open with no other.",
+        "Set the secret (at least 32 random characters): wrangler secret put TULLE_KEY_SECRET -c control/wrangler.toml. If it was changed, set the former one as TULLE_KEY_SECRET_PREVIOUS beside it: stored keys open with no other.",
       ),
     ];
   }
@@ -218,7 +218,7 @@ function serviceLine({ service, state, epoch }: StatusAnswer["services"][number]
         warning(
           name,
           `An isolate runs epoch ${epoch} still.`,
-          "It follows with its next report. If it stays so, look for snapshot_refused in /metrics.",
+          "It follows with its next report. If it stays so, look for snapshot_refused and bundle_refused in /metrics.",
         ),
       ];
     case "NOT SEEN":
