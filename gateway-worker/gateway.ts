@@ -8,7 +8,7 @@ import {
   type Refusal,
 } from "@tulle/mesh-runtime";
 import type { Limits } from "./env.ts";
-import { cleanHeaders, countedBody, mayHaveBody, tooLarge } from "./hygiene.ts";
+import { cleanHeaders, countedBody, declaredBody, declaredLength, mayHaveBody, tooLarge } from "./hygiene.ts";
 
 /** Lets a request from outside into the mesh: cleaned, within the limits, through the listener of its host. */
 export async function enter(request: Request, mesh: Mesh, limits: Limits): Promise<Response> {
@@ -20,12 +20,13 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
   const listener = isHost(url.hostname) ? entering(loaded.listenerFor, url) : undefined;
   if (listener === undefined) return refused({ kind: "no-route", destination: url.hostname });
   const body = mayHaveBody(request) ? request.body : null;
-  const counted = body === null || declaresLength(request) ? undefined : countedBody(body, limits.bodyBytes);
+  const length = declaredLength(request);
+  const counted = body === null || length !== undefined ? undefined : countedBody(body, limits.bodyBytes);
   const message: Message = {
     url,
     method: request.method,
     headers: cleanHeaders(request),
-    body: counted?.body ?? body,
+    body: body === null || length === undefined ? (counted?.body ?? null) : declaredBody(body, length),
     ...(request.cf === undefined ? {} : { platform: request.cf }),
   };
   const response = await mesh.enter({ message, signal: request.signal, cause: undefined }, loaded, listener);
@@ -37,8 +38,6 @@ export async function enter(request: Request, mesh: Mesh, limits: Limits): Promi
  * `Host` header or what `OPTIONS *` makes of it, and `fetch` then fails as if the service behind could not be reached.
  */
 const isHost = (hostname: string): boolean => /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])$/.test(hostname);
-
-const declaresLength = (request: Request): boolean => request.headers.has("content-length");
 
 const refused = (refusal: Refusal): Response => outward(problemResponse(problemOf(refusal)));
 

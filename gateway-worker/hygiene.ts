@@ -1,4 +1,4 @@
-import { BreakingStream, outsideHeaders, type Refusal } from "@tulle/mesh-runtime";
+import { BreakingStream, outsideHeaders, type Refusal, watching } from "@tulle/mesh-runtime";
 import type { Limits } from "./env.ts";
 
 /** The headers with which a request from outside goes on: see `outsideHeaders`; without a length where there is no body. */
@@ -49,4 +49,31 @@ export function countedBody(body: ReadableStream<Uint8Array>, limitBytes: number
     body: new BreakingStream(next, (reason) => source.cancel(reason)),
     exceeded: () => seen > limitBytes,
   };
+}
+
+/**
+ * A body of a declared length, which it keeps on the way. That it breaks is known here before anybody behind the
+ * gateway can fail at it: who reads an upload that its client leaves unfinished answers 500, and a handful of those
+ * would otherwise open the circuit of a service for everybody, from outside.
+ */
+export function declaredBody(body: ReadableStream<Uint8Array>, length: number): ReadableStream<Uint8Array> {
+  const { readable, writable } = new FixedLengthStream(length);
+  const breaking = new AbortController();
+  const progress = { ended: false, broken: breaking.signal };
+  body.pipeTo(writable, { preventCancel: true }).then(
+    () => {
+      progress.ended = true;
+    },
+    (reason: unknown) => {
+      // Either nobody reads any further, and the source is let go of; or it is the source that failed, which then says so.
+      body.cancel(reason).catch((error: unknown) => breaking.abort(error));
+    },
+  );
+  return watching(readable, progress);
+}
+
+/** What `content-length` says, as far as it is a number. */
+export function declaredLength({ headers }: Request): number | undefined {
+  const text = headers.get("content-length") ?? "";
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -2,7 +2,7 @@
  * The front door of the data plane: what adapters and workloads may import. Everything else is a room's
  * own affair.
  */
-export { BreakingStream } from "./foundation/breaking-stream.ts";
+export { BreakingStream, watching } from "./foundation/breaking-stream.ts";
 export type { Arrival, Cause, Message } from "./foundation/exchange.ts";
 export { asInit, Fields, type HeaderFields } from "./foundation/fields.ts";
 export { header, identityHeaders, meshPrefix } from "./foundation/headers.ts";

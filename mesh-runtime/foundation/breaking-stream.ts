@@ -5,7 +5,7 @@
  * JavaScript fails (measured: a callee read 5 KB as a complete body). A client that goes away in the middle of
  * an upload would so have half of it accepted. Whoever sends such a stream calls the request off by this signal.
  */
-export class BreakingStream extends ReadableStream<Uint8Array> {
+export class BreakingStream extends ReadableStream<Uint8Array> implements Progress {
   readonly broken: AbortSignal;
   readonly #progress: { ended: boolean };
 
@@ -47,12 +47,33 @@ export class BreakingStream extends ReadableStream<Uint8Array> {
   }
 }
 
+/** How far somebody has come with a stream. */
+export interface Progress {
+  /** Whether it has been read to its end. */
+  readonly ended: boolean;
+  /** Fires when it breaks. */
+  readonly broken: AbortSignal;
+}
+
+/** Of streams of the platform, which do not tell themselves. */
+const watched = new WeakMap<ReadableStream, Progress>();
+
+/** Makes known of a stream of the platform what a {@link BreakingStream} tells itself. */
+export function watching(stream: ReadableStream<Uint8Array>, progress: Progress): ReadableStream<Uint8Array> {
+  watched.set(stream, progress);
+  return stream;
+}
+
+const progressOf = (body: unknown): Progress | undefined =>
+  body instanceof BreakingStream ? body : body instanceof ReadableStream ? watched.get(body) : undefined;
+
 /** Whether all of a body is here: a stream of which nobody knows how far it has been read counts as one that is not. */
 export const isWhole = (body: Uint8Array | ReadableStream<Uint8Array> | null): boolean =>
-  !(body instanceof ReadableStream) || (body instanceof BreakingStream && body.ended);
+  !(body instanceof ReadableStream) || progressOf(body)?.ended === true;
 
 /** What calls a request with this body off: the given signal, or that its body breaks. */
 export function callingOff(body: unknown, signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (!(body instanceof BreakingStream)) return signal;
-  return signal === undefined ? body.broken : AbortSignal.any([signal, body.broken]);
+  const broken = progressOf(body)?.broken;
+  if (broken === undefined) return signal;
+  return signal === undefined ? broken : AbortSignal.any([signal, broken]);
 }

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { BreakingStream, callingOff, isWhole } from "../../../mesh-runtime/foundation/breaking-stream.ts";
+import {
+  BreakingStream,
+  callingOff,
+  isWhole,
+  watching,
+} from "../../../mesh-runtime/foundation/breaking-stream.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -88,5 +93,21 @@ describe("isWhole()", () => {
     const { stream } = streamOf(["one"], new Error("the client went away"));
     await new Response(stream).text().catch(() => undefined);
     expect([stream, new Response("one").body].map(isWhole)).toEqual([false, false]);
+  });
+});
+
+describe("watching()", () => {
+  test("makes known of a stream of the platform how far it has come, and that it breaks", () => {
+    const breaking = new AbortController();
+    const progress = { ended: false, broken: breaking.signal };
+    const body = new Response("of the platform's own").body;
+    if (body === null) throw new Error("no body");
+    expect(watching(body, progress)).toBe(body);
+    expect(isWhole(body)).toBe(false);
+    const either = callingOff(body, new AbortController().signal);
+    breaking.abort();
+    expect(either?.aborted).toBe(true);
+    progress.ended = true;
+    expect(isWhole(body)).toBe(true);
   });
 });
