@@ -2,7 +2,6 @@ import { no, ok, type Result } from "../foundation/result.ts";
 
 /** RFC 3986 `pchar` and "/": what stands in a path as itself. */
 const plain = /^[A-Za-z0-9\-._~!$&'()*+,;=:@/]*$/;
-const hexPair = /^[0-9A-Fa-f]{2}$/;
 
 /**
  * Writes a path in the one form in which rules compare it, so that one resource has one spelling: a
@@ -32,6 +31,12 @@ export function normalPath(path: string): Result<string, string> {
   if (plain.test(path) && !path.includes(";")) return ok(path);
   let form = "";
   for (const segment of segments.value) {
+    if (plain.test(segment)) {
+      const disguised = segment.includes(";") ? structureIn(segment) : undefined;
+      if (disguised !== undefined) return no(disguised);
+      form += `/${segment}`;
+      continue;
+    }
     const bytes = decoded(segment);
     if (!bytes.ok) return bytes;
     form += `/${encoded(bytes.value)}`;
@@ -53,21 +58,30 @@ function splitAndJudge(path: string): Result<readonly string[], string> {
 
 /** The bytes that a segment stands for. */
 function decoded(segment: string): Result<Uint8Array, string> {
-  const bytes: number[] = [];
-  for (let index = 0; index < segment.length; ) {
-    if (segment[index] === "%") {
-      const pair = segment.slice(index + 1, index + 3);
-      if (!hexPair.test(pair)) return no("a percent sign that encodes nothing");
-      bytes.push(Number.parseInt(pair, 16));
-      index += 3;
-    } else {
-      const character = String.fromCodePoint(segment.codePointAt(index) ?? 0);
-      bytes.push(...new TextEncoder().encode(character));
-      index += character.length;
+  const given = new TextEncoder().encode(segment);
+  let length = 0;
+  for (let index = 0; index < given.length; index++) {
+    let byte = given[index] ?? 0;
+    if (byte === percent) {
+      const [high, low] = [nibble(given[index + 1]), nibble(given[index + 2])];
+      if (high === undefined || low === undefined) return no("a percent sign that encodes nothing");
+      byte = high * 16 + low;
+      index += 2;
     }
+    // What is written lies behind what is read.
+    given[length++] = byte;
   }
-  const raw = Uint8Array.from(bytes);
-  return judged(raw);
+  return judged(given.subarray(0, length));
+}
+
+const percent = 0x25;
+
+/** The value of a hexadecimal digit. */
+function nibble(code: number | undefined): number | undefined {
+  if (code === undefined) return undefined;
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;
 }
 
 /** Refuses decoded bytes that some reader would take for the structure of a path. */

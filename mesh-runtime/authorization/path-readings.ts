@@ -22,6 +22,7 @@ const subsets: readonly (readonly number[])[] = Array.from({ length: 8 }, (_, al
 
 /** Which readings of a path or a pattern, in the form of `normalPath`, could differ from it: bits. */
 export function differences(form: string): number {
+  if (!/[;A-Z%]|\.(?:\/|$)|[^/]\/$/.test(form)) return 0;
   let bits = 0;
   if (form.includes(";")) bits |= noParameters;
   if (/\.(?:[;/]|$)|[^/]\/$/.test(form)) bits |= noTail;
@@ -35,6 +36,7 @@ export function differences(form: string): number {
 export class ReadPath {
   readonly readings: readonly number[];
   readonly #form: string;
+  readonly #own: number;
   readonly #texts: (readonly string[] | undefined)[] = [];
 
   /**
@@ -43,14 +45,15 @@ export class ReadPath {
    */
   constructor(form: string, patterns: number) {
     this.#form = form;
-    this.readings = subsets[differences(form) | patterns] ?? [];
+    this.#own = differences(form);
+    this.readings = subsets[this.#own | patterns] ?? [];
   }
 
   /** The path in a reading; where a slash at its end makes no difference, with and without it. */
   texts(reading: number): readonly string[] {
     const known = this.#texts[reading];
     if (known !== undefined) return known;
-    const text = reading === 0 ? this.#form : read(this.#form, reading);
+    const text = (reading & this.#own) === 0 ? this.#form : read(this.#form, reading);
     const bare = text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
     const texts = (reading & noTail) === 0 || bare === "/" ? [text] : [bare, `${bare}/`];
     this.#texts[reading] = texts;
