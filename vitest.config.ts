@@ -1,13 +1,21 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/** How long a test may take: far longer than any does, because no test says how fast a machine is. */
+const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
+
 /** Judgement and layers run in workerd; whole meshes, the CLI and the guards are driven from Node. */
 export default defineConfig({
   test: {
     projects: [
       {
         plugins: [cloudflareTest({ miniflare: { cf: false, compatibilityDate: "2026-10-01" } })],
-        test: { name: "workerd", isolate: false, include: ["test/{unit,attacks}/**/*.test.ts"] },
+        test: {
+          name: "workerd",
+          isolate: false,
+          include: ["test/{unit,attacks}/**/*.test.ts"],
+          ...patience,
+        },
       },
       {
         plugins: [
@@ -23,15 +31,14 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "control", include: ["test/control/**/*.test.ts"] },
+        test: { name: "control", include: ["test/control/**/*.test.ts"], ...patience },
       },
       {
         test: {
           name: "node",
           isolate: false,
           include: ["test/*.test.ts", "test/{scenarios,cli}/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
     ],

@@ -96,9 +96,7 @@ describe("a try that is not answered within its own timeout", () => {
   test("is given up, and a GET is tried again within the request's deadline", async () => {
     slow.script([hangs]);
     expect(await word(send("GET", "http://slow/"))).toBe("200");
-    const [first, second] = slow.received;
     expect(slow.received).toHaveLength(2);
-    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(140);
   });
 
   test("is not repeated when it is a POST: it may have been processed", async () => {

@@ -60,9 +60,9 @@ test("an expression falls on the same texts as with RE2", () => {
         held += Number(expected);
       }
     }),
-    { seed: 22, numRuns: 1_500 },
+    { seed: 22, numRuns: 500 },
   );
-  expect(held).toBeGreaterThan(500);
+  expect(held).toBeGreaterThan(150);
 });
 
 test("an expression falls on the same texts after it has met more of them than it keeps", () => {
