@@ -10,7 +10,8 @@ import {
   meshTraffic,
 } from "./defaults.ts";
 import type { Kind } from "./documents.ts";
-import { type Entries, leftOut } from "./schema/fields.ts";
+import { leftOut } from "./schema/fields.ts";
+import { entriesOf, itemOf } from "./schema/members.ts";
 import { kinds } from "./schema.ts";
 
 /** What each kind is for, and what its members cannot say by themselves. */
@@ -132,29 +133,6 @@ function expectsOf(schema: v.GenericSchema): string {
   const wrapped: unknown = Reflect.get(schema, "wrapped");
   return schema.type === "optional" ? expectsOf(wrapped as v.GenericSchema) : schema.expects;
 }
-
-const partsOf = (schema: object): readonly object[] => {
-  const pipe: unknown = Reflect.get(schema, "pipe");
-  const wrapped: unknown = Reflect.get(schema, "wrapped");
-  // A pipe repeats its first part, and the others add to it.
-  const parts = Array.isArray(pipe) ? pipe.filter((part) => part !== schema) : [];
-  return typeof wrapped === "object" && wrapped !== null ? [...parts, wrapped] : parts;
-};
-
-/** Something that a schema holds, itself or in what it is made of. */
-function held(schema: object, name: "entries" | "item"): unknown {
-  const own: unknown = Reflect.get(schema, name);
-  if (own !== undefined) return own;
-  for (const part of partsOf(schema)) {
-    const found = held(part, name);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-const entriesOf = (schema: object): Entries | undefined => held(schema, "entries") as Entries | undefined;
-const itemOf = (schema: object): v.GenericSchema | undefined =>
-  held(schema, "item") as v.GenericSchema | undefined;
 
 function table(rows: readonly Row[]): string {
   const lines = rows

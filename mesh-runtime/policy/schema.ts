@@ -8,6 +8,7 @@ import { backendTrafficPolicy } from "./schema/backend-traffic-policy.ts";
 import { type Entries, missingMember, unknownMember } from "./schema/fields.ts";
 import { gateway } from "./schema/gateway.ts";
 import { httpRoute } from "./schema/http-route.ts";
+import { withoutAbsent } from "./schema/members.ts";
 import { meshConfig } from "./schema/mesh-config.ts";
 import { coreVersions, experimentalVersions, gatewayVersions, meshVersions } from "./schema/metadata.ts";
 import { namespace } from "./schema/namespace.ts";
@@ -87,8 +88,10 @@ export function readDocument(parsed: Parsed): ReadDocuments {
   }
   const { kind } = value;
   if (typeof kind !== "string" || !Object.hasOwn(kinds, kind)) return refused([unknownKind(kind)]);
-  const { schema } = kinds[kind as keyof typeof kinds];
-  const result = v.safeParse(schema as v.GenericSchema<unknown, PolicyDocument>, value);
+  const { versions, schema } = kinds[kind as keyof typeof kinds];
+  // Kinds of the mesh stay strict: nobody should be let in by a `from:` that nothing follows.
+  const said = versions === meshVersions ? value : withoutAbsent(schema, value);
+  const result = v.safeParse(schema as v.GenericSchema<unknown, PolicyDocument>, said);
   if (!result.success) return refused(result.issues.map(finding));
   return { written: [{ document: result.output, origin }], issues: [] };
 }

@@ -34,6 +34,16 @@ export function* parents({ catalog, issue }: CheckedMesh): Generator<Issue> {
         finding(["spec", "parentRefs", index], wrong, "the route is attached to nothing there"),
       );
     }
+    if (route.spec.parentRefs.length === 0) {
+      yield issue(route, {
+        severity: "warning",
+        path: ["spec", "parentRefs"],
+        expected: "a Gateway or a Service as parent",
+        found: "none",
+        message: "The route is attached to nothing and takes no requests; name a parent.",
+      });
+      continue;
+    }
     if (route.spec.hostnames === undefined || route.spec.parentRefs.some(({ kind }) => kind === "Gateway"))
       continue;
     yield issue(route, {

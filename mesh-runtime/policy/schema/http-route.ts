@@ -15,6 +15,7 @@ import {
   value,
 } from "./fields.ts";
 import { filter, filterFaults, replacesPrefix } from "./http-filters.ts";
+import { orEmpty } from "./members.ts";
 import { documentOf, gatewayVersions, subdomain, writtenStatus } from "./metadata.ts";
 import { backendName } from "./mirror.ts";
 import { parentRefs } from "./parent-refs.ts";
@@ -36,7 +37,10 @@ const backendRef = strict({
 const rule = checked(
   strict({
     name: about(optional(subdomain()), "Name of the rule, unique in the route; refusals and logs use it."),
-    matches: about(defaulted(list(match, 1, 64), [{}]), "Alternatives; within one, everything must hold."),
+    matches: about(
+      defaulted(orEmpty(list(match, 0, 64)), [{}]),
+      "Alternatives; within one, everything must hold.",
+    ),
     filters: about(optional(list(filter, 0, 16)), "What is done on the way, in this order."),
     backendRefs: about(
       optional(list(backendRef, 0, 16)),
@@ -96,11 +100,11 @@ export const hostname = (): Schema<string> =>
 const spec = checked(
   strict({
     parentRefs: about(
-      parentRefs,
-      "What the route is attached to: Services (inside the mesh) and Gateways (from outside).",
+      defaulted(parentRefs, []),
+      "What the route is attached to: Services (inside the mesh) and Gateways (from outside). None: it takes no requests, and a warning says so.",
     ),
     hostnames: about(
-      optional(list(hostname(), 1, 16)),
+      optional(orEmpty(list(hostname(), 0, 16))),
       "Hosts that it is for at a Gateway; a Service does not look at them.",
     ),
     rules: about(

@@ -93,6 +93,21 @@ export const annotations = (): Schema<Readonly<Record<string, string>>> =>
 /** Why a member that Kubernetes writes may not stand in a document. */
 export const byControl = "written by a control plane, not read from a document; leave it out";
 
+const unread = optional(value<unknown>("anything", () => true));
+
+/** What a cluster writes into metadata. It may stand in a document, because people apply what `kubectl get` gave them. */
+export const clusterMetadata = {
+  uid: about(unread, "Written by a cluster; not read, as are the following."),
+  resourceVersion: unread,
+  generation: unread,
+  managedFields: unread,
+  finalizers: unread,
+  ownerReferences: unread,
+  selfLink: unread,
+  deletionTimestamp: unread,
+  deletionGracePeriodSeconds: unread,
+};
+
 const metadata = (name: Schema<string>) =>
   strict({
     name: about(name, "Name, unique for its kind in the namespace."),
@@ -110,10 +125,7 @@ const metadata = (name: Schema<string>) =>
       "When it was created; between routes that are equal otherwise, the oldest decides.",
     ),
     generateName: unsupported("not supported: nobody would know what to call the document; write a name"),
-    uid: unsupported(byControl),
-    resourceVersion: unsupported(byControl),
-    generation: unsupported(byControl),
-    managedFields: unsupported(byControl),
+    ...clusterMetadata,
   });
 
 /**

@@ -1,9 +1,13 @@
 import type * as v from "valibot";
 import { defaultNamespace } from "../defaults.ts";
-import { about, choice, defaulted, optional, strict, unsupported, value } from "./fields.ts";
-import { annotations, byControl, coreVersions, label, texts } from "./metadata.ts";
+import { about, choice, defaulted, optional, strict, value } from "./fields.ts";
+import { annotations, clusterMetadata, coreVersions, label, texts, writtenStatus } from "./metadata.ts";
 
-const nobodys = "not read: a namespace is there when a document names it; leave it out";
+/** What a cluster says of a namespace; here it is there when a document names it. */
+const unread = about(
+  optional(value<unknown>("anything", () => true)),
+  "Written by a cluster. What stands here is not read.",
+);
 
 /** Kubernetes' own kind, read for its labels alone: listeners select namespaces by them. */
 export const namespace = strict({
@@ -28,11 +32,10 @@ export const namespace = strict({
       "What a listener's `allowedRoutes.namespaces.selector` looks at, beside `kubernetes.io/metadata.name`, which every namespace has.",
     ),
     annotations: about(optional(annotations()), "For people and tools."),
-    creationTimestamp: unsupported(byControl),
-    uid: unsupported(byControl),
-    resourceVersion: unsupported(byControl),
+    creationTimestamp: unread,
+    ...clusterMetadata,
   }),
-  spec: unsupported(nobodys),
-  status: unsupported(nobodys),
+  spec: unread,
+  status: writtenStatus,
 });
 export type Namespace = v.InferOutput<typeof namespace>;

@@ -22,7 +22,7 @@ const parentRef = strict({
 type ParentRef = v.InferOutput<typeof parentRef>;
 
 /** What a route is attached to, with the rules that Gateway API's CRD has across `parentRefs`. */
-export const parentRefs = checked(list(parentRef, 1, 32), function* (refs): Generator<Fault> {
+export const parentRefs = checked(list(parentRef, 0, 32), function* (refs): Generator<Fault> {
   for (const [index, { kind, group: of, sectionName }] of refs.entries()) {
     const right = kind === "Service" ? ["", meshGroup] : [gatewayGroup];
     if (of !== undefined && !right.includes(of)) {

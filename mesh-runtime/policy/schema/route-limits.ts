@@ -12,6 +12,7 @@ import {
   repeated,
   strict,
 } from "./fields.ts";
+import { orEmpty } from "./members.ts";
 
 /** `HTTPRouteTimeouts`. */
 export const timeouts = checked(
@@ -43,7 +44,7 @@ function milliseconds(written: string | undefined): number {
 }
 
 /** `HTTPRouteRetry.codes`: a set. */
-const codes = checked(list(integer(400, 599), 1, 200), function* (listed): Generator<Fault> {
+const codes = checked(orEmpty(list(integer(400, 599), 0, 200)), function* (listed): Generator<Fault> {
   yield* repeated(listed, String, "code");
 });
 

@@ -30,6 +30,7 @@ describe("a route's retry", () => {
   test.each([
     ["{}", { codes: [], attempts: 1 }],
     ["{codes: [500]}", { codes: [500], attempts: 1 }],
+    ["{codes: []}", { codes: [], attempts: 1 }],
     ["{attempts: 3}", { codes: [], attempts: 3 }],
     [
       "{codes: [400, 599], attempts: 100, backoff: 1h30m}",
@@ -44,7 +45,6 @@ describe("a route's retry", () => {
     ["{codes: [600]}", "retry.codes[0]", "from 400 to 599, found 600."],
     ['{codes: ["503"]}', "retry.codes[0]", 'found "503".'],
     ["{codes: 503}", "retry.codes", "found 503."],
-    ["{codes: []}", "retry.codes", "an empty list could mean none or all"],
     ["{codes: [503, 500, 503]}", "retry.codes[2]", 'the code "503" stands here twice'],
     ["{attempts: 0}", "retry.attempts", "from 1 to 100, found 0."],
     ["{attempts: 1.5}", "retry.attempts", "a whole number"],

@@ -180,12 +180,6 @@ describe("a wrong HTTPRoute is refused at its line", () => {
     ["weight: 90", "weight: 1000001", "22 spec.rules[0].backendRefs[0].weight", "found 1000001."],
     ["weight: 90", "weight: 1.5", "22 spec.rules[0].backendRefs[0].weight", "found 1.5."],
     ["weight: 90", 'weight: "90"', "22 spec.rules[0].backendRefs[0].weight", 'found "90".'],
-    [
-      "weight: 90",
-      "weight:",
-      "22 spec.rules[0].backendRefs[0].weight",
-      "found null (nothing after the colon).",
-    ],
     ["weight: 90", "wieght: 90", "22 spec.rules[0].backendRefs[0].wieght", 'did you mean "weight"?'],
     [
       "weight: 90",
@@ -294,7 +288,6 @@ describe("a wrong HTTPRoute is refused at its line", () => {
       "cannot take longer than the request",
     ],
     ["codes: [503]", "codes: [200]", "26 spec.rules[0].retry.codes[0]", "from 400 to 599, found 200."],
-    ["codes: [503]", "codes: []", "26 spec.rules[0].retry.codes", "an empty list could mean none or all"],
     ["attempts: 2", "attempts: 0", "26 spec.rules[0].retry.attempts", "found 0."],
     [
       "- name: canary",
@@ -308,9 +301,7 @@ describe("a wrong HTTPRoute is refused at its line", () => {
       "10 spec.hostnames[0]",
       "a host name such as",
     ],
-    ["  rules:\n", "  hostnames: []\n  rules:\n", "10 spec.hostnames", "an empty list could mean"],
     ["  rules:\n", "  hostnames: [10.0.0.1]\n  rules:\n", "10 spec.hostnames[0]", "a host name such as"],
-    ["  name: payments\n", "  name: payments\n  uid: x\n", "5 metadata.uid", "leave it out."],
     [
       "  name: payments\n",
       "  name: payments\n  labels: {a: 1}\n",
@@ -352,7 +343,6 @@ describe("a wrong HTTPRoute is refused at its line", () => {
 
   test.each([
     ["no rules at all", "[]", "spec.rules: an empty list could mean"],
-    ["no matches at all", "[{matches: []}]", "spec.rules[0].matches: an empty list could mean"],
     ["too many rules", `[${"{}, ".repeat(17)}]`, "spec.rules must be a list of 1 to 16, found a list of 17."],
     [
       "too many matches",
