@@ -93,11 +93,14 @@ export const annotations = (): Schema<Readonly<Record<string, string>>> =>
 /** Why a member that Kubernetes writes may not stand in a document. */
 export const byControl = "written by a control plane, not read from a document; leave it out";
 
-const unread = optional(value<unknown>("anything", () => true));
+const unread = about(
+  optional(value<unknown>("anything", () => true)),
+  "Written by a cluster. What stands here is not read.",
+);
 
 /** What a cluster writes into metadata. It may stand in a document, because people apply what `kubectl get` gave them. */
 export const clusterMetadata = {
-  uid: about(unread, "Written by a cluster; not read, as are the following."),
+  uid: unread,
   resourceVersion: unread,
   generation: unread,
   managedFields: unread,
