@@ -142,7 +142,8 @@ describe("the routes of a gateway", () => {
 
   test("are told by listener and host, with what the gateway's worker counted", async () => {
     await applied(service("web"));
-    // A second revision: what control's isolate knows of the first may be from the mesh of another test.
+    // A second revision, which the report has seen: what control's isolate knows of the first may be from the mesh of
+    // another test, and is fresh for a while.
     await applied(...gateway);
     const edges = [
       edge({
@@ -152,7 +153,7 @@ describe("the routes of a gateway", () => {
         backend: "default/web",
       }),
     ];
-    await workload({ service: "gateway" }).report(reportRequest("default/gateway", { epoch: 1, edges }));
+    await workload({ service: "gateway" }).report(reportRequest("default/gateway", { epoch: 2, edges }));
     const { status, body } = await routes("gateway=public");
     expect(status, JSON.stringify(body)).toBe(200);
     expect(body).toMatchObject({
