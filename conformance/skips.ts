@@ -33,7 +33,7 @@ const limits: readonly Limit[] = [
   },
   {
     feature: "ListenerSet",
-    why: "not implemented: write the listeners into the Gateway",
+    why: "not supported: write the listeners into the Gateway",
     concerns: (test) => brings(test, "ListenerSet") || test.features.includes("ListenerSet"),
   },
   ...["TCPRoute", "UDPRoute"].map((feature) => ({
