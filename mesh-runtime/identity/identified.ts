@@ -44,6 +44,12 @@ export interface IdentityPolicy {
 
 type Arriving = Arrival & Noted & { readonly policy: IdentityPolicy };
 
+/** What of an arrival says who calls. */
+export type Arrived = Pick<Arrival, "bindingProps"> & {
+  readonly request: Pick<Request, "method" | "url" | "body">;
+  readonly policy: IdentityPolicy;
+};
+
 /**
  * Knows who calls, or refuses.
  *
@@ -79,7 +85,7 @@ export const identified = (ports: IdentifiedPorts) => {
 };
 
 /** The IDs of callers that bindings have named: to check the names and write the ID costs more than all else about them. */
-class BindingIds {
+export class BindingIds {
   readonly #ids = new Map<string, SpiffeId>();
 
   /** Undefined when namespace or service cannot be the name of a workload. */
@@ -100,13 +106,14 @@ class BindingIds {
 const mostBindingIds = 1_000;
 
 /** Who calls, and the body if it had to be read to know. */
-interface Known {
+export interface Known {
   readonly principal: Principal | undefined;
   readonly body?: Uint8Array;
 }
 
-async function identify(
-  exchange: Arriving,
+/** The judgement of {@link identified}: who calls, or why nobody can tell. */
+export async function identify(
+  exchange: Arrived,
   fields: HeaderFields,
   ports: IdentifiedPorts,
   ids: BindingIds,
@@ -131,7 +138,7 @@ async function identify(
  * Whether a request tries to prove a workload's identity. Signatures with other tags are none of ours: a
  * client outside the mesh may sign for somebody else's reasons.
  */
-const claimsProof = (headers: HeaderFields): boolean =>
+export const claimsProof = (headers: HeaderFields): boolean =>
   headers.has(header.identityToken) || (headers.get(header.signatureInput)?.includes(signatureTag) ?? false);
 
 /** The caller that the platform names. Undefined when it names none: a binding without props. */
@@ -149,7 +156,7 @@ function byBinding(
 }
 
 async function bySignature(
-  request: Request,
+  request: Arrived["request"],
   headers: HeaderFields,
   policy: IdentityPolicy,
   { trust, refreshTrust, cache, replay, clock }: IdentifiedPorts,
@@ -189,7 +196,7 @@ async function bySignature(
  * compare. Without a digest only an empty body goes through, unless the policy lets bodies go unsigned.
  */
 async function verifiedBody(
-  request: Request,
+  request: Arrived["request"],
   contentDigest: string | undefined,
   { inbound }: IdentityPolicy,
 ): Promise<Result<Uint8Array | undefined, Refusal>> {

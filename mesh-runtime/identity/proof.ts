@@ -140,7 +140,7 @@ export async function verifyMessage(
   );
   if (!base.ok) return failed("proof", base.reason);
   const { proofKey, thumbprint } = caller.value;
-  if (!(await crypto.subtle.verify(es256, proofKey, signature.value, bytesOf(base.value)))) {
+  if (!(await isSigned(proofKey, signature.value, base.value))) {
     return failed("proof", "the signature is not by the token's key over this request");
   }
   if (input.value.audience !== audience) return failed("audience", "the proof is for another workload");
@@ -152,7 +152,15 @@ export async function verifyMessage(
   return ok({ caller: caller.value, contentDigest: present.get(header.contentDigest) });
 }
 
-interface ProofParts {
+/** Whether this key signed this signature base. */
+export const isSigned = (
+  key: CryptoKey,
+  signature: Uint8Array<ArrayBuffer>,
+  base: string,
+): Promise<boolean> => crypto.subtle.verify(es256, key, signature, bytesOf(base));
+
+/** What of a request's headers has to do with its proof. */
+export interface ProofParts {
   readonly present: Map<string, string>;
   readonly inputHeader: string | undefined;
   readonly signatureHeader: string | undefined;
@@ -171,7 +179,7 @@ async function verified(
  * The headers that must be covered, and those of the proof itself, in one pass: beside the cryptography,
  * reading headers is what costs most here.
  */
-function proofParts(headers: HeaderFields): ProofParts {
+export function proofParts(headers: HeaderFields): ProofParts {
   const present = new Map<string, string>();
   let inputHeader: string | undefined;
   let signatureHeader: string | undefined;
@@ -184,7 +192,7 @@ function proofParts(headers: HeaderFields): ProofParts {
 }
 
 /** What the proof leaves open although it must not, or undefined. */
-function missingFrom(
+export function missingFrom(
   { components, signResponse }: SignatureInput,
   present: ReadonlyMap<string, string>,
 ): string | undefined {
@@ -197,7 +205,8 @@ function missingFrom(
   return signResponse ? "a signed response is demanded, which is not supported" : undefined;
 }
 
-function componentValue(
+/** What a covered component is, as it is signed; undefined where the message has no usable value for it. */
+export function componentValue(
   component: string,
   { method, url, headers }: ProvenMessage,
   present: ReadonlyMap<string, string>,
@@ -212,7 +221,7 @@ function componentValue(
 }
 
 /** What is wrong with the times of a proof, or undefined. */
-function outOfTime({ created, expires }: SignatureInput, now: number): string | undefined {
+export function outOfTime({ created, expires }: SignatureInput, now: number): string | undefined {
   if (created * 1_000 > now + proofSkewMs) return "the proof was made in the future";
   if (expires * 1_000 <= now) return "the proof has expired";
   if (expires <= created) return "the proof expires before it was made";
@@ -220,6 +229,6 @@ function outOfTime({ created, expires }: SignatureInput, now: number): string | 
 }
 
 /** Runtimes differ in which methods they turn to upper case, so only what all of them agree on is signed. */
-const isMethod = (method: string): boolean => /^[A-Z][A-Z-]{0,31}$/.test(method);
+export const isMethod = (method: string): boolean => /^[A-Z][A-Z-]{0,31}$/.test(method);
 
 const failed = (step: IdentityStep, detail: string) => no<Unverified>({ step, detail });

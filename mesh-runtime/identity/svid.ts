@@ -27,7 +27,7 @@ export interface VerifiedWit {
 }
 
 /** JSON-valued, and nothing else is known of it. */
-type Claims = Readonly<Record<string, unknown>>;
+export type Claims = Readonly<Record<string, unknown>>;
 
 /**
  * Verifies a Workload Identity Token that is also a WIT-SVID, with the bundle of the mesh's trust domain.
@@ -46,29 +46,45 @@ export async function verifyWit(
   bundle: TrustBundle,
   now: number,
 ): Promise<Result<VerifiedWit, Unverified>> {
-  if (wit.length > maxWitLength)
-    return failed("malformed", `the token is longer than ${maxWitLength} characters`);
-  if (!compact.test(wit)) return failed("token", "the token is not a compact JWS in base64url");
-  if (bundle.expiresAt <= now) return outdated("trust-domain", "the trust bundle has expired");
-  const opened = await open(wit, bundle);
+  const shaped = shape(wit);
+  if (!shaped.ok) return shaped;
+  const current = inForce(bundle, now);
+  if (!current.ok) return current;
+  const key = signingKey(wit, bundle);
+  if (!key.ok) return key;
+  const opened = await openedWith(key.value, wit);
   if (!opened.ok) return opened;
   const claims = opened.value;
 
   const id = subject(claims, bundle);
   if (!id.ok) return id;
-  if (Object.hasOwn(claims, "aud")) return failed("token", "the token has an audience");
+  const bound = withoutAudience(claims);
+  if (!bound.ok) return bound;
   const expiresAt = lifetime(claims, now);
   if (!expiresAt.ok) return expiresAt;
-
-  const { cnf } = claims;
-  const jwk = parsePublicJwk(typeof cnf === "object" && cnf !== null ? (cnf as Claims).jwk : undefined);
-  if (!jwk.ok) return failed("token", `cnf.jwk must be ${jwk.reason}`);
-  const proofKey = await importPublicJwk(jwk.value);
-  if (!proofKey.ok) return failed("token", `cnf.jwk must be ${proofKey.reason}`);
-  const thumbprint = await jwkThumbprint(jwk.value);
-  if (isRevoked(claims, id.value, thumbprint, bundle)) return failed("revoked", "the token is revoked");
-  return ok({ id: id.value, proofKey: proofKey.value, thumbprint, expiresAt: expiresAt.value });
+  const proof = await boundKey(claims);
+  if (!proof.ok) return proof;
+  const { proofKey, thumbprint } = proof.value;
+  const believed = unrevoked(claims, id.value, thumbprint, bundle);
+  if (!believed.ok) return believed;
+  return ok({ id: id.value, proofKey, thumbprint, expiresAt: expiresAt.value });
 }
+
+/*
+ * The checks of `verifyWit`, one by one. They are exported for `explanation.ts`, which makes the same ones in the same
+ * order and tells of each; nothing else calls them.
+ */
+
+/** How long the token is, and of which characters. */
+export function shape(wit: string): Result<undefined, Unverified> {
+  if (wit.length > maxWitLength)
+    return failed("malformed", `the token is longer than ${maxWitLength} characters`);
+  return compact.test(wit) ? passed : failed("token", "the token is not a compact JWS in base64url");
+}
+
+/** Whether the bundle may still be asked. */
+export const inForce = ({ expiresAt }: TrustBundle, now: number): Result<undefined, Unverified> =>
+  expiresAt <= now ? outdated("trust-domain", "the trust bundle has expired") : passed;
 
 /**
  * A compact JWS with a signature of 64 bytes. Decoders skip blanks, take padding, and pass over the four spare bits
@@ -76,8 +92,8 @@ export async function verifyWit(
  */
 const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]$/;
 
-/** Header and signature. */
-async function open(wit: string, { keys }: TrustBundle): Promise<Result<Claims, Unverified>> {
+/** The key that the header names; the header must be exactly what ours is. */
+export function signingKey(wit: string, { keys }: TrustBundle): Result<CryptoKey, Unverified> {
   try {
     const { alg, typ, kid, ...others } = decodeProtectedHeader(wit);
     if (typ !== witType) return failed("token", `typ must be ${witType}`);
@@ -85,25 +101,38 @@ async function open(wit: string, { keys }: TrustBundle): Promise<Result<Claims, 
     if (Object.keys(others).length > 0)
       return failed("token", "the header has members besides alg, typ and kid");
     const key = typeof kid === "string" ? keys.get(kid) : undefined;
-    if (key === undefined) return outdated("token", "kid names no key of the trust bundle");
+    return key === undefined ? outdated("token", "kid names no key of the trust bundle") : ok(key);
+  } catch {
+    return unparsed;
+  }
+}
+
+/** What the token says, if this key signed it. */
+export async function openedWith(key: CryptoKey, wit: string): Promise<Result<Claims, Unverified>> {
+  try {
     const { payload } = await compactVerify(wit, key, { algorithms: ["ES256"] });
     const claims: unknown = JSON.parse(new TextDecoder().decode(payload));
     if (typeof claims !== "object" || claims === null) return failed("token", "the claims are not an object");
     return ok(claims as Claims);
   } catch {
-    // jose and JSON.parse may quote the token; whatever they say, the issuer did not make it.
-    return failed("token", "the token cannot be parsed or its signature does not verify");
+    return unparsed;
   }
 }
 
-function subject({ sub }: Claims, { trustDomain }: TrustBundle): Result<SpiffeId, Unverified> {
+/** Whose token it is. */
+export function subject({ sub }: Claims, { trustDomain }: TrustBundle): Result<SpiffeId, Unverified> {
   const id = typeof sub === "string" ? parseSpiffeId(sub) : no("a string");
   if (!id.ok) return failed("token", `sub must be ${id.reason}`);
   if (id.value.trustDomain !== trustDomain) return failed("trust-domain", "sub is of another trust domain");
   return id;
 }
 
-function lifetime({ exp, nbf, iat }: Claims, now: number): Result<number, Unverified> {
+/** WIT-SVID: a token with an audience is a bearer token of another kind. */
+export const withoutAudience = (claims: Claims): Result<undefined, Unverified> =>
+  Object.hasOwn(claims, "aud") ? failed("token", "the token has an audience") : passed;
+
+/** When the token expires, milliseconds since the Unix epoch, if it may be used now. */
+export function lifetime({ exp, nbf, iat }: Claims, now: number): Result<number, Unverified> {
   if (typeof exp !== "number") return failed("token", "exp must be a number");
   if (nbf !== undefined && typeof nbf !== "number") return failed("token", "nbf must be a number");
   if (iat !== undefined && typeof iat !== "number") return failed("token", "iat must be a number");
@@ -117,21 +146,38 @@ function lifetime({ exp, nbf, iat }: Claims, now: number): Result<number, Unveri
   return ok(expiresAt);
 }
 
-function isRevoked(
+/** The key that must have signed the request, and its thumbprint. */
+export async function boundKey({
+  cnf,
+}: Claims): Promise<Result<Pick<VerifiedWit, "proofKey" | "thumbprint">, Unverified>> {
+  const jwk = parsePublicJwk(typeof cnf === "object" && cnf !== null ? (cnf as Claims).jwk : undefined);
+  if (!jwk.ok) return failed("token", `cnf.jwk must be ${jwk.reason}`);
+  const proofKey = await importPublicJwk(jwk.value);
+  if (!proofKey.ok) return failed("token", `cnf.jwk must be ${proofKey.reason}`);
+  return ok({ proofKey: proofKey.value, thumbprint: await jwkThumbprint(jwk.value) });
+}
+
+/** Whether neither token, key nor workload stands in the list of what is no longer believed. */
+export function unrevoked(
   { jti, iat }: Claims,
   id: SpiffeId,
   thumbprint: string,
   { revoked }: TrustBundle,
-): boolean {
-  if (typeof jti === "string" && revoked.tokens.has(jti)) return true;
-  if (revoked.keys.has(thumbprint)) return true;
+): Result<undefined, Unverified> {
   const before = revoked.workloads.get(id.uri);
-  // A token that does not say when it was issued cannot show that it is younger.
-  return before !== undefined && (typeof iat === "number" ? iat < before : true);
+  const isRevoked =
+    (typeof jti === "string" && revoked.tokens.has(jti)) ||
+    revoked.keys.has(thumbprint) ||
+    // A token that does not say when it was issued cannot show that it is younger.
+    (before !== undefined && (typeof iat === "number" ? iat < before : true));
+  return isRevoked ? failed("revoked", "the token is revoked") : passed;
 }
 
+const passed = ok(undefined);
 const failed = (step: IdentityStep, detail: string) => no<Unverified>({ step, detail });
 const outdated = (step: IdentityStep, detail: string) => no<Unverified>({ step, detail, outdated: true });
+/** jose and JSON.parse may quote the token; whatever they say, the issuer did not make it. */
+const unparsed = failed("token", "the token cannot be parsed or its signature does not verify");
 
 /**
  * Verified tokens by their exact text, so that a caller's token costs one verification an isolate and not
