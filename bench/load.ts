@@ -77,7 +77,7 @@ function snapshotOf(match: (n: number) => unknown): string {
       parentRefs: [{ group: "", kind: "Service", name: "payments" }],
       rules: Array.from({ length: Math.min(perRoute, rules - route * perRoute) }, (_, rule) => ({
         matches: [match(route * perRoute + rule)],
-        backendRefs: [{ name: "payments" }],
+        backendRefs: [{ name: "payments", port: 80 }],
       })),
     }),
   );

@@ -24,27 +24,28 @@ spec:
         - type: RequestHeaderModifier
           requestHeaderModifier: { set: [{ name: X-Entry, value: public }], remove: [X-Debug] }
         - type: RequestMirror
-          requestMirror: { backendRef: { name: first } }
+          requestMirror: { backendRef: { name: first, port: 80 } }
         - type: RequestMirror
-          requestMirror: { backendRef: { name: second } }
-      backendRefs: [{ name: shop }]
+          requestMirror: { backendRef: { name: second, port: 80 } }
+      backendRefs: [{ name: shop, port: 80 }]
     - matches: [{ path: { type: PathPrefix, value: /nowhere } }]
       filters:
         - type: RequestMirror
-          requestMirror: { backendRef: { name: gone } }
+          requestMirror: { backendRef: { name: gone, port: 80 } }
         - type: RequestMirror
-          requestMirror: { backendRef: { name: first }, percent: 0 }
-      backendRefs: [{ name: shop }]
+          requestMirror: { backendRef: { name: first, port: 80 }, percent: 0 }
+      backendRefs: [{ name: shop, port: 80 }]
     - matches: [{ path: { type: PathPrefix, value: /backend } }]
       backendRefs:
         - name: shop
+          port: 80
           filters:
             - type: URLRewrite
               urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: /v1 } }
             - type: RequestMirror
-              requestMirror: { backendRef: { name: first }, fraction: { numerator: 1, denominator: 1 } }
+              requestMirror: { backendRef: { name: first, port: 80 }, fraction: { numerator: 1, denominator: 1 } }
     - matches: [{ path: { type: PathPrefix, value: /inside } }]
-      backendRefs: [{ name: inside }]
+      backendRefs: [{ name: inside, port: 80 }]
 ---
 apiVersion: mesh.tulle.dev/v1
 kind: Service
@@ -59,8 +60,8 @@ spec:
   rules:
     - filters:
         - type: RequestMirror
-          requestMirror: { backendRef: { name: first } }
-      backendRefs: [{ name: shop }]
+          requestMirror: { backendRef: { name: first, port: 80 } }
+      backendRefs: [{ name: shop, port: 80 }]
 ---
 apiVersion: mesh.tulle.dev/v1
 kind: TrafficPolicy

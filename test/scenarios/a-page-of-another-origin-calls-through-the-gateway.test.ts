@@ -26,20 +26,20 @@ spec:
             allowHeaders: ["*"]
             exposeHeaders: [X-Total]
             maxAge: 600
-      backendRefs: [{ name: api }]
+      backendRefs: [{ name: api, port: 80 }]
     - matches: [{ path: { type: PathPrefix, value: /prices }, method: PUT }]
       filters:
         - type: CORS
           cors: { allowOrigins: ["https://app.example.com"], allowMethods: [PUT], allowHeaders: [X-Editor] }
-      backendRefs: [{ name: api }]
+      backendRefs: [{ name: api, port: 80 }]
     - matches: [{ path: { type: PathPrefix, value: /prices }, method: GET }]
       filters: [{ type: CORS, cors: { allowOrigins: ["*"] } }]
-      backendRefs: [{ name: api }]
+      backendRefs: [{ name: api, port: 80 }]
     - matches: [{ path: { type: PathPrefix, value: /down } }]
       filters: [{ type: CORS, cors: { allowOrigins: ["*"] } }]
-      backendRefs: [{ name: gone }]
+      backendRefs: [{ name: gone, port: 80 }]
     - matches: [{ path: { type: PathPrefix, value: /plain } }]
-      backendRefs: [{ name: api }]
+      backendRefs: [{ name: api, port: 80 }]
 `;
 
 const api = new Backend();

@@ -33,7 +33,10 @@ describe("a backend that cannot be used", () => {
     ["whose Service does not name the port", "{name: ported, port: 8080}"],
   ];
 
-  const ungranted = ["of another namespace without grant", "{name: api, namespace: other}"] as const;
+  const ungranted = [
+    "of another namespace without grant",
+    "{name: api, port: 80, namespace: other}",
+  ] as const;
   test.each([...unusable, ungranted])(
     "%s: every request through a Gateway is answered with 500",
     async (_name, ref) => {
@@ -50,7 +53,7 @@ describe("a backend that cannot be used", () => {
   });
 
   test.each(unusable)("%s keeps its share, and the others get no more than theirs", async (_name, ref) => {
-    const weighted = to("{name: payments, weight: 3}", ref.replace("}", ", weight: 1}"));
+    const weighted = to("{name: payments, port: 80, weight: 3}", ref.replace("}", ", weight: 1}"));
     const mesh = smallMesh([...base, ...others, http, atGateway(weighted)]);
     const endings = await Promise.all(
       Array.from({ length: 100 }, (_, index) => mesh.enter("http://shop.example/", { point: index / 100 })),
@@ -60,7 +63,11 @@ describe("a backend that cannot be used", () => {
   });
 
   test("of weight 0 takes nothing", async () => {
-    const mesh = smallMesh([...base, http, atGateway(to("{name: payments}", "{name: gone, weight: 0}"))]);
+    const mesh = smallMesh([
+      ...base,
+      http,
+      atGateway(to("{name: payments, port: 80}", "{name: gone, port: 80, weight: 0}")),
+    ]);
     for (const point of [0, 0.5, 0.99]) {
       expect(await mesh.enter("http://shop.example/", { point })).toEqual(answered("PAYMENTS"));
     }
@@ -68,7 +75,7 @@ describe("a backend that cannot be used", () => {
 
   test("to which copies would go costs the request nothing", async () => {
     const mirror =
-      "rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: gone, port: 80}}}], backendRefs: [{name: payments}]}]";
+      "rules: [{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: gone, port: 80}}}], backendRefs: [{name: payments, port: 80}]}]";
     const mesh = smallMesh([...base, http, atGateway(mirror)]);
     expect(await mesh.enter("http://shop.example/")).toEqual(answered("PAYMENTS"));
   });
@@ -76,7 +83,7 @@ describe("a backend that cannot be used", () => {
 
 describe("a ReferenceGrant", () => {
   const api = service("api", "{}", "other");
-  const texts = [...base, api, http, atGateway(to("{name: api, namespace: other}"))];
+  const texts = [...base, api, http, atGateway(to("{name: api, port: 80, namespace: other}"))];
 
   test.each([
     ["lets a Gateway's route out of its namespace", '{group: "", kind: Service}', answered("API")],
@@ -98,15 +105,15 @@ describe("what is answered", () => {
   test.each([
     [
       "with 404 where no rule matches",
-      "{matches: [{path: {value: /a}}], backendRefs: [{name: payments}]}",
+      "{matches: [{path: {value: /a}}], backendRefs: [{name: payments, port: 80}]}",
       noRoute,
     ],
     ["with 500 by a rule without backends", "{}", noBackend],
     ["with 500 by a rule with an empty list of them", "{backendRefs: []}", noBackend],
-    ["with 500 where all weights are 0", "{backendRefs: [{name: payments, weight: 0}]}", noBackend],
+    ["with 500 where all weights are 0", "{backendRefs: [{name: payments, port: 80, weight: 0}]}", noBackend],
     [
       "with 504 once the time that the rule gives has passed",
-      "{timeouts: {request: 1s}, backendRefs: [{name: payments}]}",
+      "{timeouts: {request: 1s}, backendRefs: [{name: payments, port: 80}]}",
       { status: 504, problem: "deadline-exceeded" },
     ],
   ])("%s", async (_name, spec, expected) => {
@@ -114,7 +121,7 @@ describe("what is answered", () => {
   });
 
   test("with 503 where a backend exists and cannot be reached", async () => {
-    const mesh = smallMesh([...base, http, atGateway(to("{name: payments}"))], ["PAYMENTS"]);
+    const mesh = smallMesh([...base, http, atGateway(to("{name: payments, port: 80}"))], ["PAYMENTS"]);
     expect(await mesh.enter("http://shop.example/")).toEqual(unreachable);
   });
 
@@ -131,13 +138,17 @@ describe("a route that is not attached", () => {
     ["to a port that there is not", "{name: public, port: 8080}"],
     ["to a section on another port", "{name: public, sectionName: http, port: 8080}"],
   ])("%s changes nothing", async (_name, ref) => {
-    const mesh = smallMesh([...base, http, entry("r", `parentRefs: [${ref}], ${to("{name: payments}")}`)]);
+    const mesh = smallMesh([
+      ...base,
+      http,
+      entry("r", `parentRefs: [${ref}], ${to("{name: payments, port: 80}")}`),
+    ]);
     expect(await mesh.enter("http://shop.example/")).toEqual(noRoute);
   });
 
   test("to a port that its Service does not name changes nothing, at that port neither", async () => {
     const api = service("api", "{ports: [{port: 80}]}");
-    const away = route("r", "name: api, port: 8080", "[{backendRefs: [{name: payments}]}]");
+    const away = route("r", "name: api, port: 8080", "[{backendRefs: [{name: payments, port: 80}]}]");
     const mesh = smallMesh([...base, api, away]);
     expect(await mesh.call("http://api/")).toEqual(answered("API"));
     expect(await mesh.call("http://api:8080/")).toEqual(answered("API"));
@@ -147,8 +158,8 @@ describe("a route that is not attached", () => {
     const mesh = smallMesh([
       ...base,
       http,
-      entry("a", `parentRefs: [{name: public, sectionName: tls}], ${to("{name: web}")}`),
-      entry("b", `parentRefs: [{name: public}], ${to("{name: payments}")}`),
+      entry("a", `parentRefs: [{name: public, sectionName: tls}], ${to("{name: web, port: 80}")}`),
+      entry("b", `parentRefs: [{name: public}], ${to("{name: payments, port: 80}")}`),
     ]);
     expect(await mesh.enter("http://shop.example/")).toEqual(answered("PAYMENTS"));
   });
@@ -163,7 +174,7 @@ describe("listeners", () => {
   const at = (section: string) =>
     entry(
       section,
-      `parentRefs: [{name: public, sectionName: ${section}}], rules: [{matches: [{path: {value: /${section}}}], backendRefs: [{name: ${section}}]}]`,
+      `parentRefs: [{name: public, sectionName: ${section}}], rules: [{matches: [{path: {value: /${section}}}], backendRefs: [{name: ${section}, port: 80}]}]`,
     );
   const sections = ["empty", "wildcard", "wildcard-foo", "abc-foo"];
   const texts = [...base, isolated, ...sections.flatMap((name) => [service(name), at(name)])];
@@ -208,8 +219,8 @@ describe("listeners", () => {
       ...base,
       http,
       older,
-      atGateway(to("{name: web}")),
-      entry("z", `parentRefs: [{name: zebra}], ${to("{name: payments}")}`),
+      atGateway(to("{name: web, port: 80}")),
+      entry("z", `parentRefs: [{name: zebra}], ${to("{name: payments, port: 80}")}`),
     ]);
     expect(await mesh.enter("http://shop.example/")).toEqual(answered("PAYMENTS"));
   });
@@ -221,8 +232,8 @@ describe("listeners", () => {
       service("second"),
       http,
       second,
-      atGateway(to("{name: web}")),
-      entry("s", `parentRefs: [{name: second}], ${to("{name: payments}")}`),
+      atGateway(to("{name: web, port: 80}")),
+      entry("s", `parentRefs: [{name: second}], ${to("{name: payments, port: 80}")}`),
     ]);
     expect(await mesh.enter("http://shop.example/")).toEqual(answered("WEB"));
     expect(await mesh.enter("http://shop.example/", { from: "default/second" })).toEqual(
@@ -232,9 +243,9 @@ describe("listeners", () => {
 });
 
 describe("routes of a Service (GAMMA)", () => {
-  const producer = (rules = "[{backendRefs: [{name: produced}]}]", parent = "name: api") =>
+  const producer = (rules = "[{backendRefs: [{name: produced, port: 80}]}]", parent = "name: api") =>
     route("producer", parent, rules, "other");
-  const consumer = (rules = "[{backendRefs: [{name: consumed}]}]", name = "consumer", port = "") =>
+  const consumer = (rules = "[{backendRefs: [{name: consumed, port: 80}]}]", name = "consumer", port = "") =>
     route(name, `name: api, namespace: other${port}`, rules);
   const services = [
     ...base,
@@ -267,10 +278,10 @@ describe("routes of a Service (GAMMA)", () => {
   });
 
   test("of the caller's namespace win wholly: what they do not match is not the owner's to answer", async () => {
-    const some = consumer("[{matches: [{path: {value: /mine}}], backendRefs: [{name: consumed}]}]");
+    const some = consumer("[{matches: [{path: {value: /mine}}], backendRefs: [{name: consumed, port: 80}]}]");
     const mesh = smallMesh([
       ...services,
-      producer("[{matches: [{path: {value: /theirs}}], backendRefs: [{name: produced}]}]"),
+      producer("[{matches: [{path: {value: /theirs}}], backendRefs: [{name: produced, port: 80}]}]"),
       some,
     ]);
     expect(await mesh.call(`${url}mine`)).toEqual(answered("CONSUMED"));
@@ -285,8 +296,8 @@ describe("routes of a Service (GAMMA)", () => {
   });
 
   test("of one namespace are merged, and of two kinds never", async () => {
-    const a = consumer("[{matches: [{path: {value: /a}}], backendRefs: [{name: consumed}]}]", "a");
-    const b = consumer("[{matches: [{path: {value: /b}}], backendRefs: [{name: payments}]}]", "b");
+    const a = consumer("[{matches: [{path: {value: /a}}], backendRefs: [{name: consumed, port: 80}]}]", "a");
+    const b = consumer("[{matches: [{path: {value: /b}}], backendRefs: [{name: payments, port: 80}]}]", "b");
     const mesh = smallMesh([...services, producer(), a, b]);
     expect(await mesh.call(`${url}a`)).toEqual(answered("CONSUMED"));
     expect(await mesh.call(`${url}b`)).toEqual(answered("PAYMENTS"));
@@ -294,7 +305,7 @@ describe("routes of a Service (GAMMA)", () => {
   });
 
   test("need no grant to send to another namespace, which a Gateway's do", async () => {
-    const away = "[{backendRefs: [{name: client, namespace: third}]}]";
+    const away = "[{backendRefs: [{name: client, port: 80, namespace: third}]}]";
     const mesh = smallMesh([...services, consumer(away), http, atGateway(`rules: ${away}`)]);
     expect(await mesh.call(url)).toEqual(answered("CLIENT"));
     expect(await mesh.enter("http://shop.example/")).toEqual(noBackend);
@@ -306,7 +317,7 @@ describe("routes of a Service (GAMMA)", () => {
   });
 
   test("replace the Service: what no rule matches is answered with 404", async () => {
-    const some = producer("[{matches: [{path: {value: /a}}], backendRefs: [{name: produced}]}]");
+    const some = producer("[{matches: [{path: {value: /a}}], backendRefs: [{name: produced, port: 80}]}]");
     const mesh = smallMesh([...services, some]);
     expect(await mesh.call(`${url}a/b`)).toEqual(answered("PRODUCED"));
     expect(await mesh.call(`${url}b`)).toEqual(noRoute);
@@ -316,10 +327,10 @@ describe("routes of a Service (GAMMA)", () => {
     const eighty = route(
       "port",
       "name: api, port: 8080",
-      "[{matches: [{path: {value: /p}}], backendRefs: [{name: produced}]}]",
+      "[{matches: [{path: {value: /p}}], backendRefs: [{name: produced, port: 80}]}]",
       "other",
     );
-    const all = route("all", "name: api", "[{backendRefs: [{name: api}]}]", "other");
+    const all = route("all", "name: api", "[{backendRefs: [{name: api, port: 80}]}]", "other");
     const alone = smallMesh([...services, eighty]);
     expect(await alone.call("http://api.other:8080/p")).toEqual(answered("PRODUCED"));
     expect(await alone.call("http://api.other:8080/q")).toEqual(noRoute);
@@ -331,7 +342,7 @@ describe("routes of a Service (GAMMA)", () => {
   });
 
   test("go one level: those of the backend that is chosen do not run", async () => {
-    const next = route("next", "name: produced", "[{backendRefs: [{name: api}]}]", "other");
+    const next = route("next", "name: produced", "[{backendRefs: [{name: api, port: 80}]}]", "other");
     expect(await smallMesh([...services, producer(), next]).call(url)).toEqual(answered("PRODUCED"));
   });
 
@@ -353,7 +364,7 @@ test("a namespace is let in by its labels, as its document gives them", async ()
   );
   const team = entry(
     "r",
-    `parentRefs: [{name: public, namespace: default}], ${to("{name: client}")}`,
+    `parentRefs: [{name: public, namespace: default}], ${to("{name: client, port: 80}")}`,
     "third",
   );
   const labelled = (labels: string) =>

@@ -184,7 +184,7 @@ describe("what a policy of a backend aims at", () => {
 
   test("is never a Service that only routes", () => {
     const front = service("front", "{virtual: true}");
-    const routed = route("front", "name: front", "[{backendRefs: [{name: payments}]}]");
+    const routed = route("front", "name: front", "[{backendRefs: [{name: payments, port: 80}]}]");
     const issues = together(
       ...shop,
       front,
@@ -295,7 +295,7 @@ describe("sessions of a backend", () => {
     const split = route(
       "r",
       "name: payments",
-      "[{matches: [{path: {value: /a}}], backendRefs: [{name: payments}, {name: payments-v2}]}, {matches: [{path: {value: /b}}], backendRefs: [{name: payments}]}]",
+      "[{matches: [{path: {value: /a}}], backendRefs: [{name: payments, port: 80}, {name: payments-v2, port: 80}]}, {matches: [{path: {value: /b}}], backendRefs: [{name: payments, port: 80}]}]",
     );
     const found = destination("default/payments", split, mine);
     expect(found.rules?.map(({ session }) => session)).toEqual([settings, undefined]);
@@ -306,7 +306,7 @@ describe("sessions of a backend", () => {
       ...shop,
       service("gateway"),
       gateway("public", "listeners: [{name: http, port: 80, protocol: HTTP}]"),
-      entry("e", "parentRefs: [{name: public}], rules: [{backendRefs: [{name: payments-v2}]}]"),
+      entry("e", "parentRefs: [{name: public}], rules: [{backendRefs: [{name: payments-v2, port: 80}]}]"),
       mine,
     ];
     const { listeners } = snapshotOf("default/gateway", ...texts);
@@ -334,7 +334,7 @@ describe("sessions of a backend", () => {
     const two = route(
       "r",
       "name: payments",
-      "[{matches: [{path: {value: /a}}], backendRefs: [{name: payments}]}, {matches: [{path: {value: /b}}], backendRefs: [{name: payments}]}]",
+      "[{matches: [{path: {value: /a}}], backendRefs: [{name: payments, port: 80}]}, {matches: [{path: {value: /b}}], backendRefs: [{name: payments, port: 80}]}]",
     );
     const names = destination("default/payments", unnamed, two).rules?.map(({ session }) => session?.name);
     expect(new Set(names).size).toBe(2);
@@ -342,7 +342,11 @@ describe("sessions of a backend", () => {
   });
 
   test("that differ among the backends of a rule are told", () => {
-    const split = route("r", "name: payments", "[{backendRefs: [{name: payments}, {name: payments-v2}]}]");
+    const split = route(
+      "r",
+      "name: payments",
+      "[{backendRefs: [{name: payments, port: 80}, {name: payments-v2, port: 80}]}]",
+    );
     const issues = together(...shop, split, mine, sessions("t", "other", "payments"));
     expect(issues).toHaveLength(1);
     expect(issues[0]).toContain("with different sessions");

@@ -103,7 +103,10 @@ describe("compiling", () => {
 
   test("makes what snapshots of one namespace have in common once, for any number of them", () => {
     const many: PolicyDocument[] = [];
-    const [one, way] = documents(service("s"), route("s", "name: s", "[{backendRefs: [{name: s}]}]"));
+    const [one, way] = documents(
+      service("s"),
+      route("s", "name: s", "[{backendRefs: [{name: s, port: 80}]}]"),
+    );
     for (let index = 0; index < 5_000; index++) {
       const metadata = { name: `s${index}`, namespace: "default" };
       if (one !== undefined) many.push({ ...one, metadata } as PolicyDocument);
@@ -204,7 +207,7 @@ describe("a Service", () => {
 
 describe("routes of a Service", () => {
   const to = (name: string, path: string, backend = "web") =>
-    `[{name: ${name}, matches: [{path: {value: ${path}}}], backendRefs: [{name: ${backend}}]}]`;
+    `[{name: ${name}, matches: [{path: {value: ${path}}}], backendRefs: [{name: ${backend}, port: 80}]}]`;
 
   test("replace its default, and a Service without routes has none", () => {
     const texts = [...shop, route("r", "name: web", to("a", "/a"))];
@@ -244,7 +247,11 @@ describe("routes of a Service", () => {
       );
     const texts = [
       ...shop,
-      route("c", "name: web", "[{name: c1, backendRefs: [{name: web}]}, {backendRefs: [{name: web}]}]"),
+      route(
+        "c",
+        "name: web",
+        "[{name: c1, backendRefs: [{name: web, port: 80}]}, {backendRefs: [{name: web, port: 80}]}]",
+      ),
       route("b", "name: web", to("b", "/a")),
       aged("z", "2026-01-01T00:00:00Z"),
       aged("y", "2026-01-02T00:00:00Z"),
@@ -296,7 +303,7 @@ describe("routes of a Service", () => {
 
   test("keep the share of a backend that cannot be used, with the reason", () => {
     const rules =
-      "[{backendRefs: [{name: web, weight: 9}, {name: gone}, {name: v}, {name: web, kind: Pod}]}]";
+      "[{backendRefs: [{name: web, port: 80, weight: 9}, {name: gone, port: 80}, {name: v, port: 80}, {name: web, kind: Pod}]}]";
     const texts = [...shop, service("v", "{virtual: true}"), route("r", "name: web", rules)];
     expect(destination("default/web", "default/web", ...texts).rules?.[0]?.backends).toEqual([
       { service: "default/web", weight: 9, filters: [] },
@@ -313,7 +320,7 @@ describe("routes of a Service", () => {
         {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-S, value: s}], add: [{name: X-A, value: a}], remove: [X-R]}},
         {type: ResponseHeaderModifier, responseHeaderModifier: {remove: [Server]}},
         {type: URLRewrite, urlRewrite: {hostname: a.example, path: {type: ReplaceFullPath, replaceFullPath: /n}}}],
-      backendRefs: [{name: web, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: V, value: "1"}]}}]}],
+      backendRefs: [{name: web, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: V, value: "1"}]}}]}],
       timeouts: {request: 0s, backendRequest: 250ms},
       retry: {backoff: 1s}
     }, {matches: [{path: {value: /r}}], filters: [{type: RequestRedirect, requestRedirect: {scheme: https, port: 8443, statusCode: 308, path: {type: ReplacePrefixMatch, replacePrefixMatch: /n}}}]}]`;
@@ -375,7 +382,11 @@ describe("a Gateway", () => {
     'listeners: [{name: all, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}, {name: wild, port: 443, protocol: HTTPS, hostname: "*.a.example"}]';
   const front = [...shop, service("gateway"), gateway("public", listeners)] as const;
   const way = (name: string, more: string, parent = "name: public", namespace = "default") =>
-    entry(name, `${more}parentRefs: [{${parent}}], rules: [{backendRefs: [{name: web}]}]`, namespace);
+    entry(
+      name,
+      `${more}parentRefs: [{${parent}}], rules: [{backendRefs: [{name: web, port: 80}]}]`,
+      namespace,
+    );
   const hosts = (...texts: readonly string[]) =>
     snapshotOf("default/gateway", ...front, ...texts).listeners.map((one) => [
       one.name,
@@ -432,7 +443,7 @@ describe("a Gateway", () => {
   test("sends nowhere that no grant allows", () => {
     const far = entry(
       "far",
-      "parentRefs: [{name: public}], rules: [{backendRefs: [{name: api, namespace: other}]}]",
+      "parentRefs: [{name: public}], rules: [{backendRefs: [{name: api, port: 80, namespace: other}]}]",
     );
     const backends = (...texts: readonly string[]) =>
       snapshotOf("default/gateway", ...front, service("api", "{}", "other"), far, ...texts).listeners[0]

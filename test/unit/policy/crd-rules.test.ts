@@ -25,8 +25,9 @@ const hostnames = (names: readonly string[]): string =>
 const matches = (count: number): string =>
   `{ matches: [${Array.from({ length: count }, (_, index) => `{ path: { value: /${index} } }`).join(", ")}] }`;
 const backends = (count: number): string =>
-  `{ backendRefs: [${Array.from({ length: count }, (_, index) => `{ name: b${index} }`).join(", ")}] }`;
-const weight = (value: string): string => rules(1, () => `{ backendRefs: [{ name: b, weight: ${value} }] }`);
+  `{ backendRefs: [${Array.from({ length: count }, (_, index) => `{ name: b${index}, port: 80 }`).join(", ")}] }`;
+const weight = (value: string): string =>
+  rules(1, () => `{ backendRefs: [{ name: b, port: 80, weight: ${value} }] }`);
 const listener = (index: number, more = ""): string =>
   `{ name: l${index}, port: ${1_000 + index}, protocol: HTTP${more} }`;
 const label63 = "a".repeat(63);
@@ -44,6 +45,14 @@ describe("a document within the rules is read", () => {
     ["64 matches in a rule", rules(1, () => matches(64))],
     ["16 backends in a rule", rules(1, () => backends(16))],
     ["a weight of 0", weight("0")],
+    [
+      "a backend of the mesh's own group without port",
+      rules(1, () => "{ backendRefs: [{ group: mesh.tulle.dev, name: b }] }"),
+    ],
+    [
+      "a backend of another kind without port",
+      rules(1, () => "{ backendRefs: [{ kind: Bucket, name: b }] }"),
+    ],
     ["a weight of a million", weight("1000000")],
     ["a parent's sections by name", parents(["{ name: g, sectionName: a }", "{ name: g, sectionName: b }"])],
     ["a parent's ports", parents(["{ name: g, port: 80 }", "{ name: g, port: 81 }"])],
@@ -198,10 +207,29 @@ describe("a document that breaks a rule is refused at its place", () => {
       "a port from 1 to 65535",
     ],
     [
+      "a backend without port",
+      rules(1, () => "{ backendRefs: [{ name: b, port: 80 }, { name: c }] }"),
+      "7 spec.rules[0].backendRefs[1].port",
+      "write port: 80",
+    ],
+    [
+      "a backend without port, its group and kind written",
+      rules(1, () => '{ backendRefs: [{ group: "", kind: Service, name: b }] }'),
+      "7 spec.rules[0].backendRefs[0].port",
+      "write port: 80",
+    ],
+    [
+      "a mirror without port",
+      rules(1, () => "{ filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: b } } }] }"),
+      "7 spec.rules[0].filters[0].requestMirror.backendRef.port",
+      "write port: 80",
+    ],
+    [
       "a redirect beside backends",
       rules(
         1,
-        () => "{ filters: [{ type: RequestRedirect, requestRedirect: {} }], backendRefs: [{ name: b }] }",
+        () =>
+          "{ filters: [{ type: RequestRedirect, requestRedirect: {} }], backendRefs: [{ name: b, port: 80 }] }",
       ),
       "7 spec.rules[0].backendRefs",
       "a request that is redirected reaches no backend",

@@ -19,7 +19,7 @@ test("a mesh in order has no issues", () => {
     together(
       ...shop,
       ...edge,
-      entry("web", "parentRefs: [{name: public}], rules: [{backendRefs: [{name: web}]}]"),
+      entry("web", "parentRefs: [{name: public}], rules: [{backendRefs: [{name: web, port: 80}]}]"),
     ),
   ).toEqual([]);
 });
@@ -105,12 +105,15 @@ describe("names", () => {
 describe("a route", () => {
   test("is told when its Service or Gateway does not exist", () => {
     expectOne(
-      together(...shop, route("r", "name: paymets", "[{backendRefs: [{name: web}]}]")),
+      together(...shop, route("r", "name: paymets", "[{backendRefs: [{name: web, port: 80}]}]")),
       "warning 7 spec.parentRefs[0].name",
       'did you mean "default/payments"?',
     );
     expectOne(
-      together(...shop, entry("r", "parentRefs: [{name: x}], rules: [{backendRefs: [{name: web}]}]")),
+      together(
+        ...shop,
+        entry("r", "parentRefs: [{name: x}], rules: [{backendRefs: [{name: web, port: 80}]}]"),
+      ),
       "warning 7 spec.parentRefs[0].name",
       "The Gateway default/x does not exist",
     );
@@ -147,7 +150,10 @@ describe("a route", () => {
         ...shop,
         service("gateway"),
         gateway("public", `listeners: ${listeners}`),
-        entry("r", `hostnames: [b.example], parentRefs: [${parent}], rules: [{backendRefs: [{name: web}]}]`),
+        entry(
+          "r",
+          `hostnames: [b.example], parentRefs: [${parent}], rules: [{backendRefs: [{name: web, port: 80}]}]`,
+        ),
       ),
     );
     expect(issues).toMatchObject([
@@ -168,7 +174,7 @@ describe("a route", () => {
         ),
         entry(
           "r",
-          "parentRefs: [{name: public, namespace: default}], rules: [{backendRefs: [{name: web}]}]",
+          "parentRefs: [{name: public, namespace: default}], rules: [{backendRefs: [{name: web, port: 80}]}]",
           "other",
         ),
       );
@@ -181,21 +187,21 @@ describe("a route", () => {
       together(
         ...shop,
         service("v", "{virtual: true}"),
-        route("v", "name: v", "[{backendRefs: [{name: payments}]}]"),
+        route("v", "name: v", "[{backendRefs: [{name: payments, port: 80}]}]"),
         route("r", "name: web", `[{backendRefs: [${ref}]}]`),
       );
-    expect(to("{name: payments}")).toEqual([]);
+    expect(to("{name: payments, port: 80}")).toEqual([]);
     expectOne(
-      to("{name: payment}"),
+      to("{name: payment, port: 80}"),
       "warning 11 spec.rules[0].backendRefs[0].name",
       'did you mean "default/payments"?',
     );
     expectOne(
-      to("{name: nothing-like-it}"),
+      to("{name: nothing-like-it, port: 80}"),
       "warning 11 spec.rules[0].backendRefs[0].name",
       "does not exist; add it",
     );
-    expectOne(to("{name: v}"), "warning 11", "routing goes one level");
+    expectOne(to("{name: v, port: 80}"), "warning 11", "routing goes one level");
     expectOne(
       to("{name: web, kind: Pod}"),
       "warning 11 spec.rules[0].backendRefs[0].kind",
@@ -206,10 +212,10 @@ describe("a route", () => {
 
   test("of a Gateway needs a grant to leave its namespace, one of a Service does not", () => {
     const other = [allowAll("other"), service("api", "{}", "other")];
-    const mesh = route("r", "name: web", "[{backendRefs: [{name: api, namespace: other}]}]");
+    const mesh = route("r", "name: web", "[{backendRefs: [{name: api, port: 80, namespace: other}]}]");
     const way = entry(
       "r",
-      "parentRefs: [{name: public}], rules: [{backendRefs: [{name: api, namespace: other}]}]",
+      "parentRefs: [{name: public}], rules: [{backendRefs: [{name: api, port: 80, namespace: other}]}]",
     );
     const grant = (from: string, to: string) =>
       `{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: g, namespace: other}, spec: {from: [${from}], to: [${to}]}}`;
@@ -254,7 +260,7 @@ describe("a route", () => {
       together(
         ...shop,
         service("api", "{ports: [{port: 80}]}"),
-        route("r", `name: api, port: ${port}`, "[{backendRefs: [{name: web}]}]"),
+        route("r", `name: api, port: ${port}`, "[{backendRefs: [{name: web, port: 80}]}]"),
       );
     expect(on(80)).toEqual([]);
     expectOne(on(443), "warning 9 spec.parentRefs[0].port", "does not name the port 443");
@@ -267,7 +273,7 @@ describe("a route", () => {
       "answered with 500",
     );
     expectOne(
-      together(...shop, route("r", "name: web", "[{backendRefs: [{name: web, weight: 0}]}]")),
+      together(...shop, route("r", "name: web", "[{backendRefs: [{name: web, port: 80, weight: 0}]}]")),
       "warning 7 spec.rules[0].backendRefs",
     );
     expect(
@@ -283,7 +289,7 @@ describe("a route", () => {
       ...shop,
       entry(
         "r",
-        "hostnames: [a.example], parentRefs: [{kind: Service, name: web}], rules: [{backendRefs: [{name: web}]}]",
+        "hostnames: [a.example], parentRefs: [{kind: Service, name: web}], rules: [{backendRefs: [{name: web, port: 80}]}]",
       ),
     );
     expectOne(issues, "warning 7 spec.hostnames", "GEP-1294");
@@ -291,9 +297,9 @@ describe("a route", () => {
 
   test("that another shadows is told where", () => {
     const one =
-      "[{matches: [{path: {value: /a/}, headers: [{name: X, value: v}, {name: y, value: w}]}], backendRefs: [{name: web}]}]";
+      "[{matches: [{path: {value: /a/}, headers: [{name: X, value: v}, {name: y, value: w}]}], backendRefs: [{name: web, port: 80}]}]";
     const same =
-      "[{matches: [{path: {value: /a}, headers: [{name: Y, value: w}, {name: x, value: v}]}], backendRefs: [{name: web}]}]";
+      "[{matches: [{path: {value: /a}, headers: [{name: Y, value: w}, {name: x, value: v}]}], backendRefs: [{name: web, port: 80}]}]";
     expectOne(
       together(...shop, route("a", "name: web", one), route("b", "name: web", same)),
       "warning 9 spec.rules[0].matches[0]",
@@ -310,7 +316,7 @@ describe("a route", () => {
     const way = (name: string, host: string) =>
       entry(
         name,
-        `hostnames: [${host}], parentRefs: [{name: public}], rules: [{backendRefs: [{name: web}]}]`,
+        `hostnames: [${host}], parentRefs: [{name: public}], rules: [{backendRefs: [{name: web, port: 80}]}]`,
       );
     expect(together(...shop, ...edge, way("a", "a.example"), way("b", "b.example"))).toEqual([]);
     expectOne(together(...shop, ...edge, way("a", "a.example"), way("b", "a.example")), "warning 13");
@@ -319,12 +325,15 @@ describe("a route", () => {
   test("in a circle is told once", () => {
     const issues = together(
       ...shop,
-      route("a", "name: web", "[{backendRefs: [{name: payments}]}]"),
-      route("b", "name: payments", "[{backendRefs: [{name: web}]}]"),
+      route("a", "name: web", "[{backendRefs: [{name: payments, port: 80}]}]"),
+      route("b", "name: payments", "[{backendRefs: [{name: web, port: 80}]}]"),
     );
     expectOne(issues, "warning 7 spec.parentRefs", "default/web → default/payments → default/web");
     expect(
-      together(...shop, route("a", "name: web", "[{backendRefs: [{name: web}, {name: payments}]}]")),
+      together(
+        ...shop,
+        route("a", "name: web", "[{backendRefs: [{name: web, port: 80}, {name: payments, port: 80}]}]"),
+      ),
     ).toEqual([]);
   });
 });
@@ -339,7 +348,7 @@ test("a virtual Service without route is told", () => {
     together(
       ...shop,
       service("v", "{virtual: true}"),
-      route("r", "name: v", "[{backendRefs: [{name: web}]}]"),
+      route("r", "name: v", "[{backendRefs: [{name: web, port: 80}]}]"),
     ),
   ).toEqual([]);
 });
@@ -370,7 +379,7 @@ describe("a Gateway", () => {
     const issues = together(
       ...shop,
       service("v", "{virtual: true}"),
-      route("r", "name: v", "[{backendRefs: [{name: web}]}]"),
+      route("r", "name: v", "[{backendRefs: [{name: web, port: 80}]}]"),
       annotated("v"),
     );
     expectOne(issues, "warning 11", "has no worker");
@@ -454,7 +463,10 @@ describe("a policy", () => {
   );
 
   test("about callers targets somebody who is called", () => {
-    const v = [service("v", "{virtual: true}"), route("r", "name: v", "[{backendRefs: [{name: web}]}]")];
+    const v = [
+      service("v", "{virtual: true}"),
+      route("r", "name: v", "[{backendRefs: [{name: web, port: 80}]}]"),
+    ];
     expectOne(
       together(
         ...shop,
@@ -555,7 +567,10 @@ describe("callers", () => {
   });
 
   test("are never a virtual Service, which has no identity to show", () => {
-    const v = [service("v", "{virtual: true}"), route("r", "name: v", "[{backendRefs: [{name: web}]}]")];
+    const v = [
+      service("v", "{virtual: true}"),
+      route("r", "name: v", "[{backendRefs: [{name: web, port: 80}]}]"),
+    ];
     expectOne(together(service("web"), ...v, allow("principals: [mesh.local/ns/default/sa/v]")), "warning 7");
   });
 

@@ -93,7 +93,7 @@ describe("a Service with several endpoints", () => {
     const all = [...workers, service("echo", "{endpoints: [{service: v1}, {service: v2}]}"), allowAll()];
     expect([...compile(documents(...all)).keys()]).toEqual(["default/v1", "default/v2", "default/web"]);
     expect(together(...all)).toEqual([]);
-    const routed = snapshotOf(...all, route("r", "name: web", "[{backendRefs: [{name: echo}]}]"));
+    const routed = snapshotOf(...all, route("r", "name: web", "[{backendRefs: [{name: echo, port: 80}]}]"));
     expect(routed.destinations["default/web"]?.rules?.[0]?.backends).toEqual([
       { service: "default/echo", weight: 1, filters: [] },
     ]);
@@ -201,7 +201,7 @@ describe("endpoints are refused", () => {
       ...workers,
       service("empty", "{virtual: true}"),
       service("chain", "{endpoints: [{service: v1}]}"),
-      route("r", "name: empty", "[{backendRefs: [{name: v1}]}]"),
+      route("r", "name: empty", "[{backendRefs: [{name: v1, port: 80}]}]"),
       allowAll(),
     ];
     expect(together(...others)).toEqual([]);

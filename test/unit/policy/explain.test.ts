@@ -45,27 +45,27 @@ const texts = [
     "shop",
     "name: shop",
     `[
-      {name: charge, matches: [{path: {value: /charge}, method: POST}], timeouts: {request: 2s}, retry: {codes: [503], attempts: 2}, backendRefs: [{name: v1, weight: 9}, {name: v2, weight: 1}]},
-      {name: refund, matches: [{path: {value: /charge/refund}, headers: [{name: X-Tenant, value: b}]}], backendRefs: [{name: v1}]},
+      {name: charge, matches: [{path: {value: /charge}, method: POST}], timeouts: {request: 2s}, retry: {codes: [503], attempts: 2}, backendRefs: [{name: v1, port: 80, weight: 9}, {name: v2, port: 80, weight: 1}]},
+      {name: refund, matches: [{path: {value: /charge/refund}, headers: [{name: X-Tenant, value: b}]}], backendRefs: [{name: v1, port: 80}]},
       {name: move, matches: [{path: {value: /old}}], filters: [{type: RequestRedirect, requestRedirect: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}, statusCode: 301}}]},
       {name: change, matches: [{path: {value: /change}}], filters: [
         {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-A, value: "1"}], remove: [X-B]}},
         {type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /v2}}},
         {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: X-C, value: "3"}]}}],
-        backendRefs: [{name: v1}]},
+        backendRefs: [{name: v1, port: 80}]},
       {name: nobody, matches: [{path: {value: /nobody}}]},
-      {name: half, matches: [{path: {value: /half}}], backendRefs: [{name: v1}, {name: empty}]},
-      {name: off, matches: [{path: {value: /off}}], backendRefs: [{name: v1, weight: 0}]}
+      {name: half, matches: [{path: {value: /half}}], backendRefs: [{name: v1, port: 80}, {name: empty, port: 80}]},
+      {name: off, matches: [{path: {value: /off}}], backendRefs: [{name: v1, port: 80, weight: 0}]}
     ]`,
   ),
-  route("billing", "name: billing", "[{backendRefs: [{name: teller}]}]", "money"),
+  route("billing", "name: billing", "[{backendRefs: [{name: teller, port: 80}]}]", "money"),
   gateway(
     "public",
     'listeners: [{name: http, port: 80, protocol: HTTP}, {name: shop, port: 80, protocol: HTTP, hostname: "*.example.com"}]',
   ),
   entry(
     "entrance",
-    "hostnames: [shop.example.com], parentRefs: [{name: public}], rules: [{matches: [{path: {value: /buy}}], backendRefs: [{name: v1}]}]",
+    "hostnames: [shop.example.com], parentRefs: [{name: public}], rules: [{matches: [{path: {value: /buy}}], backendRefs: [{name: v1, port: 80}]}]",
   ),
 ];
 const snapshots = compile(documents(...texts));
@@ -620,7 +620,10 @@ test("the ports that routes name have rules of their own, and the rest falls to 
 test("routes of another namespace are told to be those of the caller or of the owner", () => {
   expect(asWeb("http://billing.money/").addressed).toMatchObject({ routes: "producer" });
   const consumer = compile(
-    documents(...texts, route("mine", "name: billing, namespace: money", "[{backendRefs: [{name: v1}]}]")),
+    documents(
+      ...texts,
+      route("mine", "name: billing, namespace: money", "[{backendRefs: [{name: v1, port: 80}]}]"),
+    ),
   ).get("default/web")?.destinations["money/billing"];
   expect(consumer?.rules?.[0]?.name).toBe("HTTPRoute/default/mine/0");
 });

@@ -22,7 +22,7 @@ items:
     selfLink: /apis/x
     resourceVersion: "4711"
     uid: 0b5e4f0e-0000-0000-0000-000000000000
-  spec: { parentRefs: [{ group: "", kind: Service, name: shop }], rules: [{ backendRefs: [{ name: shop }] }] }
+  spec: { parentRefs: [{ group: "", kind: Service, name: shop }], rules: [{ backendRefs: [{ name: shop, port: 80 }] }] }
 - apiVersion: v1
   kind: Namespace
   metadata: { creationTimestamp: null, name: default, uid: x }
@@ -64,7 +64,10 @@ describe("in a document of Gateway API", () => {
     ["rules: [{matches: []}]", "rules: [{}]"],
     ["rules: [{matches: [{path: {type: null, value: /a}}]}]", "rules: [{matches: [{path: {value: /a}}]}]"],
     ["rules: [{retry: {codes: []}}]", "rules: [{retry: {}}]"],
-    ["rules: [{backendRefs: [{name: b, weight: null}]}]", "rules: [{backendRefs: [{name: b}]}]"],
+    [
+      "rules: [{backendRefs: [{name: b, port: 80, weight: null}]}]",
+      "rules: [{backendRefs: [{name: b, port: 80}]}]",
+    ],
   ])("%j says as little as its absence", (said, plain) => {
     expect(specOf(said)).toEqual(specOf(plain));
   });
@@ -81,7 +84,7 @@ describe("in a document of Gateway API", () => {
   test.each([
     ["rules: []", "spec.rules: an empty list could mean none or all"],
     ["rules: [null]", "spec.rules[0] must be an object"],
-    ["rules: [{backendRefs: [{name: null}]}]", "spec.rules[0].backendRefs[0].name must be a name"],
+    ["rules: [{backendRefs: [{name: null, port: 80}]}]", "spec.rules[0].backendRefs[0].name must be a name"],
     ["hostnams: null", "spec.hostnams is not a member that exists here"],
   ])("%j is still refused", (spec, message) => {
     expect(read(entry("a", spec)).issues.map(inShort).join()).toContain(message);
@@ -95,7 +98,7 @@ describe("in a document of Gateway API", () => {
 });
 
 describe("a route without parents", () => {
-  test.each(["rules: [{backendRefs: [{name: shop}]}]", "parentRefs: [], hostnames: [a.example]"])(
+  test.each(["rules: [{backendRefs: [{name: shop, port: 80}]}]", "parentRefs: [], hostnames: [a.example]"])(
     "takes no requests, which a warning says: %s",
     (spec) => {
       const told = together(entry("a", spec), service("shop", "{binding: SHOP}"));

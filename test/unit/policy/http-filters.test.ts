@@ -14,7 +14,7 @@ const issuesOf = (rule: string): readonly string[] =>
 const withFilters = (...filters: readonly string[]): string =>
   `{matches: [{path: {value: /a}}], filters: [${filters.join(", ")}]}`;
 const forBackend = (...filters: readonly string[]): string =>
-  `{matches: [{path: {value: /a}}], backendRefs: [{name: b, filters: [${filters.join(", ")}]}]}`;
+  `{matches: [{path: {value: /a}}], backendRefs: [{name: b, port: 80, filters: [${filters.join(", ")}]}]}`;
 
 const mirror = (members: string): string => `{type: RequestMirror, requestMirror: {${members}}}`;
 const cors = (members: string): string => `{type: CORS, cors: {${members}}}`;
@@ -27,11 +27,17 @@ const many = (count: number, each: (index: number) => string): string =>
 
 describe("a filter that says something right is let through", () => {
   test.each([
-    ["a mirror of all", mirror("backendRef: {name: b}")],
-    ["a mirror of none", mirror("backendRef: {name: b}, percent: 0")],
+    ["a mirror of all", mirror("backendRef: {name: b, port: 80}")],
+    ["a mirror of none", mirror("backendRef: {name: b, port: 80}, percent: 0")],
     ["a mirror of a percentage", mirror("backendRef: {name: b, port: 80, namespace: other}, percent: 100")],
-    ["a mirror of a fraction", mirror("backendRef: {name: b}, fraction: {numerator: 1, denominator: 1000}")],
-    ["a mirror of a fraction of a hundred", mirror("backendRef: {name: b}, fraction: {numerator: 0}")],
+    [
+      "a mirror of a fraction",
+      mirror("backendRef: {name: b, port: 80}, fraction: {numerator: 1, denominator: 1000}"),
+    ],
+    [
+      "a mirror of a fraction of a hundred",
+      mirror("backendRef: {name: b, port: 80}, fraction: {numerator: 0}"),
+    ],
     ["CORS that says nothing", cors("")],
     [
       "CORS that says all",
@@ -50,7 +56,7 @@ describe("a filter that says something right is let through", () => {
   });
 
   test("mirrors repeat, beside one of every other type", () => {
-    const mirrors = many(3, (index) => mirror(`backendRef: {name: b${index}}`));
+    const mirrors = many(3, (index) => mirror(`backendRef: {name: b${index}, port: 80}`));
     const others = [modifier("remove: [a]"), modifier("remove: [a]", "Response"), rewrite(), cors("")];
     expect(issuesOf(withFilters(mirrors, ...others))).toEqual([]);
     expect(issuesOf(forBackend(mirrors, ...others))).toEqual([]);
@@ -66,44 +72,47 @@ describe("a filter that says something wrong is refused where it stands", () => 
     // RequestMirror
     ["requestMirror.backendRef is missing", mirror("")],
     ["requestMirror.backendRef.name is missing", mirror("backendRef: {}")],
-    ["requestMirror.backendRef.name must be a name of at most 253", mirror("backendRef: {name: B}")],
+    [
+      "requestMirror.backendRef.name must be a name of at most 253",
+      mirror("backendRef: {name: B, port: 80}"),
+    ],
     [
       "requestMirror.backendRef.port must be a port from 1 to 65535",
       mirror("backendRef: {name: b, port: 0}"),
     ],
-    ["requestMirror.backendRef.weight is not a member", mirror("backendRef: {name: b, weight: 1}")],
+    ["requestMirror.backendRef.weight is not a member", mirror("backendRef: {name: b, port: 80, weight: 1}")],
     [
       "requestMirror.percent must be a whole number from 0 to 100, found 101",
-      mirror("backendRef: {name: b}, percent: 101"),
+      mirror("backendRef: {name: b, port: 80}, percent: 101"),
     ],
     [
       "requestMirror.percent must be a whole number from 0 to 100, found -1",
-      mirror("backendRef: {name: b}, percent: -1"),
+      mirror("backendRef: {name: b, port: 80}, percent: -1"),
     ],
     [
       "requestMirror.percent must be a whole number from 0 to 100, found 0.5",
-      mirror("backendRef: {name: b}, percent: 0.5"),
+      mirror("backendRef: {name: b, port: 80}, percent: 0.5"),
     ],
-    ["requestMirror.fraction.numerator is missing", mirror("backendRef: {name: b}, fraction: {}")],
+    ["requestMirror.fraction.numerator is missing", mirror("backendRef: {name: b, port: 80}, fraction: {}")],
     [
       "requestMirror.fraction.numerator must be a whole number",
-      mirror("backendRef: {name: b}, fraction: {numerator: -1}"),
+      mirror("backendRef: {name: b, port: 80}, fraction: {numerator: -1}"),
     ],
     [
       "requestMirror.fraction.denominator must be a whole number from 1",
-      mirror("backendRef: {name: b}, fraction: {numerator: 0, denominator: 0}"),
+      mirror("backendRef: {name: b, port: 80}, fraction: {numerator: 0, denominator: 0}"),
     ],
     [
       "requestMirror.fraction.numerator: no more than all requests can be mirrored",
-      mirror("backendRef: {name: b}, fraction: {numerator: 3, denominator: 2}"),
+      mirror("backendRef: {name: b, port: 80}, fraction: {numerator: 3, denominator: 2}"),
     ],
     [
       "requestMirror.fraction.numerator: no more than all requests can be mirrored; write at most the denominator, 100",
-      mirror("backendRef: {name: b}, fraction: {numerator: 101}"),
+      mirror("backendRef: {name: b, port: 80}, fraction: {numerator: 101}"),
     ],
     [
       "requestMirror.fraction: percent and fraction say the same thing",
-      mirror("backendRef: {name: b}, percent: 1, fraction: {numerator: 1}"),
+      mirror("backendRef: {name: b, port: 80}, percent: 1, fraction: {numerator: 1}"),
     ],
     ["requestMirror: the type RequestMirror needs this member", "{type: RequestMirror}"],
     // What a message is made of
@@ -226,7 +235,7 @@ describe("a filter that says something wrong is refused where it stands", () => 
     ],
     [
       "requestMirror: this member does not belong to the type CORS",
-      "{type: CORS, cors: {}, requestMirror: {backendRef: {name: b}}}",
+      "{type: CORS, cors: {}, requestMirror: {backendRef: {name: b, port: 80}}}",
     ],
   ])("%s: %s", (expected, filter) => {
     for (const [rule, where] of [
@@ -248,8 +257,8 @@ describe("a filter that says something wrong is refused where it stands", () => 
     ["URLRewrite", rewrite()],
   ])("%s twice", (type, filter) => {
     const again = `filters[2]: the type of filter "${type}" stands here twice; keep one of the two.`;
-    expect(issuesOf(withFilters(filter, mirror("backendRef: {name: b}"), filter))).toEqual([again]);
-    expect(issuesOf(forBackend(filter, mirror("backendRef: {name: b}"), filter))).toEqual([
+    expect(issuesOf(withFilters(filter, mirror("backendRef: {name: b, port: 80}"), filter))).toEqual([again]);
+    expect(issuesOf(forBackend(filter, mirror("backendRef: {name: b, port: 80}"), filter))).toEqual([
       `backendRefs[0].${again}`,
     ]);
   });
@@ -261,7 +270,7 @@ describe("a filter that says something wrong is refused where it stands", () => 
   });
 
   test("a redirect of the rule beside backends; one of a backend is another matter", () => {
-    const rule = `{filters: [${redirect()}], backendRefs: [{name: b}]}`;
+    const rule = `{filters: [${redirect()}], backendRefs: [{name: b, port: 80}]}`;
     expect(issuesOf(rule)[0]).toContain("backendRefs: a request that is redirected reaches no backend");
     expect(issuesOf(forBackend(redirect()))).toEqual([]);
   });
@@ -277,7 +286,7 @@ describe("a filter that says something wrong is refused where it stands", () => 
         `filters[0]: ${message}`,
       );
       expect(
-        issuesOf(`{matches: ${matches}, backendRefs: [{name: b, filters: [${replacing}]}]}`)[0],
+        issuesOf(`{matches: ${matches}, backendRefs: [{name: b, port: 80, filters: [${replacing}]}]}`)[0],
       ).toContain(`backendRefs[0].filters[0]: ${message}`);
     }
     expect(issuesOf(`{filters: [${replacing}]}`)).toEqual([]);
@@ -289,8 +298,8 @@ function reading(type: Filter["type"], change: Readonly<Record<string, unknown>>
   const every = [
     modifier("set: [{name: a, value: b}], remove: [c]"),
     modifier("add: [{name: a, value: b}]", "Response"),
-    mirror("backendRef: {name: copies}"),
-    mirror("backendRef: {name: gone}, fraction: {numerator: 1, denominator: 1000}"),
+    mirror("backendRef: {name: copies, port: 80}"),
+    mirror("backendRef: {name: gone, port: 80}, fraction: {numerator: 1, denominator: 1000}"),
     cors('allowOrigins: ["*"]'),
   ];
   const rules = `[${withFilters(...every, rewrite("hostname: a.b"))}, ${withFilters(...every, redirect("port: 81"))}]`;
@@ -340,7 +349,7 @@ describe("compiled", () => {
     [", fraction: {numerator: 25, denominator: 50}", { numerator: 25, denominator: 50 }],
     [", fraction: {numerator: 7}", { numerator: 7, denominator: 100 }],
   ])("a mirror with %j", (share, expected) => {
-    expect(filterOf(mirror(`backendRef: {name: copies}${share}`))).toEqual({
+    expect(filterOf(mirror(`backendRef: {name: copies, port: 80}${share}`))).toEqual({
       type: "RequestMirror",
       service: "default/copies",
       ...expected,
@@ -348,7 +357,7 @@ describe("compiled", () => {
   });
 
   test("a mirror that leads nowhere stays with its reason, for a rule and for a backend", () => {
-    const nowhere = mirror("backendRef: {name: gone}");
+    const nowhere = mirror("backendRef: {name: gone, port: 80}");
     const expected = { service: "default/gone", unusable: "BackendNotFound" };
     expect(filterOf(nowhere)).toMatchObject(expected);
     expect(ruleOf(forBackend(nowhere))?.backends[0]?.filters).toMatchObject([expected]);
@@ -358,7 +367,7 @@ describe("compiled", () => {
   });
 
   test("a mirror in another namespace: a route of a Service may, one of a Gateway is asked for a ReferenceGrant", () => {
-    const far = mirror("backendRef: {name: far, namespace: elsewhere}");
+    const far = mirror("backendRef: {name: far, port: 80, namespace: elsewhere}");
     expect(filterOf(far)).not.toHaveProperty("unusable");
     const entrance = [
       gateway(
@@ -400,7 +409,12 @@ describe("compiled", () => {
   });
 
   test("filters keep the order in which they are listed", () => {
-    const listed = [cors(""), modifier("remove: [a]"), mirror("backendRef: {name: copies}"), rewrite()];
+    const listed = [
+      cors(""),
+      modifier("remove: [a]"),
+      mirror("backendRef: {name: copies, port: 80}"),
+      rewrite(),
+    ];
     expect(ruleOf(withFilters(...listed))?.filters.map(({ type }) => type)).toEqual([
       "CORS",
       "RequestHeaderModifier",

@@ -17,12 +17,12 @@ const texts = [
   route(
     "canary",
     "name: payments",
-    "[{matches: [{path: {value: /charge}}], backendRefs: [{name: payments-v1}]}]",
+    "[{matches: [{path: {value: /charge}}], backendRefs: [{name: payments-v1, port: 80}]}]",
   ),
   gateway("public", 'listeners: [{name: http, port: 8080, protocol: HTTP, hostname: "*.example.com"}]'),
   entry(
     "web",
-    "hostnames: [shop.example.com], parentRefs: [{name: public}], rules: [{backendRefs: [{name: web}]}]",
+    "hostnames: [shop.example.com], parentRefs: [{name: public}], rules: [{backendRefs: [{name: web, port: 80}]}]",
   ),
   policy(
     "AuthorizationPolicy",

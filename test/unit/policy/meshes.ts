@@ -24,7 +24,7 @@ const rules = fc
   })
   .map(
     ({ path, type, method, to, weight, more }) =>
-      `{matches: [{path: {type: ${type}, value: ${path}}${method}}], backendRefs: [{name: ${to}, weight: ${weight}}]${more}}`,
+      `{matches: [{path: {type: ${type}, value: ${path}}${method}}], backendRefs: [{name: ${to}, port: 80, weight: ${weight}}]${more}}`,
   );
 
 const anyRoute = fc

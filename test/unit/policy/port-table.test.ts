@@ -13,7 +13,7 @@ function finder(...routes: readonly string[]) {
   );
 }
 
-const to = (path: string) => `[{matches: [{path: {value: ${path}}}], backendRefs: [{name: web}]}]`;
+const to = (path: string) => `[{matches: [{path: {value: ${path}}}], backendRefs: [{name: web, port: 80}]}]`;
 
 describe("the table of a destination", () => {
   test("is none without routes", () => {

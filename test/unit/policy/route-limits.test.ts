@@ -16,7 +16,7 @@ import {
 
 const shop = [service("web"), service("payments"), allowAll()] as const;
 const limited = (limits: string, match = "") =>
-  route("r", "name: payments", `[{${match}backendRefs: [{name: payments}], ${limits}}]`);
+  route("r", "name: payments", `[{${match}backendRefs: [{name: payments, port: 80}], ${limits}}]`);
 
 function snapshot(...texts: readonly string[]): Snapshot {
   const found = compile(documents(...shop, ...texts)).get("default/web");
@@ -123,7 +123,7 @@ describe("the most retries that a route promises", () => {
   const from = (attempts: number) =>
     entry(
       "e",
-      `parentRefs: [{name: public}], rules: [{backendRefs: [{name: payments}], retry: {attempts: ${attempts}}}]`,
+      `parentRefs: [{name: public}], rules: [{backendRefs: [{name: payments, port: 80}], retry: {attempts: ${attempts}}}]`,
     );
 
   test("stand in every snapshot, where they are more than one", () => {
@@ -184,7 +184,7 @@ test("retries that a route asks for multiply along a chain of calls as a Traffic
     );
   const chain = [service("a"), service("b"), service("c"), only("a", "a"), only("b", "a"), only("c", "b")];
   const eager = (name: string) =>
-    route(name, `name: ${name}`, `[{backendRefs: [{name: ${name}}], retry: {attempts: 4}}]`);
+    route(name, `name: ${name}`, `[{backendRefs: [{name: ${name}, port: 80}], retry: {attempts: 4}}]`);
   expect(together(...chain)).toEqual([]);
   const issues = together(...chain, eager("b"), eager("c"));
   expect(issues).toHaveLength(1);

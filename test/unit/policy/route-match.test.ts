@@ -15,7 +15,7 @@ ${match
   .split("\n")
   .map((line) => `          ${line}`)
   .join("\n")}
-      backendRefs: [{ name: cart }]
+      backendRefs: [{ name: cart, port: 80 }]
 `;
 
 const issuesOf = (match: string): readonly string[] => read(routeWith(match)).issues.map(inShort);

@@ -26,8 +26,10 @@ spec:
       backendRefs:
         - name: payments-v1
           weight: 90
+          port: 80
         - name: payments-v2
           weight: 10
+          port: 80
       timeouts: { request: 2s, backendRequest: 1s }
       retry: { codes: [503], attempts: 2, backoff: 50ms }
 `,
@@ -149,7 +151,7 @@ describe("a right document", () => {
       },
     });
     const [redirect] = documents(
-      `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}, spec: {parentRefs: [{name: g}], rules: [{filters: [{type: RequestRedirect, requestRedirect: {}}], matches: [{headers: [{name: a, value: b}]}]}, {backendRefs: [{name: s}]}]}}`,
+      `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: a}, spec: {parentRefs: [{name: g}], rules: [{filters: [{type: RequestRedirect, requestRedirect: {}}], matches: [{headers: [{name: a, value: b}]}]}, {backendRefs: [{name: s, port: 80}]}]}}`,
     );
     expect(redirect?.spec).toMatchObject({
       rules: [
@@ -174,7 +176,7 @@ describe("a wrong HTTPRoute is refused at its line", () => {
     [
       "weight: 10",
       "weight: -10",
-      "24 spec.rules[0].backendRefs[1].weight",
+      "25 spec.rules[0].backendRefs[1].weight",
       "a whole number from 0 to 1000000, found -10.",
     ],
     ["weight: 90", "weight: 1000001", "22 spec.rules[0].backendRefs[0].weight", "found 1000001."],
@@ -187,7 +189,7 @@ describe("a wrong HTTPRoute is refused at its line", () => {
       "22 spec.rules[0].backendRefs[0].subset",
       "is not a member that exists here; remove it.",
     ],
-    ["name: payments-v1", "port: 80", "21 spec.rules[0].backendRefs[0].name", "is missing; write a name"],
+    ["name: payments-v1", "filters: []", "21 spec.rules[0].backendRefs[0].name", "is missing; write a name"],
     ["name: payments-v1", "name: Payments", "21 spec.rules[0].backendRefs[0].name", 'found "Payments".'],
     ["  name: payments\n", "  name: -payments\n", "4 metadata.name", 'found "-payments".'],
     ["  name: payments\n", "  name: 12\n", "4 metadata.name", "found 12."],
@@ -279,16 +281,16 @@ describe("a wrong HTTPRoute is refused at its line", () => {
         "no document may match by it, forge or strip it",
       ],
     ]),
-    ["request: 2s", "request: 1.5s", "25 spec.rules[0].timeouts.request", 'a duration such as "250ms"'],
-    ["request: 2s", "request: 0", "25 spec.rules[0].timeouts.request", "found 0."],
+    ["request: 2s", "request: 1.5s", "27 spec.rules[0].timeouts.request", 'a duration such as "250ms"'],
+    ["request: 2s", "request: 0", "27 spec.rules[0].timeouts.request", "found 0."],
     [
       "backendRequest: 1s",
       "backendRequest: 3s",
-      "25 spec.rules[0].timeouts.backendRequest",
+      "27 spec.rules[0].timeouts.backendRequest",
       "cannot take longer than the request",
     ],
-    ["codes: [503]", "codes: [200]", "26 spec.rules[0].retry.codes[0]", "from 400 to 599, found 200."],
-    ["attempts: 2", "attempts: 0", "26 spec.rules[0].retry.attempts", "found 0."],
+    ["codes: [503]", "codes: [200]", "28 spec.rules[0].retry.codes[0]", "from 400 to 599, found 200."],
+    ["attempts: 2", "attempts: 0", "28 spec.rules[0].retry.attempts", "found 0."],
     [
       "- name: canary",
       "- name: canary\n      sessionPersistence: { type: IP }",
@@ -352,7 +354,7 @@ describe("a wrong HTTPRoute is refused at its line", () => {
     ["two rules of one name", "[{name: a}, {name: a}]", 'spec.rules[1]: the rule name "a" stands here twice'],
     [
       "a redirect with a backend",
-      `[{${one}, filters: [${redirect}], backendRefs: [{name: b}]}]`,
+      `[{${one}, filters: [${redirect}], backendRefs: [{name: b, port: 80}]}]`,
       "spec.rules[0].backendRefs: a request that is redirected reaches no backend",
     ],
     [
@@ -377,7 +379,7 @@ describe("a wrong HTTPRoute is refused at its line", () => {
     ],
     [
       "a prefix replaced for a backend, without one prefix",
-      `[{matches: [{path: {type: Exact}}], backendRefs: [{name: b, filters: [${rewrite}]}]}]`,
+      `[{matches: [{path: {type: Exact}}], backendRefs: [{name: b, port: 80, filters: [${rewrite}]}]}]`,
       "spec.rules[0].backendRefs[0].filters[0]: ReplacePrefixMatch needs",
     ],
     [
@@ -747,7 +749,7 @@ describe("issues", () => {
       {
         severity: "error",
         source: "test.yaml",
-        line: 24,
+        line: 25,
         column: 19,
         document: "HTTPRoute/default/payments",
         path: "spec.rules[0].backendRefs[1].weight",

@@ -4,7 +4,11 @@ import type { SessionSettings } from "../../../mesh-runtime/routing/words.ts";
 import { documents, read, route, service } from "./writing.ts";
 
 const ruled = (session: string): string =>
-  route("r", "name: cart", `[{name: a, backendRefs: [{name: v1}], sessionPersistence: ${session}}]`);
+  route(
+    "r",
+    "name: cart",
+    `[{name: a, backendRefs: [{name: v1, port: 80}], sessionPersistence: ${session}}]`,
+  );
 
 function session(written: string): SessionSettings | undefined {
   const all = documents(service("web"), service("cart", "{virtual: true}"), service("v1"), ruled(written));
@@ -45,7 +49,11 @@ describe("a rule's sessionPersistence", () => {
     const name = session("{}")?.name ?? "";
     expect(name).toMatch(/^[a-z0-9-]{8,40}$/);
     expect(session("{cookie: {}}")?.name).toBe(name);
-    const other = route("r", "name: cart", "[{name: b, backendRefs: [{name: v1}], sessionPersistence: {}}]");
+    const other = route(
+      "r",
+      "name: cart",
+      "[{name: b, backendRefs: [{name: v1, port: 80}], sessionPersistence: {}}]",
+    );
     const all = documents(service("web"), service("cart", "{virtual: true}"), service("v1"), other);
     const rules = compile(all).get("default/web")?.destinations["default/cart"]?.rules;
     expect(rules?.[0]?.session?.name).not.toBe(name);

@@ -82,14 +82,19 @@ describe("a route", () => {
     (_why, ref, more, reason) => {
       const listeners = listening("[{name: a, port: 80, protocol: HTTP, hostname: a.example}]");
       expect(
-        parents([...shop, listeners, entry("r", `${more}parentRefs: [${ref}], ${to("{name: web}")}`)]),
+        parents([
+          ...shop,
+          listeners,
+          entry("r", `${more}parentRefs: [${ref}], ${to("{name: web, port: 80}")}`),
+        ]),
       ).toEqual([[`Accepted False ${reason}`, "ResolvedRefs True ResolvedRefs"]]);
     },
   );
 
   test("is not accepted at a port that its Service does not name", () => {
     const texts = [...shop, service("api", "{ports: [{port: 80}]}")];
-    const at = (port: number) => route("r", `name: api, port: ${port}`, "[{backendRefs: [{name: web}]}]");
+    const at = (port: number) =>
+      route("r", `name: api, port: ${port}`, "[{backendRefs: [{name: web, port: 80}]}]");
     expect(parents([...texts, at(81)])).toEqual([
       ["Accepted False NoMatchingParent", "ResolvedRefs True ResolvedRefs"],
     ]);
@@ -107,7 +112,7 @@ describe("a route", () => {
   ])("of another namespace is not allowed by %s", (_name, allowed) => {
     const listener = listening(`[{name: a, port: 80, protocol: HTTP, allowedRoutes: ${allowed}}]`);
     const texts = [...shop, namespace("team", "{team: a}"), service("api", "{}", "team"), listener];
-    expect(parents([...texts, atGateway(to("{name: api}"), "team")], "team/r")).toEqual([
+    expect(parents([...texts, atGateway(to("{name: api, port: 80}"), "team")], "team/r")).toEqual([
       ["Accepted False NotAllowedByListeners", "ResolvedRefs True ResolvedRefs"],
     ]);
   });
@@ -126,17 +131,22 @@ describe("a route", () => {
     const allowed = `{namespaces: {from: Selector, selector: ${selector}}}`;
     const listener = listening(`[{name: a, port: 80, protocol: HTTP, allowedRoutes: ${allowed}}]`);
     const texts = [...shop, namespace("team", "{team: a}"), service("api", "{}", "team"), listener];
-    expect(parents([...texts, atGateway(to("{name: api}"), "team")], "team/r")).toEqual([
+    expect(parents([...texts, atGateway(to("{name: api, port: 80}"), "team")], "team/r")).toEqual([
       ["Accepted True Accepted", "ResolvedRefs True ResolvedRefs"],
     ]);
   });
 
   test.each([
-    ["a Service that does not exist", "{name: gone}", "BackendNotFound", "does not exist"],
+    ["a Service that does not exist", "{name: gone, port: 80}", "BackendNotFound", "does not exist"],
     ["another kind", "{name: web, kind: Bucket}", "InvalidKind", "A backend is a Service"],
     ["another group", "{name: web, group: x.example}", "InvalidKind", "A backend is a Service"],
-    ["another namespace without grant", "{name: api, namespace: other}", "RefNotPermitted", "ReferenceGrant"],
-    ["a Service without worker", "{name: v}", "BackendNotFound", "only routes to others"],
+    [
+      "another namespace without grant",
+      "{name: api, port: 80, namespace: other}",
+      "RefNotPermitted",
+      "ReferenceGrant",
+    ],
+    ["a Service without worker", "{name: v, port: 80}", "BackendNotFound", "only routes to others"],
     ["a port that the Service does not name", "{name: ported, port: 81}", "BackendNotFound", "port 81"],
   ])("that goes to %s is accepted, and its references do not resolve", (_name, ref, reason, message) => {
     const texts = [
@@ -145,7 +155,7 @@ describe("a route", () => {
       service("v", "{virtual: true}"),
       service("ported", "{ports: [{port: 80}]}"),
       service("api", "{}", "other"),
-      atGateway(to("{name: web}", ref)),
+      atGateway(to("{name: web, port: 80}", ref)),
     ];
     const [parent] = routeStatus(texts).parents;
     expect(short(parent?.conditions)).toEqual(["Accepted True Accepted", `ResolvedRefs False ${reason}`]);
@@ -156,7 +166,7 @@ describe("a route", () => {
 
   test("of a Service needs no grant, and of a Gateway beside it does: each parent has its own conditions", () => {
     const spec =
-      'parentRefs: [{name: public}, {group: "", kind: Service, name: web}], rules: [{backendRefs: [{name: api, namespace: other}]}]';
+      'parentRefs: [{name: public}, {group: "", kind: Service, name: web}], rules: [{backendRefs: [{name: api, port: 80, namespace: other}]}]';
     expect(parents([...shop, http, service("api", "{}", "other"), entry("r", spec)])).toEqual([
       ["Accepted True Accepted", "ResolvedRefs False RefNotPermitted"],
       ["Accepted True Accepted", "ResolvedRefs True ResolvedRefs"],
@@ -164,7 +174,7 @@ describe("a route", () => {
   });
 
   test("names at most three references that do not resolve, and how many there are besides", () => {
-    const refs = ["a", "b", "c", "d", "e"].map((name) => `{name: gone-${name}}`);
+    const refs = ["a", "b", "c", "d", "e"].map((name) => `{name: gone-${name}, port: 80}`);
     const [parent] = routeStatus([...shop, http, atGateway(to(...refs))]).parents;
     expect(parent?.conditions[1]?.message.match(/backendRefs\[\d\]/g)).toHaveLength(3);
     expect(parent?.conditions[1]?.message).toMatch(/ And 2 more\.$/);
@@ -217,14 +227,14 @@ describe("a Gateway", () => {
       "[{name: a, port: 80, protocol: HTTP, hostname: a.example}, {name: b, port: 80, protocol: HTTP, hostname: b.example}]",
     );
     const host = (name: string, hosts: string) =>
-      entry(name, `hostnames: [${hosts}], parentRefs: [{name: public}], ${to("{name: gone}")}`);
+      entry(name, `hostnames: [${hosts}], parentRefs: [{name: public}], ${to("{name: gone, port: 80}")}`);
     const texts = [
       ...shop,
       two,
       host("r1", "a.example"),
       host("r2", '"*.example"'),
       host("r3", "c.example"),
-      entry("r4", `parentRefs: [{name: public, sectionName: b}], ${to("{name: web}")}`),
+      entry("r4", `parentRefs: [{name: public, sectionName: b}], ${to("{name: web, port: 80}")}`),
     ];
     expect(gatewayStatus(texts).listeners.map(({ attachedRoutes }) => attachedRoutes)).toEqual([2, 2]);
   });
@@ -242,7 +252,7 @@ describe("a Gateway", () => {
     const one = listener([
       ...shop,
       listening(`[{name: a, port: 80, protocol: HTTP, allowedRoutes: {kinds: ${kinds}}}]`),
-      atGateway(to("{name: web}")),
+      atGateway(to("{name: web, port: 80}")),
     ]);
     expect(one?.supportedKinds).toEqual(supportedKinds);
     expect(one?.attachedRoutes).toBe(supportedKinds.length);

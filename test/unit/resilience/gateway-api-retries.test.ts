@@ -22,7 +22,7 @@ afterEach(() => vi.useRealTimers());
 
 /** The rule of a route at a Gateway, as it is compiled. */
 function ruleWith(limits: string): Rule {
-  const rules = `[{backendRefs: [{name: backend}]${limits === "" ? "" : `, ${limits}`}}]`;
+  const rules = `[{backendRefs: [{name: backend, port: 80}]${limits === "" ? "" : `, ${limits}`}}]`;
   const snapshot = compile(
     documents(
       allowAll(),
