@@ -1,4 +1,4 @@
-import { compactVerify, decodeProtectedHeader } from "jose";
+import { compactVerify, decodeJwt, decodeProtectedHeader } from "jose";
 import type { IdentityStep } from "../foundation/refusal.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
 import { importPublicJwk, jwkThumbprint, parsePublicJwk } from "./public-jwk.ts";
@@ -30,7 +30,8 @@ export interface VerifiedWit {
 export type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * Verifies a Workload Identity Token that is also a WIT-SVID, with the bundle of the mesh's trust domain.
+ * Verifies a Workload Identity Token that is also a WIT-SVID, with the bundle of the mesh's trust domain, or that of
+ * the federated one that `sub` names.
  *
  * Checks, in this order: size; three parts of base64url, nothing else; header of exactly `alg` ES256, `typ` and a `kid` that the bundle knows (so
  * `jwk`, `jku`, `x5u`, `x5c`, `crit` are refused, and nothing is ever fetched); signature; `sub` canonical and
@@ -43,11 +44,12 @@ export type Claims = Readonly<Record<string, unknown>>;
  */
 export async function verifyWit(
   wit: string,
-  bundle: TrustBundle,
+  trusted: TrustBundle,
   now: number,
 ): Promise<Result<VerifiedWit, Unverified>> {
   const shaped = shape(wit);
   if (!shaped.ok) return shaped;
+  const bundle = bundleFor(wit, trusted);
   const current = inForce(bundle, now);
   if (!current.ok) return current;
   const key = signingKey(wit, bundle);
@@ -71,8 +73,8 @@ export async function verifyWit(
 }
 
 /*
- * The checks of `verifyWit`, one by one. They are exported for `explanation.ts`, which makes the same ones in the same
- * order and tells of each; nothing else calls them.
+ * The checks of `verifyWit`, one by one. They are exported for `explanation/`, where the same ones are made in the same
+ * order, and each is told of; nothing else calls them.
  */
 
 /** How long the token is, and of which characters. */
@@ -80,6 +82,23 @@ export function shape(wit: string): Result<undefined, Unverified> {
   if (wit.length > maxWitLength)
     return failed("malformed", `the token is longer than ${maxWitLength} characters`);
   return compact.test(wit) ? passed : failed("token", "the token is not a compact JWS in base64url");
+}
+
+/**
+ * The bundle that may judge a token: what `sub` says, unverified, chooses whose keys are tried, and nothing else. The
+ * claims that those keys verify must be of that domain (`subject`), so a key never speaks for another's.
+ */
+export function bundleFor(wit: string, trusted: TrustBundle): TrustBundle {
+  const { federated } = trusted;
+  if (federated === undefined) return trusted;
+  try {
+    const { sub } = decodeJwt(wit);
+    const id = typeof sub === "string" ? parseSpiffeId(sub) : undefined;
+    return (id?.ok ? federated.get(id.value.trustDomain) : undefined) ?? trusted;
+  } catch {
+    // No token: our own bundle refuses it.
+    return trusted;
+  }
 }
 
 /** Whether the bundle may still be asked. */

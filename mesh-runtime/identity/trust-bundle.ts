@@ -33,6 +33,14 @@ export interface BundlePayload {
   readonly revoked: readonly Revocation[];
   /** The keys that sign bundles and heads from now on: the one in use, and the next one before it is. */
   readonly roots?: readonly PublicJwk[];
+  /** The keys of other trust domains, each for itself; absent where an operator has configured none. */
+  readonly federated?: readonly FederatedKeys[];
+}
+
+/** The keys that verify the tokens of one other trust domain, and of no other. */
+export interface FederatedKeys {
+  readonly trustDomain: string;
+  readonly keys: readonly BundleKey[];
 }
 
 /** The public keys of one trust domain, ready for use. Bundles are never merged. */
@@ -45,6 +53,11 @@ export interface TrustBundle {
   readonly revoked: Revoked;
   /** Root keys that this bundle names, for who has pinned none; empty where it names none. */
   readonly roots: readonly PublicJwk[];
+  /**
+   * Bundles of other trust domains, by their names. What this one revokes they revoke too, and they end with it.
+   * Absent where there are none, so that it costs nothing to look.
+   */
+  readonly federated?: ReadonlyMap<string, TrustBundle>;
 }
 
 export interface Revoked {
@@ -57,6 +70,8 @@ export interface Revoked {
 
 const maxKeys = 64;
 const maxRoots = 4;
+/** Most trust domains that one bundle can know besides its own. */
+export const maxFederated = 32;
 /** Most entries of a list of revocations. */
 export const maxRevocations = 10_000;
 /** The largest signed bundle that is looked at, characters: ten thousand revocations of usual length fit. */
@@ -68,7 +83,8 @@ const maxBundleLength = 2_097_152;
  * Refuses what no root key signed, an expired one, one of another trust domain than the one held,
  * a lower sequence than the one held (a rollback through KV), two keys with one `kid` or one key under
  * two, secret members, more than {@link maxRevocations}, and a revocation that it cannot read. Ignores keys of another `use` or kind, as SPIFFE demands. An empty list
- * of keys is a bundle: everything is revoked.
+ * of keys is a bundle: everything is revoked. The keys of other trust domains are read by the same rules, each domain's
+ * for itself: one `kid` in two of them is two keys.
  *
  * @param held the bundle in force, if there is one
  * @param now milliseconds since the Unix epoch
@@ -81,7 +97,7 @@ export async function loadBundle(
 ): Promise<Result<TrustBundle, string>> {
   const opened = await openDocument<Record<string, unknown>>(jws, bundleType, rootKeys, maxBundleLength);
   if (!opened.ok) return refused(opened.reason);
-  const { trustDomain, sequence, exp, keys, revoked, roots } = opened.value;
+  const { trustDomain, sequence, exp, keys, revoked, roots, federated } = opened.value;
   if (typeof trustDomain !== "string" || !isTrustDomain(trustDomain)) {
     return refused("its trust domain is not one");
   }
@@ -99,7 +115,27 @@ export async function loadBundle(
   const list = readRevoked(revoked);
   if (!list.ok) return list;
   const named = readRoots(roots);
-  return named.ok ? ok({ ...bundle, keys: imported.value, revoked: list.value, roots: named.value }) : named;
+  if (!named.ok) return named;
+  const own: TrustBundle = { ...bundle, keys: imported.value, revoked: list.value, roots: named.value };
+  return federated === undefined ? ok(own) : withFederated(own, federated);
+}
+
+/** The bundle with those of other trust domains beside it, all or nothing. */
+async function withFederated(own: TrustBundle, list: unknown): Promise<Result<TrustBundle, string>> {
+  if (!Array.isArray(list) || list.length > maxFederated)
+    return refused(`it must name at most ${maxFederated} other trust domains`);
+  const federated = new Map<string, TrustBundle>();
+  for (const entry of list as readonly unknown[]) {
+    const { trustDomain, keys } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof trustDomain !== "string" || !isTrustDomain(trustDomain))
+      return refused("another trust domain is not one");
+    if (trustDomain === own.trustDomain || federated.has(trustDomain))
+      return refused(`the trust domain ${trustDomain} stands in it twice`);
+    const imported = await importKeys(keys);
+    if (!imported.ok) return imported;
+    federated.set(trustDomain, { ...own, trustDomain, keys: imported.value, roots: [] });
+  }
+  return ok({ ...own, federated });
 }
 
 function readRoots(list: unknown): Result<readonly PublicJwk[], string> {
