@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { World } from "../unit/identity/fixture.ts";
+import { Fields } from "../../mesh-runtime/foundation/fields.ts";
+import { explainIdentity } from "../../mesh-runtime/identity/explanation/explain.ts";
+import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
+import { now, type World } from "../unit/identity/fixture.ts";
 import { type Forged, forge } from "./attacker.ts";
 import { type Isolate, isolate, loadedPolicy, type Seen } from "./journey.ts";
 
@@ -48,12 +51,40 @@ export function expectDenied(seen: Seen): void {
 export const target = async (world: World): Promise<Isolate> =>
   isolate(await loadedPolicy(), () => world.bundle);
 
+/**
+ * What `tulle identity explain` says of a request is what the worker said of it: the same verdict, for the same reason.
+ * No check before the one that failed did so, and none after it is said to have been made.
+ */
+export async function expectExplained(request: Request, seen: Seen, bundle: TrustBundle): Promise<void> {
+  const { method, url, headers } = request;
+  const body = new Uint8Array(await request.arrayBuffer());
+  const captured = { method, url, headers: new Fields(headers), body, repeated: [], props: undefined };
+  const { accepted, checks } = await explainIdentity(captured, { policy: await loadedPolicy(), bundle, now });
+  const outcomes = checks.map(({ outcome }) => outcome);
+  const failed = checks.findIndex(({ outcome }) => outcome === "failed");
+  // Who is denied was identified before.
+  expect(accepted).toBe(seen.status === 200 || seen.status === 403);
+  expect(outcomes.slice(0, accepted ? undefined : failed)).not.toContain("not reached");
+  if (accepted) expect(failed).toBe(-1);
+  else {
+    const [, step, detail] = /^step=(\S+) detail=(.*)$/.exec(seen.reason) ?? [];
+    expect(checks[failed]).toMatchObject({ detail: `${step}: ${detail}` });
+    expect(new Set(outcomes.slice(failed + 1))).toEqual(
+      new Set(failed + 1 < outcomes.length ? ["not reached"] : []),
+    );
+    expect(checks.map(({ name }) => name)).not.toContain("the worker's own verdict, which differs");
+  }
+}
+
 /** Tries every attack of a table at an isolate of its own. */
 export function tryAll(subject: string, world: () => World, attacks: readonly Attack[]): void {
   describe(subject, () => {
     test.each(attacks)("%i: %s", async (_number, _tries, how, ends) => {
       const forged = typeof how === "function" ? await how(world()) : how;
-      const seen = await (await target(world())).arrive(await forge(world(), forged));
+      const request = await forge(world(), forged);
+      const copy = request.clone();
+      const seen = await (await target(world())).arrive(request);
+      await expectExplained(copy, seen, world().bundle);
       if (ends === "denied") expectDenied(seen);
       else if (ends !== "accepted") expectRefused(seen, ends);
       else

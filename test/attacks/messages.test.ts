@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { makeWorld, type World } from "../unit/identity/fixture.ts";
-import { type Attack, expectDenied, expectRefused, target, tryAll } from "./attack.ts";
+import { type Attack, expectDenied, expectExplained, expectRefused, target, tryAll } from "./attack.ts";
 import { type Forged, forge } from "./attacker.ts";
 
 let world: World;
@@ -208,7 +208,9 @@ describe("81: whatever one byte is another", () => {
           };
           const request = await forge(world, forged);
           const same = part === "target" && request.url === "https://payments/charge?amount=3&note=";
+          const copy = request.clone();
           const seen = await isolate.arrive(request);
+          await expectExplained(copy, seen, world.bundle);
           if (part === "x-app" || same) expect(seen.status).toBe(200);
           else if (seen.status === 403) expectDenied(seen);
           else expectRefused(seen, /.*/);

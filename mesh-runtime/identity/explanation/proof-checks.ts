@@ -1,0 +1,128 @@
+import type { HeaderFields } from "../../foundation/fields.ts";
+import { header } from "../../foundation/headers.ts";
+import type { Refusal } from "../../foundation/refusal.ts";
+import { ok, type Result } from "../../foundation/result.ts";
+import type { Known } from "../identified.ts";
+import { componentValue, isMethod, isSigned, missingFrom, outOfTime, proofParts } from "../proof.ts";
+import { requestTarget, signatureBase } from "../signature-base.ts";
+import { parseSignature, parseSignatureInput, type SignatureInput } from "../signature-input.ts";
+import { workloadOf } from "../spiffe-id.ts";
+import type { VerifiedWit } from "../svid.ts";
+import type { SpiffeId } from "../words.ts";
+import { type Captured, demandText, type Judge, lacksBody } from "./captured.ts";
+import { type Findings, stated, timeText } from "./findings.ts";
+import { tellToken } from "./token-checks.ts";
+
+const standard = "WIMSE http-signature §3";
+
+/** The checks of `verifyMessage`, and those that follow it in `identify`, in their order. Whose token it is, if it is one. */
+export async function tellProof(
+  findings: Findings,
+  captured: Captured,
+  judge: Judge,
+  verdict: Result<Known, Refusal>,
+): Promise<SpiffeId | undefined> {
+  const { policy, bundle, now } = judge;
+  const { present, inputHeader, signatureHeader } = proofParts(captured.headers);
+  const wit = present.get(header.identityToken)?.trim();
+  const isWhole = wit !== undefined && inputHeader !== undefined && signatureHeader !== undefined;
+  const lacking = "token, Signature-Input and Signature are required together";
+  findings.tell(
+    "headers of the proof",
+    standard,
+    sizes(captured),
+    isWhole ? undefined : ["missing", lacking],
+  );
+
+  const input = parseSignatureInput(inputHeader ?? "");
+  const said = input.ok ? input.value : undefined;
+  const names = said === undefined ? [] : [`label ${said.label}`, `covers ${said.components.join(", ")}`];
+  const unreadable = input.ok ? undefined : (["malformed", input.reason] as const);
+  findings.tell("Signature-Input", "RFC 9421 §4.1; RFC 9651", names, unreadable);
+  const signature = parseSignature(signatureHeader ?? "", said?.label ?? "");
+  const unsigned = signature.ok ? undefined : (["malformed", signature.reason] as const);
+  findings.tell("Signature", "RFC 9421 §4.2, §3.3.4", signature.ok ? ["64 bytes"] : [], unsigned);
+  const { method } = captured;
+  const misnamed = isMethod(method) ? undefined : (["malformed", "the method is not upper case"] as const);
+  findings.tell("method", "RFC 9421 §2.2.1", [stated(method)], misnamed);
+  const gap = said && missingFrom(said, present);
+  const needed = [`must cover @method, @request-target, ${[...present.keys()].join(", ")}`];
+  findings.tell("what is covered", standard, needed, gap === undefined ? undefined : ["malformed", gap]);
+
+  const caller = await tellToken(findings, wit ?? "", bundle, now);
+  const base = signatureBase(said?.components ?? [], said?.parameters ?? "", (component) =>
+    componentValue(component, captured, present, wit ?? ""),
+  );
+  const isTried = base.ok && signature.ok && caller !== undefined;
+  const isBy = isTried && (await isSigned(caller.proofKey, signature.value, base.value));
+  const wrong = base.ok ? "the signature is not by the token's key over this request" : base.reason;
+  const over = caller && [`key ${caller.thumbprint}`, `over ${stated(method)} ${targetText(captured.url)}`];
+  findings.tell("signature", "RFC 9421 §3.2, §3.3.4", over ?? [], isBy ? undefined : ["proof", wrong]);
+
+  tellUse(findings, said, policy.self.uri, now);
+  tellName(findings, caller);
+  tellBody(findings, captured, verdict);
+  findings.tell("evidence", "", ["signature", demandText(policy)], undefined);
+  return caller?.id;
+}
+
+const sizes = ({ headers, repeated }: Captured): readonly string[] =>
+  [header.identityToken, header.signatureInput, header.signature].map(
+    (name) => `${name}: ${sizeText(headers, name)}${repeated.includes(name) ? ", in several lines" : ""}`,
+  );
+
+const sizeText = (headers: HeaderFields, name: string): string =>
+  headers.has(name) ? `${headers.get(name)?.length} characters` : "none";
+
+/** A path, and of the query that there is one: applications put secrets there. */
+function targetText(url: string): string {
+  const [path = "", ...query] = requestTarget(url).split("?");
+  return `${stated(path)}${query.length === 0 ? "" : ` with a query of ${query.join("?").length} characters`}`;
+}
+
+/** Whom the proof is for, when, and whether for the first time. */
+function tellUse(findings: Findings, said: SignatureInput | undefined, self: string, now: number): void {
+  const isForUs = said?.audience === self;
+  const whom = said && [`for ${stated(said.audience)}`, `judged as ${self}`];
+  const elsewhere = isForUs ? undefined : (["audience", "the proof is for another workload"] as const);
+  findings.tell("audience", `${standard}, wimse-aud`, whom ?? [], elsewhere);
+  const times = said && [
+    timeText("created", said.created * 1_000, now),
+    timeText("expires", said.expires * 1_000, now),
+  ];
+  const untimely = said && outOfTime(said, now);
+  findings.tell(
+    "time",
+    "RFC 9421 §2.3",
+    times ?? [],
+    untimely === undefined ? undefined : ["clock", untimely],
+  );
+  const why = "each isolate remembers the nonces that it saw; a file cannot tell";
+  findings.unknown("nonce used for the first time", standard, why);
+}
+
+function tellName(findings: Findings, caller: VerifiedWit | undefined): void {
+  const isNamed = caller !== undefined && workloadOf(caller.id) !== undefined;
+  const detail = "sub does not name a workload (/ns/<namespace>/sa/<service>)";
+  const name = caller && [stated(caller.id.uri)];
+  findings.tell("name of a workload", "", name ?? [], isNamed ? undefined : ["token", detail]);
+}
+
+/** What the body shows is taken from the verdict: all that a worker asks of it comes last. */
+function tellBody(findings: Findings, captured: Captured, verdict: Result<Known, Refusal>): void {
+  const { headers, body } = captured;
+  const clause = `RFC 9530 §2; ${standard}`;
+  const why = "there is a digest, and without the body nothing to compare it with";
+  const seen = [
+    headers.has(header.contentDigest) ? "Content-Digest is there" : "no Content-Digest",
+    body === undefined ? "the body was not kept" : `a body of ${body.length} bytes`,
+  ];
+  if (lacksBody(captured)) findings.unknown("body", clause, why);
+  else findings.tellRefusal("body", clause, seen, isOfBody(verdict) ? verdict : ok(undefined));
+}
+
+function isOfBody(verdict: Result<Known, Refusal>): boolean {
+  if (verdict.ok) return false;
+  const { reason } = verdict;
+  return reason.kind === "unidentified" ? reason.step === "digest" : reason.kind === "body-too-large";
+}
