@@ -1,5 +1,5 @@
 import type { DocumentStatus } from "@tulle/mesh-runtime/policy/status/words.ts";
-import { type Document, isMap, parseAllDocuments, stringify } from "yaml";
+import { type Document, isMap, isScalar, parseAllDocuments, stringify } from "yaml";
 
 /** What a table shows of a document's conditions; empty for kinds that have none. */
 export interface StatusCells {
@@ -68,6 +68,45 @@ export function withStatus(text: string, status: DocumentStatus): string {
   }
   document.set("status", document.createNode(status));
   return document.toString({ lineWidth: 0 });
+}
+
+/**
+ * A document as it was written, with the time since when it has been there in `metadata.creationTimestamp`, as a
+ * cluster prints it: with it a document that is brought to another mesh keeps its age. A text that says another time
+ * says the true one afterwards.
+ */
+export function withCreation(text: string, created: string): string {
+  const json = fromJson(text);
+  if (json !== undefined) {
+    const { metadata } = json as { readonly metadata?: object };
+    return `${JSON.stringify({ ...json, metadata: { ...metadata, creationTimestamp: created } }, null, 2)}\n`;
+  }
+  const [document, ...more] = documentsIn(text);
+  const metadata = document?.get("metadata");
+  if (document === undefined || more.length > 0 || !isMap(metadata)) return text;
+  const told = metadata.items.find(({ key }) => isScalar(key) && key.value === creationMember);
+  const [first] = metadata.items;
+  const at = isScalar(told?.value) ? told.value.range : undefined;
+  const start = isScalar(first?.key) ? first.key.range?.[0] : undefined;
+  if (told === undefined && start !== undefined) {
+    const separator = metadata.flow === true ? ", " : `\n${" ".repeat(columnOf(text, first?.key))}`;
+    return ifStill(
+      created,
+      `${text.slice(0, start)}${creationMember}: "${created}"${separator}${text.slice(start)}`,
+      text,
+    );
+  }
+  if (isScalar(told?.value) && told.value.value === created) return text;
+  if (at === undefined || at === null) return text;
+  return ifStill(created, `${text.slice(0, at[0])}"${created}"${text.slice(at[1])}`, text);
+}
+
+const creationMember = "creationTimestamp";
+
+/** A text that was written into, if it says now what it should; otherwise as it was. */
+function ifStill(created: string, after: string, before: string): string {
+  const [document, ...more] = documentsIn(after);
+  return more.length === 0 && document?.getIn(["metadata", creationMember]) === created ? after : before;
 }
 
 function documentsIn(text: string): readonly Document.Parsed[] {

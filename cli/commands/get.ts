@@ -1,12 +1,12 @@
 import type { StoredDocument } from "@tulle/control/api/contract.ts";
 import type { Command } from "commander";
-import { programmedCell, statusCells, withStatus } from "../document-status.ts";
+import { programmedCell, statusCells, withCreation, withStatus } from "../document-status.ts";
 import { exit } from "../exit-codes.ts";
 import { parseKind, parseNamespace, parsePlace } from "../kinds.ts";
 import { type Column, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
 
-/** `tulle get`: the documents in force. `-o yaml` gives them as they were written, and what they have come to. */
+/** `tulle get`: the documents in force. `-o yaml` gives them as they were written, since when, and what they have come to. */
 export function addGet({ program, perform }: Cli): void {
   program
     .command("get")
@@ -47,9 +47,10 @@ function show(
   answer: unknown,
 ): void {
   if (format === "yaml") {
-    const texts = documents.map(({ text, status }) =>
-      status === undefined ? text : withStatus(text, status),
-    );
+    const texts = documents.map(({ text, status, creationTimestamp }) => {
+      const aged = creationTimestamp === undefined ? text : withCreation(text, creationTimestamp);
+      return status === undefined ? aged : withStatus(aged, status);
+    });
     if (texts.length > 0) terminal.exact(joined(texts));
     return;
   }

@@ -106,7 +106,7 @@ function title({ of }: RoutesAnswer, view: RoutesView): string {
 
 function rows({ paint }: Terminal, { rules }: RoutesView): readonly (readonly string[])[] {
   const told = new Set<string>();
-  return rules.map(({ rank, rule, match, filters, backends, traffic }) => {
+  return rules.map(({ rank, rule, match, filters, backends, traffic, behind }) => {
     const again = told.has(rule);
     told.add(rule);
     const numbers =
@@ -120,7 +120,7 @@ function rows({ paint }: Terminal, { rules }: RoutesView): readonly (readonly st
     return [
       String(rank),
       rule,
-      match,
+      behind === undefined ? match : `${match}\n${paint("yellow", behindText(behind))}`,
       filters.join("\n") || "-",
       backends.map((each) => backendText(paint, each)).join("\n") || "-",
       // What is counted is counted by rule, so that it stands once for all matches of a rule.
@@ -128,6 +128,10 @@ function rows({ paint }: Terminal, { rules }: RoutesView): readonly (readonly st
     ];
   });
 }
+
+/** Why a match never decides. */
+const behindText = ({ rule, because }: { readonly rule: string; readonly because: string }): string =>
+  `never: ${because} (${rule})`;
 
 function backendText(
   paint: Terminal["paint"],

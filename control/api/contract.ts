@@ -25,6 +25,8 @@ export interface StoredDocument extends DocumentRef {
   readonly revision: number;
   /** The text as it was written (YAML or JSON). */
   readonly text: string;
+  /** Since when the document has been there, ISO 8601: of two in conflict the older holds. Its text may say otherwise. */
+  readonly creationTimestamp?: string;
   /** What it has come to, for kinds that have conditions (Gateway API). Its generation is `revision`. */
   readonly status?: DocumentStatus;
 }

@@ -193,12 +193,13 @@ async function withCircuits(
   );
   const access: Surroundings["access"] = (spiffeId) => judges.get(spiffeId);
   const now = Date.now();
+  const ages = await policyStore(env).ages("HTTPRoute");
   const { backends } = explained({ now, access, circuit: () => undefined });
   const asked = backends.filter(({ endpoints }) => endpoints.length > 0).map(({ service }) => service);
   const seen = new Map(
     await inTurns([...new Set(asked)], async (service) => [service, await circuitOf(env, service)] as const),
   );
-  return ok({ epoch, ...explained({ now, access, circuit: (service) => seen.get(service) }) });
+  return ok({ epoch, ...explained({ now, access, ages, circuit: (service) => seen.get(service) }) });
 }
 
 async function circuitOf(env: Env, service: string): Promise<CircuitSeen | undefined> {

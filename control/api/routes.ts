@@ -1,3 +1,4 @@
+import type { Ages } from "@tulle/mesh-runtime/policy/age.ts";
 import { effectiveRules, routesOf } from "@tulle/mesh-runtime/policy/effective-rules.ts";
 import { didYouMean } from "@tulle/mesh-runtime/policy/nearest.ts";
 import { ownBackend } from "@tulle/mesh-runtime/policy/port-table.ts";
@@ -65,9 +66,15 @@ async function ofService(
     of: service,
     kind: "Service",
     windowMs,
-    views: serviceViews(service, views, edges, windowMs),
+    views: serviceViews(service, views, edges, { windowMs, ages: await policyStore(env).ages("HTTPRoute") }),
     ...unrouted(edges, windowMs),
   };
+}
+
+/** How far back traffic is counted, and how old routes are. */
+interface Looked {
+  readonly windowMs: number;
+  readonly ages: Ages;
 }
 
 /** One view for all who fall under the owner's routes, one for each namespace that has its own; each by port. */
@@ -75,7 +82,7 @@ function serviceViews(
   service: string,
   callers: readonly DestinationView[],
   edges: readonly EdgeDelta[],
-  windowMs: number,
+  looked: Looked,
 ): readonly RoutesView[] {
   const own = ({ destination: { rules, portRules } }: DestinationView) =>
     routesOf(service, rules ?? Object.values(portRules ?? {})[0]);
@@ -90,7 +97,7 @@ function serviceViews(
       routes: own(first),
       namespaces,
       ...(port === undefined ? {} : { port }),
-      ...withTraffic(rules, theirs, windowMs),
+      ...withTraffic(rules, theirs, looked),
     }));
   });
 }
@@ -119,11 +126,12 @@ async function ofGateway(env: Env, named: string, windowMs: number): Promise<Rou
     workers.map((worker) => edgesOf(env, worker, windowMs, (destination) => names.has(destination))),
   );
   const edges = seen.flat();
+  const ages = await policyStore(env).ages("HTTPRoute");
   return {
     of: gateway,
     kind: "Gateway",
     windowMs,
-    views: its.flatMap((each) => listenerViews(each, edges, windowMs)),
+    views: its.flatMap((each) => listenerViews(each, edges, { windowMs, ages })),
     ...unrouted(edges, windowMs),
   };
 }
@@ -131,7 +139,7 @@ async function ofGateway(env: Env, named: string, windowMs: number): Promise<Rou
 function listenerViews(
   { listener: { name, hosts } }: ListenerView,
   edges: readonly EdgeDelta[],
-  windowMs: number,
+  looked: Looked,
 ): readonly RoutesView[] {
   const here = edges.filter(({ destination }) => destination === name);
   const entries = hosts.length === 0 ? [{ rules: [] }] : hosts;
@@ -140,7 +148,7 @@ function listenerViews(
     namespaces: [],
     listener: name,
     ...bound,
-    ...withTraffic(rules, here, windowMs),
+    ...withTraffic(rules, here, looked),
   }));
 }
 
@@ -163,12 +171,12 @@ async function edgesOf(
 function withTraffic(
   rules: readonly Rule[],
   edges: readonly EdgeDelta[],
-  windowMs: number,
+  { windowMs, ages }: Looked,
 ): Pick<RoutesView, "rules" | "omitted"> {
   const byRule = new Map(
     rules.map(({ name }) => [name, trafficAt(name.slice(0, maxName), edges, windowMs)] as const),
   );
-  const all = effectiveRules(rules);
+  const all = effectiveRules(rules, ages);
   return {
     rules: all.slice(0, mostRules).map((one) => {
       const traffic = byRule.get(one.rule);

@@ -1,4 +1,5 @@
 import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
+import type { Ages } from "@tulle/mesh-runtime/policy/age.ts";
 import type { Issue } from "../api/contract.ts";
 import type { Given, Judgement } from "./judgement.ts";
 import { type Found, issueAbout, maxDocumentLength } from "./reconcile.ts";
@@ -15,8 +16,15 @@ export interface Adoption {
  * Judges texts that were found in KV, each on its own and then all together with what is in force, so that a
  * Service and the route that needs it may arrive in one go. Those that errors name are left out, until the rest
  * is valid; an error that names none of them refuses them all.
+ *
+ * @param agesAfter how old every document would be: of two in conflict the newcomer is to blame
  */
-export async function adopt(found: readonly Found[], texts: Texts, judgement: Judgement): Promise<Adoption> {
+export async function adopt(
+  found: readonly Found[],
+  texts: Texts,
+  judgement: Judgement,
+  agesAfter: (edits: readonly Edit[]) => Ages = () => new Map(),
+): Promise<Adoption> {
   const refused = new Map<string, readonly Issue[]>();
   let left: readonly (Found & Given)[] = [];
   for (const each of found) {
@@ -25,7 +33,7 @@ export async function adopt(found: readonly Found[], texts: Texts, judgement: Ju
     else refused.set(each.key, read.reason);
   }
   while (left.length > 0) {
-    const { issues } = await judgement.judge(edited(texts, left), left);
+    const { issues } = await judgement.judge(edited(texts, left), left, agesAfter(left));
     const errors = issues.filter(({ severity }) => severity === "error");
     if (errors.length === 0) break;
     const blamed = left.filter(({ ref }) => errors.some(({ document }) => document === documentName(ref)));

@@ -1,4 +1,6 @@
+import type { Ages } from "@tulle/mesh-runtime/policy/age.ts";
 import { canonicalJson, digestOf } from "@tulle/mesh-runtime/policy/canonical.ts";
+import type { MeshOptions } from "@tulle/mesh-runtime/policy/catalog.ts";
 import { compile } from "@tulle/mesh-runtime/policy/compile.ts";
 import { crossCheck } from "@tulle/mesh-runtime/policy/cross-check.ts";
 import { defaultCircuit } from "@tulle/mesh-runtime/policy/defaults.ts";
@@ -78,26 +80,31 @@ export class Judgement {
   /**
    * Judges a whole set.
    * @param given documents of the set whose places are to be told as they were given; the others are told by name
+   * @param ages of all documents of the set, as they will be
    */
-  async judge(texts: Texts, given: readonly Edit[] = []): Promise<Judged> {
-    const { written, issues } = this.look(texts, given);
+  async judge(texts: Texts, given: readonly Edit[] = [], ages?: Ages): Promise<Judged> {
+    const { written, issues } = this.look(texts, given, ages);
     const digest = await digestOfText(canonicalJson(Object.fromEntries(texts)));
     if (hasErrors(issues)) return { issues, digest, services: [] };
-    const services = await servicesOf(written, this.#options);
+    const services = await servicesOf(written, this.#optionsWith(ages));
     return { issues: [...issues, ...services.flatMap(tooLarge)], digest, services };
   }
 
   /** Reads and cross-checks a whole set, and compiles nothing. */
-  look(texts: Texts, given: readonly Edit[] = []): Looked {
+  look(texts: Texts, given: readonly Edit[] = [], ages?: Ages): Looked {
     const { written, issues } = this.#readAll(texts, given);
     // Half a set is not looked at together: what is missing would be blamed on what refers to it.
-    const together = hasErrors(issues) ? [] : crossCheck(written, this.#options);
+    const together = hasErrors(issues) ? [] : crossCheck(written, this.#optionsWith(ages));
     return { written, issues: [...issues, ...together] };
   }
 
   /** The documents of a whole set, as far as they can be read. */
   documents(texts: Texts): readonly PolicyDocument[] {
     return this.#readAll(texts, []).written.map(({ document }) => document);
+  }
+
+  #optionsWith(ages: Ages | undefined): MeshOptions {
+    return ages === undefined ? this.#options : { ...this.#options, ages };
   }
 
   #readAll(texts: Texts, given: readonly Edit[]): Looked {
@@ -157,7 +164,7 @@ const settled = ({ document }: Written, name: string, text: string): Written => 
 
 async function servicesOf(
   written: readonly Written[],
-  options: { readonly meshTrustDomain: string },
+  options: MeshOptions,
 ): Promise<readonly CompiledService[]> {
   const documents = written.map(({ document }) => document);
   const snapshots = compile(documents, options);

@@ -1,5 +1,7 @@
+import type { Age, Ages } from "@tulle/mesh-runtime/policy/age.ts";
 import type { Change, DocumentRef, Revision, StoredDocument } from "../api/contract.ts";
 import { migrate } from "../storage.ts";
+import { AgeBook } from "./age-book.ts";
 import { policyTables } from "./migrations.ts";
 import { documentName, documentRef, type Edit, type Texts } from "./revision.ts";
 import { type CompiledService, Shelf } from "./shelf.ts";
@@ -15,6 +17,8 @@ export interface Entry {
   readonly edits: readonly (Edit & { readonly digest: string })[];
   readonly changes: readonly Change[];
   readonly services: readonly CompiledService[];
+  /** Of every document after it. */
+  readonly ages: Ages;
 }
 
 /** Where one document stood around a revision that touched it. */
@@ -33,12 +37,15 @@ export class Ledger {
   readonly #sql: SqlStorage;
   /** What the newest revision compiles to. */
   readonly shelf: Shelf;
+  /** How old the documents are. */
+  readonly ages: AgeBook;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.#sql = storage.sql;
     migrate(storage, policyTables);
     this.shelf = new Shelf(storage.sql);
+    this.ages = new AgeBook(storage.sql);
   }
 
   /** The newest revision; 0 before the first. It is also the mesh's epoch. */
@@ -59,18 +66,25 @@ export class Ledger {
     const rows = this.#sql.exec<{ name: string; revision: number; text: string }>(
       "SELECT name, revision, text FROM documents ORDER BY name",
     );
+    const ages = this.ages.all();
     return [...rows]
-      .map(({ name, revision, text }) => ({ ...documentRef(name), revision, text }))
+      .map(({ name, revision, text }) => ({
+        ...documentRef(name),
+        revision,
+        text,
+        ...created(ages.get(name)),
+      }))
       .filter(({ kind }) => filter.kind === undefined || kind === filter.kind)
       .filter(({ namespace }) => filter.namespace === undefined || namespace === filter.namespace);
   }
 
   document(ref: DocumentRef): StoredDocument | undefined {
+    const name = documentName(ref);
     const [row] = this.#sql.exec<{ revision: number; text: string }>(
       "SELECT revision, text FROM documents WHERE name = ?",
-      documentName(ref),
+      name,
     );
-    return row && { ...ref, ...row };
+    return row && { ...ref, ...row, ...created(this.ages.of(name)) };
   }
 
   /** When each revision was written, ISO 8601. */
@@ -148,7 +162,7 @@ export class Ledger {
     });
   }
 
-  #write(revision: number, { edits, changes }: Entry): void {
+  #write(revision: number, { edits, changes, ages }: Entry): void {
     const actions = new Map(changes.map((change) => [documentName(change), change.action]));
     for (const { ref, text, digest } of edits) {
       const name = documentName(ref);
@@ -158,6 +172,8 @@ export class Ledger {
         "INSERT OR REPLACE INTO changes (revision, name, action, text) VALUES (?, ?, ?, ?)",
         ...[revision, name, action, text ?? null],
       );
+      const age = ages.get(name);
+      if (action === "created" && age !== undefined) this.ages.appeared(name, revision, age);
       if (text === undefined) this.#sql.exec("DELETE FROM documents WHERE name = ?", name);
       else {
         this.#sql.exec(
@@ -168,3 +184,6 @@ export class Ledger {
     }
   }
 }
+
+const created = (age: Age | undefined): Pick<StoredDocument, "creationTimestamp"> =>
+  age === undefined ? {} : { creationTimestamp: new Date(age.at).toISOString() };

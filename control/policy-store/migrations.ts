@@ -108,4 +108,16 @@ export const policyTables: readonly string[] = [
   -- Refused attempts that were not written since the newest entry.
   CREATE TABLE audit_skipped (only INTEGER PRIMARY KEY, count INTEGER NOT NULL);
   `,
+  `
+  -- Each time that a document came into being. What is deleted and created again is new; what an undo brings back is
+  -- as old as it was.
+  CREATE TABLE ages (
+    name TEXT NOT NULL,
+    since INTEGER NOT NULL,          -- the revision that it appeared with
+    revision INTEGER NOT NULL,       -- the revision that created it, which an undo looks up
+    at INTEGER,                      -- milliseconds since the Unix epoch; NULL until the history has been read
+    PRIMARY KEY (name, since)
+  ) WITHOUT ROWID;
+  INSERT INTO ages (name, since, revision) SELECT name, revision, revision FROM changes WHERE action = 'created';
+  `,
 ];

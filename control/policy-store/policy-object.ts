@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Ages } from "@tulle/mesh-runtime/policy/age.ts";
 import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type {
   Actor,
@@ -108,7 +109,7 @@ export class PolicyObject extends DurableObject<Env> {
       if (touched.length === 0)
         return { kind: "missing", detail: `There is no revision ${revision} to undo.` };
       const later = touched.find(({ laterRevision }) => laterRevision !== undefined);
-      if (later === undefined) return { kind: "edits", edits: undoing(touched) };
+      if (later === undefined) return { kind: "edits", edits: undoing(revision, touched) };
       return {
         kind: "conflict",
         revision: this.#ledger.revision(),
@@ -158,6 +159,11 @@ export class PolicyObject extends DurableObject<Env> {
   /** Every listener of every Gateway that a worker implements. */
   listeners(): ListenerView[] {
     return this.#ledger.shelf.listeners();
+  }
+
+  /** How old the documents of a kind are, by name. */
+  ages(kind: string): Ages {
+    return new Map([...this.#ledger.ages.all()].filter(([name]) => name.startsWith(`${kind}/`)));
   }
 
   state(): StoreState {
@@ -258,7 +264,10 @@ export class PolicyObject extends DurableObject<Env> {
       digestOfText,
       deep,
     );
-    const verdict = await adopt(found, this.#ledger.texts(), this.#judgement);
+    const next = this.#ledger.revision() + 1;
+    const verdict = await adopt(found, this.#ledger.texts(), this.#judgement, (edits) =>
+      this.#ledger.ages.after(edits, next, Date.now()),
+    );
     const changes = await this.#adopted(verdict.edits);
     const revision = this.#ledger.revision();
     for (const { key, digest } of found) {
@@ -311,12 +320,14 @@ export class PolicyObject extends DurableObject<Env> {
       };
       if (hasErrors(options.issues ?? [])) return refused(options.issues ?? []);
       const next = edited(texts, planned.edits);
-      const before = options.strict === true ? this.#judgement.look(texts).issues : [];
-      const judged = await this.#judgement.judge(next, planned.edits);
+      const before =
+        options.strict === true ? this.#judgement.look(texts, [], this.#ledger.ages.all()).issues : [];
+      const now = Date.now();
+      const ages = this.#ledger.ages.after(planned.edits, base + 1, now);
+      const judged = await this.#judgement.judge(next, planned.edits, ages);
       const found = options.strict === true ? strictly(judged.issues, before, planned.edits) : judged.issues;
       const issues = [...(options.issues ?? []), ...found];
       if (hasErrors(issues) || options.dryRun === true || !isChange(changes)) return refused(issues);
-      const now = Date.now();
       const entry = {
         author: options.actor.name,
         reason: options.reason,
@@ -325,6 +336,7 @@ export class PolicyObject extends DurableObject<Env> {
         edits,
         changes,
         services: judged.services,
+        ages,
       };
       const revision = await this.#audit.record(draft, now, () =>
         this.#ledger.revision() === base ? this.#ledger.commit(entry, now) : undefined,

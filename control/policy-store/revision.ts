@@ -1,3 +1,4 @@
+import type { Written } from "@tulle/mesh-runtime/policy/documents.ts";
 import type { Change, DocumentRef } from "../api/contract.ts";
 import { unifiedDiff } from "./line-diff.ts";
 
@@ -8,6 +9,10 @@ export type Texts = ReadonlyMap<string, string>;
 export interface Edit {
   readonly ref: DocumentRef;
   readonly text: string | undefined;
+  /** As the schema read it, with the place in the source that it came in; absent for what is only taken back. */
+  readonly written?: Written;
+  /** The revision that this edit takes back. */
+  readonly undoes?: number;
 }
 
 /** `kind/namespace/name`: how documents are told apart, and what messages call them. */
@@ -48,8 +53,9 @@ export const isChange = (changes: readonly Change[]): boolean =>
 
 /** What takes a revision back: each document that it touched gets the text that it had before. */
 export const undoing = (
+  revision: number,
   touched: readonly { readonly ref: DocumentRef; readonly before: string | undefined }[],
-): Edit[] => touched.map(({ ref, before }) => ({ ref, text: before }));
+): Edit[] => touched.map(({ ref, before }) => ({ ref, text: before, undoes: revision }));
 
 function actionOf(before: string | undefined, after: string | undefined): Change["action"] {
   if (before === after) return "unchanged";

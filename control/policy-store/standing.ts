@@ -75,7 +75,7 @@ export class Standing {
     const known = {
       revision,
       documents: new Map(documents.map((document) => [nameOf(document), document])),
-      statusOf: statuses(catalogOf(documents)),
+      statusOf: statuses(catalogOf(documents, { ages: this.#ledger.ages.all() })),
     };
     this.#known = known;
     return known;

@@ -1,3 +1,4 @@
+import { type Ages, type ByAge, byAgeIn } from "./age.ts";
 import { byCodeUnits, canonicalJson } from "./canonical.ts";
 import { defaultTrustDomain } from "./defaults.ts";
 import { type DocumentOf, type Kind, keyOf, nameOf, type PolicyDocument } from "./documents.ts";
@@ -6,6 +7,8 @@ import { type DocumentOf, type Kind, keyOf, nameOf, type PolicyDocument } from "
 export interface MeshOptions {
   /** The trust domain that the control plane issues for. @default what MeshConfig says, or `mesh.local` */
   readonly meshTrustDomain?: string;
+  /** How old the documents are, as far as the store knows. @default what each document says itself */
+  readonly ages?: Ages;
 }
 
 /**
@@ -15,6 +18,9 @@ export interface MeshOptions {
  */
 export interface Catalog {
   readonly trustDomain: string;
+  readonly ages: Ages;
+  /** Which of two documents comes first where only one can: the oldest, then the alphabet. */
+  readonly byAge: ByAge;
   readonly config: DocumentOf<"MeshConfig"> | undefined;
   /** By `namespace/name`, in order of keys. */
   readonly services: ReadonlyMap<string, DocumentOf<"Service">>;
@@ -24,8 +30,9 @@ export interface Catalog {
   readonly grants: readonly DocumentOf<"ReferenceGrant">[];
   /** By name; a namespace that nobody describes has no labels but its name. */
   readonly namespaces: ReadonlyMap<string, DocumentOf<"Namespace">>;
+  /** The oldest first, as are the next. */
   readonly trafficPolicies: readonly DocumentOf<"TrafficPolicy">[];
-  /** The oldest first: of two for one Service the older holds, whole (GEP-713, no merging). */
+  /** Of two for one Service the older holds, whole (GEP-713, no merging). */
   readonly backendTrafficPolicies: readonly DocumentOf<"XBackendTrafficPolicy">[];
   readonly authorizationPolicies: readonly DocumentOf<"AuthorizationPolicy">[];
   readonly telemetries: readonly DocumentOf<"Telemetry">[];
@@ -45,8 +52,9 @@ export interface Policies {
 /** Files documents by kind and key. */
 export function catalogOf(
   documents: readonly PolicyDocument[],
-  { meshTrustDomain }: MeshOptions = {},
+  { meshTrustDomain, ages = new Map() }: MeshOptions = {},
 ): Catalog {
+  const byAge = byAgeIn(ages);
   const byName = new Map<string, PolicyDocument>();
   for (const document of documents) {
     const name = nameOf(document);
@@ -61,7 +69,7 @@ export function catalogOf(
     new Map(all(kind).map((document) => [keyOf(document), document]));
   const config = all("MeshConfig")[0];
   const authorizationPolicies = all("AuthorizationPolicy");
-  const trafficPolicies = all("TrafficPolicy");
+  const trafficPolicies = [...all("TrafficPolicy")].sort(byAge);
   const backendTrafficPolicies = [...all("XBackendTrafficPolicy")].sort(byAge);
   const telemetries = all("Telemetry");
   const [authorization, traffic, backendTraffic, telemetry] = [
@@ -72,6 +80,8 @@ export function catalogOf(
   ];
   return {
     trustDomain: meshTrustDomain ?? config?.spec.trustDomain ?? defaultTrustDomain,
+    ages,
+    byAge,
     config,
     services: keyed("Service"),
     gateways: keyed("Gateway"),
@@ -84,7 +94,7 @@ export function catalogOf(
     telemetries,
     about: (service) => ({
       authorization: authorization(service),
-      traffic: traffic(service),
+      traffic: [...traffic(service)].sort(byAge),
       backendTraffic: [...backendTraffic(service)].sort(byAge),
       telemetry: telemetry(service),
     }),
@@ -115,15 +125,4 @@ function byTarget<Policy extends Targeting>(
     [...(filed.get(keyOf(service)) ?? []), ...(filed.get(`${service.metadata.namespace}/*`) ?? [])].sort(
       (a, b) => byCodeUnits(keyOf(a), keyOf(b)),
     );
-}
-
-type Aged = Exclude<PolicyDocument, DocumentOf<"Namespace">>;
-
-/**
- * Which of two of a kind comes first where only one can: the oldest, then the alphabet (Gateway API
- * `HTTPRouteRule.matches`). A document without a time is the youngest.
- */
-export function byAge(a: Aged, b: Aged): number {
-  const time = ({ metadata }: Aged): string => metadata.creationTimestamp ?? "9999";
-  return byCodeUnits(time(a), time(b)) || byCodeUnits(keyOf(a), keyOf(b));
 }

@@ -1,7 +1,9 @@
 import { inPrecedence } from "../routing/precedence.ts";
 import type { Backend, Rule } from "../routing/words.ts";
+import type { Ages } from "./age.ts";
+import { canonicalJson } from "./canonical.ts";
 import { filterWords } from "./explain-filters.ts";
-import { conditionsOf, matchWords } from "./explain-match.ts";
+import { conditionsOf, laterWords, matchWords } from "./explain-match.ts";
 import type { Conditions } from "./explanation.ts";
 
 /** One match of one rule, in its place in the order of precedence. */
@@ -21,12 +23,25 @@ export interface EffectiveRule {
     readonly share: number;
     readonly unusable?: string;
   }[];
+  /** The match of another rule that is the same and comes first, so that this one never decides. */
+  readonly behind?: {
+    readonly rule: string;
+    /** `its route is younger: created …` */
+    readonly because: string;
+  };
 }
 
-/** What rules come to: every match in the order in which they decide. */
-export const effectiveRules = (rules: readonly Rule[]): readonly EffectiveRule[] =>
-  inPrecedence(rules).map(({ rule, match }, index) => {
+/**
+ * What rules come to: every match in the order in which they decide.
+ * @param ages of routes, as far as they are known
+ */
+export function effectiveRules(rules: readonly Rule[], ages: Ages = new Map()): readonly EffectiveRule[] {
+  const first = new Map<string, Rule>();
+  return inPrecedence(rules).map(({ rule, match }, index) => {
     const shares = sharesOf(rule.backends);
+    const conditions = canonicalJson(conditionsOf(match));
+    const before = first.get(conditions);
+    if (before === undefined) first.set(conditions, rule);
     return {
       rank: index + 1,
       rule: rule.name,
@@ -39,8 +54,12 @@ export const effectiveRules = (rules: readonly Rule[]): readonly EffectiveRule[]
         share: shares[at] ?? 0,
         ...(unusable === undefined ? {} : { unusable }),
       })),
+      ...(before === undefined
+        ? {}
+        : { behind: { rule: before.name, because: laterWords(before, rule, ages) } }),
     };
   });
+}
 
 /** The share of first tries that `split` gives each backend, in [0, 1]: all 0 where none has weight. */
 export function sharesOf(backends: readonly Backend[]): readonly number[] {

@@ -6,6 +6,7 @@ import { type Advantage, advantage, inPrecedence } from "../routing/precedence.t
 import { queryMatches } from "../routing/query-match.ts";
 import { type RoutedRequest, routeMatches } from "../routing/route-match.ts";
 import type { Matched, NamedMatch, PathMatch, RouteMatch, Rule } from "../routing/words.ts";
+import type { Age, Ages } from "./age.ts";
 import type { Candidate, Condition, Conditions, Unmet } from "./explanation.ts";
 
 /** More candidates than this are left out of an explanation: those that are furthest from winning. */
@@ -20,6 +21,7 @@ export function candidatesOf(
   rules: readonly Rule[],
   winner: Matched | undefined,
   request: RoutedRequest,
+  ages: Ages,
 ): { readonly candidates: readonly Candidate[]; readonly omitted: number } {
   const all = inPrecedence(rules).map((matched, index): Candidate => {
     const { rule, match } = matched;
@@ -28,18 +30,23 @@ export function candidatesOf(
       rule: rule.name,
       conditions: conditionsOf(match),
       match: matchWords(match),
-      fate: fateOf(matched, winner, request),
+      fate: fateOf(matched, winner, request, ages),
     };
   });
   const shown = new Set([...all].sort((a, b) => distance(a) - distance(b)).slice(0, mostCandidates));
   return { candidates: all.filter((each) => shown.has(each)), omitted: all.length - shown.size };
 }
 
-function fateOf(matched: Matched, winner: Matched | undefined, request: RoutedRequest): Candidate["fate"] {
+function fateOf(
+  matched: Matched,
+  winner: Matched | undefined,
+  request: RoutedRequest,
+  ages: Ages,
+): Candidate["fate"] {
   if (winner !== undefined && isSame(matched, winner)) return { kind: "wins" };
   if (winner !== undefined && routeMatches(matched.match, request)) {
     const because = advantage(winner.match, matched.match);
-    return { kind: "lower precedence", because, text: behind(because, winner, matched) };
+    return { kind: "lower precedence", because, text: behind(because, winner, matched, ages) };
   }
   return { kind: "no match", unmet: unmetOf(matched.match, request) };
 }
@@ -113,7 +120,7 @@ const quoted = (value: string): string =>
 const shown = (text: string): string => (text.length > maxShown ? `${text.slice(0, maxShown)}…` : text);
 
 /** Why a match that holds comes after the one that wins. */
-function behind(because: Advantage, winner: Matched, loser: Matched): string {
+function behind(because: Advantage, winner: Matched, loser: Matched, ages: Ages): string {
   switch (because) {
     case "exact path":
       return "lower precedence: the other's path is exact";
@@ -130,11 +137,23 @@ function behind(because: Advantage, winner: Matched, loser: Matched): string {
     case "more query":
       return "lower precedence: fewer query parameters";
     case "order":
-      return routeOf(winner.rule) === routeOf(loser.rule)
-        ? "as specific, but later in its route"
-        : "as specific, but its route is younger, or later by name";
+      return `as specific, but ${laterWords(winner.rule, loser.rule, ages)}`;
   }
 }
+
+/** Why of two rules whose matches are equally specific one comes later. */
+export function laterWords(first: Rule, later: Rule, ages: Ages): string {
+  if (routeOf(first) === routeOf(later)) return "later in its route";
+  const [older, younger] = [ages.get(routeOf(first)), ages.get(routeOf(later))];
+  if (older === undefined || younger === undefined) return "its route is younger, or later by name";
+  if (older.at !== younger.at)
+    return `its route is younger: created ${timeWords(younger)}, the other ${timeWords(older)}`;
+  return older.revision === younger.revision
+    ? "its route is later by name, and as old"
+    : `its route is younger: of revision ${younger.revision}, the other of revision ${older.revision}`;
+}
+
+const timeWords = ({ at }: Age): string => new Date(at).toISOString();
 
 /** `kind/namespace/name` of the route that a rule is from. */
 export const routeOf = ({ name }: Pick<Rule, "name">): string => name.split("/", 3).join("/");

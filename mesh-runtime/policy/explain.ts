@@ -114,7 +114,7 @@ function explained(
     method: question.method,
     url: question.url.href,
     addressed: place.addressed,
-    ...candidatesOf(rules ?? [], matched, judged),
+    ...candidatesOf(rules ?? [], matched, judged, surroundings.ages ?? new Map()),
     filters: [],
     backends: [],
     notes,

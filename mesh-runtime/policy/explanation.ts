@@ -11,6 +11,7 @@ import type {
   ServiceKey,
   SessionSettings,
 } from "../routing/words.ts";
+import type { Ages } from "./age.ts";
 
 /** What becomes of one request, and why: plain data, of bounded size. */
 export interface Explanation {
@@ -220,4 +221,6 @@ export interface Surroundings {
   ) => { readonly mode: Mode; readonly rules: readonly AuthorizationRule[] } | undefined;
   /** What is known of a circuit; undefined where nobody has reported on it. */
   readonly circuit: (service: ServiceKey) => CircuitSeen | undefined;
+  /** How old routes are, by `kind/namespace/name`; of equal matches that of the older one decides. */
+  readonly ages?: Ages;
 }

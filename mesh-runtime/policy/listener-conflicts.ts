@@ -1,4 +1,4 @@
-import { byAge, type Catalog } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
 import type { DocumentOf } from "./documents.ts";
 import { type GatewayListener, workerOf } from "./references.ts";
 
@@ -24,7 +24,7 @@ export function listenerConflicts(catalog: Catalog): ReadonlyMap<GatewayListener
   const conflicts = new Map<GatewayListener, ListenerConflict>();
   const byPort = new Map<string, PlacedListener>();
   const bySocket = new Map<string, PlacedListener>();
-  for (const gateway of [...catalog.gateways.values()].sort(byAge)) {
+  for (const gateway of [...catalog.gateways.values()].sort(catalog.byAge)) {
     const { key, unusable } = workerOf(catalog, gateway);
     if (unusable !== undefined) continue;
     for (const [index, listener] of gateway.spec.listeners.entries()) {

@@ -1,3 +1,4 @@
+import { precedenceWords } from "../age.ts";
 import { canonicalJson } from "../canonical.ts";
 import { targetKeys } from "../catalog.ts";
 import { rulesOf } from "../compile-route.ts";
@@ -56,7 +57,7 @@ export function* backendTrafficConflicts({ catalog, issue, place }: CheckedMesh)
         path: later.path,
         expected: `one XBackendTrafficPolicy for ${target}`,
         found: `${nameOf(earlier.policy)} as well`,
-        message: `${nameOf(earlier.policy)} (${place(earlier.policy, earlier.path)}) is the older and holds for ${target}, and nothing of this one does there (Conflicted); merge the two.`,
+        message: `${nameOf(earlier.policy)} (${place(earlier.policy, earlier.path)}) ${precedenceWords(catalog.ages, earlier.policy, later.policy)} and holds for ${target}, and nothing of this one does there (Conflicted); merge the two.`,
       }),
   );
 }

@@ -1,3 +1,4 @@
+import { precedenceWords } from "../age.ts";
 import { keyOf, nameOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
 import { listenerConflicts } from "../listener-conflicts.ts";
@@ -45,7 +46,9 @@ export function* listeners({ catalog, issue, place }: CheckedMesh): Generator<Is
     const conflict = conflicts.get(listener);
     if (conflict === undefined) continue;
     const { reason, winner } = conflict;
-    const taken = `${nameOf(winner.gateway)} at ${place(winner.gateway, ["spec", "listeners", winner.index])}`;
+    const why =
+      winner.gateway === gateway ? "" : `, which ${precedenceWords(catalog.ages, winner.gateway, gateway)}`;
+    const taken = `${nameOf(winner.gateway)} at ${place(winner.gateway, ["spec", "listeners", winner.index])}${why}`;
     const worker = workerOf(catalog, gateway).key;
     yield issue(
       gateway,

@@ -1,4 +1,5 @@
 import { boundHostnames } from "../../routing/hostname-intersection.ts";
+import { precedenceWords } from "../age.ts";
 import { canonicalJson } from "../canonical.ts";
 import { type DocumentOf, nameOf } from "../documents.ts";
 import type { Issue } from "../issue.ts";
@@ -41,14 +42,18 @@ export function* shadowedMatches(mesh: CheckedMesh): Generator<Issue> {
   }
 }
 
-function shadowed({ issue, place }: CheckedMesh, later: Placed, earlier: Placed): Issue {
+function shadowed({ issue, place, catalog }: CheckedMesh, later: Placed, earlier: Placed): Issue {
   const at = ({ rule, match }: Placed) => ["spec", "rules", rule, "matches", match];
+  const first =
+    earlier.route === later.route
+      ? "stands first"
+      : precedenceWords(catalog.ages, earlier.route, later.route);
   return issue(later.route, {
     severity: "warning",
     path: at(later),
     expected: "a match that no earlier rule has",
     found: `the same as in ${nameOf(earlier.route)}`,
-    message: `${nameOf(earlier.route)} (${place(earlier.route, at(earlier))}) has this match already and comes first, so this one never decides; remove or narrow one.`,
+    message: `${nameOf(earlier.route)} (${place(earlier.route, at(earlier))}) has this match already and ${first}, so this one never decides; remove or narrow one.`,
   });
 }
 

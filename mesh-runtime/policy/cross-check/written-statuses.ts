@@ -1,11 +1,13 @@
-import type { PolicyDocument } from "../documents.ts";
+import { type Ages, writtenTime } from "../age.ts";
+import { nameOf, type PolicyDocument } from "../documents.ts";
 import type { Issue } from "../issue.ts";
 import { clusterMetadata } from "../schema/metadata.ts";
 import type { CheckedMesh } from "./checked-mesh.ts";
 
 /** What control prints of a document, and what a cluster writes into it, is not read back from it. */
-export function* writtenStatuses({ written, issue }: CheckedMesh): Generator<Issue> {
+export function* writtenStatuses({ written, catalog, issue }: CheckedMesh): Generator<Issue> {
   for (const { document } of written) {
+    yield* otherTime(document, catalog.ages, issue);
     if (document.status !== undefined) {
       yield issue(document, {
         severity: "warning",
@@ -27,6 +29,25 @@ export function* writtenStatuses({ written, issue }: CheckedMesh): Generator<Iss
     });
   }
 }
+
+/** Of a document that has been here, when it was created is known; another time in it changes nothing. */
+function* otherTime(document: PolicyDocument, ages: Ages, issue: CheckedMesh["issue"]): Generator<Issue> {
+  const age = ages.get(nameOf(document));
+  const written = writtenTime(document);
+  if (age === undefined || written === undefined || isSameTime(written, age.at)) return;
+  const known = new Date(age.at).toISOString();
+  yield issue(document, {
+    severity: "warning",
+    path: ["metadata", "creationTimestamp"],
+    expected: known,
+    found: new Date(written).toISOString(),
+    message: `${nameOf(document)} has been here since ${known}, and the creationTimestamp in it is not read; remove it. To make a document younger, delete it and create it again.`,
+  });
+}
+
+/** Kubernetes leaves out what is less than a second. */
+const isSameTime = (written: number, known: number): boolean =>
+  written === known || written === Math.floor(known / 1_000) * 1_000;
 
 /** The members that a cluster wrote, beside the status. */
 function unreadMembers(document: PolicyDocument): readonly (readonly string[])[] {

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { timestamp } from "../age.ts";
 import { defaultNamespace } from "../defaults.ts";
 import {
   about,
@@ -121,11 +122,11 @@ const metadata = (name: Schema<string>) =>
     ),
     annotations: about(
       optional(annotations()),
-      `For people and tools; the mesh reads \`${workerAnnotation}\` on a Gateway, and \`${dryRunAnnotations[0]}\` on an AuthorizationPolicy.`,
+      `For people and tools; the mesh reads \`${workerAnnotation}\` on a Gateway, \`${dryRunAnnotations[0]}\` on an AuthorizationPolicy, and \`${replayAnnotation}\` on an HTTPRoute.`,
     ),
     creationTimestamp: about(
-      optional(text("a time such as 2026-01-31T12:00:00Z", /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/, 20)),
-      "When it was created; between routes that are equal otherwise, the oldest decides.",
+      optional(text("a time such as 2026-01-31T12:00:00Z", timestamp, 30)),
+      "When it was created; control writes it. In a document that is new here it counts if it is past, and never afterwards.",
     ),
     generateName: unsupported("not supported: nobody would know what to call the document; write a name"),
     ...clusterMetadata,

@@ -1,3 +1,4 @@
+import { precedenceWords } from "../age.ts";
 import type { Catalog } from "../catalog.ts";
 import { type DocumentOf, keyOf, nameOf } from "../documents.ts";
 import type { ListenerConflict } from "../listener-conflicts.ts";
@@ -33,7 +34,7 @@ export function gatewayStatus(mesh: Surroundings, gateway: Gateway, observed: Ob
         name: listener.name,
         supportedKinds: servableKinds(listener),
         attachedRoutes: attachedRoutes(mesh, gateway, listener),
-        conditions: conditionsOf(listenerVerdicts(mesh, listener, worker), observed),
+        conditions: conditionsOf(listenerVerdicts(mesh, gateway, listener, worker), observed),
       }),
     ),
   };
@@ -82,7 +83,8 @@ function workerVerdict(catalog: Catalog, gateway: Gateway): Verdict {
 }
 
 function listenerVerdicts(
-  { conflicts }: Surroundings,
+  { catalog, conflicts }: Surroundings,
+  gateway: Gateway,
   listener: GatewayListener,
   worker: Verdict,
 ): readonly Verdict[] {
@@ -93,7 +95,7 @@ function listenerVerdicts(
     resolvedRefs(listener),
     conflict === undefined
       ? { type: "Conflicted", status: "False", reason: "NoConflicts", message: "" }
-      : holds("Conflicted", conflict.reason, conflictMessage(listener, conflict)),
+      : holds("Conflicted", conflict.reason, conflictMessage(catalog, gateway, listener, conflict)),
   ];
 }
 
@@ -109,10 +111,13 @@ function listenerProgrammed(
 }
 
 const conflictMessage = (
+  { ages }: Catalog,
+  gateway: Gateway,
   { port, hostname = "every host" }: GatewayListener,
   { reason, winner }: ListenerConflict,
 ): string => {
-  const other = `${nameOf(winner.gateway)}, listener ${winner.listener.name}`;
+  const why = winner.gateway === gateway ? "" : `, which ${precedenceWords(ages, winner.gateway, gateway)}`;
+  const other = `${nameOf(winner.gateway)}, listener ${winner.listener.name}${why}`;
   return reason === "ProtocolConflict"
     ? `Port ${port} speaks ${winner.listener.protocol} already (${other}); use another port or the same protocol.`
     : `Port ${port} and ${hostname} belong to ${other} already; change one of the two, or have another worker implement the Gateway.`;

@@ -1,3 +1,4 @@
+import { precedenceWords } from "../age.ts";
 import { type Catalog, targetKeys } from "../catalog.ts";
 import { type DocumentOf, nameOf } from "../documents.ts";
 import { missing } from "../unresolved.ts";
@@ -36,5 +37,9 @@ function accepted(catalog: Catalog, policy: Policy, key: string): Verdict {
   const [holding] = catalog.about(service).backendTraffic;
   return holding === undefined || holding === policy
     ? holds("Accepted")
-    : fails("Accepted", "Conflicted", `${nameOf(holding)} is the older and holds for ${key}; merge the two.`);
+    : fails(
+        "Accepted",
+        "Conflicted",
+        `${nameOf(holding)} ${precedenceWords(catalog.ages, holding, policy)} and holds for ${key}; merge the two.`,
+      );
 }

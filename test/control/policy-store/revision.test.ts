@@ -49,7 +49,10 @@ describe("a revision", () => {
       { ref: ref("c"), text: "c\n" },
     ];
     const after = edited(texts, edits);
-    const back = undoing(edits.map(({ ref }) => ({ ref, before: texts.get(documentName(ref)) })));
+    const back = undoing(
+      1,
+      edits.map(({ ref }) => ({ ref, before: texts.get(documentName(ref)) })),
+    );
     expect(edited(after, back)).toEqual(texts);
   });
 });

@@ -74,7 +74,8 @@ describe("a retry constraint", () => {
   });
 
   test("is taken by Services of either group, and of several", () => {
-    const targets = "[{group: mesh.tulle.dev, kind: Service, name: payments}, {kind: Service, name: web}]";
+    const targets =
+      "[{group: mesh.tulle.dev, kind: Service, name: payments}, {group: '', kind: Service, name: web}]";
     const texts = [backendTraffic("retryConstraint: {}", { targets })];
     expect([constraint(...texts), destination("default/web", ...texts).traffic.retryConstraint]).toEqual([
       silent,
@@ -131,7 +132,7 @@ test.each([
   expect(issues.map(inShort).join()).toContain(message);
 });
 
-const seventeen = Array.from({ length: 17 }, (_, index) => `{kind: Service, name: s${index}}`);
+const seventeen = Array.from({ length: 17 }, (_, index) => `{group: '', kind: Service, name: s${index}}`);
 
 test.each([
   ["[]", "spec.targetRefs", "an empty list could mean none or all"],
@@ -144,11 +145,15 @@ test.each([
   ["[{kind: Gateway, group: '', name: a}]", "spec.targetRefs[0].kind", "Gateway is not supported yet"],
   ["[{kind: Service, group: apps, name: a}]", "spec.targetRefs[0].group", "mesh.tulle.dev"],
   [
-    "[{kind: Service, name: a, namespace: b}]",
+    "[{group: '', kind: Service, name: a, namespace: b}]",
     "spec.targetRefs[0].namespace",
     "is not a member that exists here",
   ],
-  ["[{kind: Service, name: a}, {kind: Service, name: a}]", "spec.targetRefs[1]", "stands here twice"],
+  [
+    "[{group: '', kind: Service, name: a}, {group: '', kind: Service, name: a}]",
+    "spec.targetRefs[1]",
+    "stands here twice",
+  ],
 ])("targets %s are refused", (targets, path, message) => {
   const { issues } = read(backendTraffic("", { targets }));
   expect(issues.map((issue) => issue.path)).toEqual([path]);
@@ -166,7 +171,7 @@ test.each([
     "gateway.networking.x-k8s.io/v1alpha1",
   ],
 ])("the kind %s of %s is refused with what to write", (kind, apiVersion, path, message) => {
-  const text = `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: a}, spec: {targetRefs: [{kind: Service, name: a}]}}`;
+  const text = `{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: a}, spec: {targetRefs: [{group: '', kind: Service, name: a}]}}`;
   const { issues } = read(text);
   expect(issues.map((issue) => issue.path)).toEqual([path]);
   expect(issues.map(inShort).join()).toContain(message);
@@ -174,7 +179,10 @@ test.each([
 
 describe("what a policy of a backend aims at", () => {
   test("may be missing, and is told", () => {
-    const issues = together(...shop, backendTraffic("", { targets: "[{kind: Service, name: payment}]" }));
+    const issues = together(
+      ...shop,
+      backendTraffic("", { targets: "[{group: '', kind: Service, name: payment}]" }),
+    );
     expect(issues).toHaveLength(1);
     expect(issues[0]).toMatch(
       /^warning .* spec\.targetRefs\[0\]\.name: The Service default\/payment does not exist/,
@@ -189,7 +197,7 @@ describe("what a policy of a backend aims at", () => {
       ...shop,
       front,
       routed,
-      backendTraffic("", { targets: "[{kind: Service, name: front}]" }),
+      backendTraffic("", { targets: "[{group: '', kind: Service, name: front}]" }),
     );
     expect(issues).toHaveLength(1);
     expect(issues[0]).toContain("error");
@@ -202,10 +210,13 @@ describe("two policies for one backend", () => {
     name: "z",
     created: "2026-01-01T00:00:00Z",
   });
-  const younger = backendTraffic("retryConstraint: {budget: {percent: 90}}, sessionPersistence: {}", {
-    name: "a",
-    created: "2026-02-01T00:00:00Z",
-  });
+  const younger = backendTraffic(
+    "retryConstraint: {budget: {percent: 90}}, sessionPersistence: {cookie: {}}",
+    {
+      name: "a",
+      created: "2026-02-01T00:00:00Z",
+    },
+  );
 
   test.each([
     ["in one order", [older, younger]],
@@ -249,7 +260,7 @@ describe("the status of a policy of a backend", () => {
   }
 
   test("says that it is accepted, at each of its targets", () => {
-    const targets = "[{group: '', kind: Service, name: payments}, {kind: Service, name: gone}]";
+    const targets = "[{group: '', kind: Service, name: payments}, {group: '', kind: Service, name: gone}]";
     const { ancestors, told } = statusIn("payments", backendTraffic("", { targets }));
     expect(ancestors[0]).toEqual({
       ancestorRef: { group: "", kind: "Service", name: "payments" },
@@ -276,9 +287,7 @@ describe("the status of a policy of a backend", () => {
     expect(statusIn("older", ...both).told).toEqual([]);
     const { ancestors, told } = statusIn("younger", ...both);
     expect(told).toEqual(["target Service/payments: Conflicted"]);
-    expect(ancestors[0]?.conditions[0]?.message).toContain(
-      "XBackendTrafficPolicy/default/older is the older",
-    );
+    expect(ancestors[0]?.conditions[0]?.message).toContain("XBackendTrafficPolicy/default/older is older");
   });
 });
 
@@ -286,7 +295,7 @@ describe("sessions of a backend", () => {
   const sessions = (name: string, cookie: string, target: string) =>
     backendTraffic(`sessionPersistence: {cookie: {name: ${cookie}}, absoluteTimeout: 1h}`, {
       name,
-      targets: `[{kind: Service, name: ${target}}]`,
+      targets: `[{group: '', kind: Service, name: ${target}}]`,
     });
   const mine = sessions("s", "mine", "payments-v2");
   const settings = { type: "Cookie", name: "mine", absoluteTimeoutMs: 3_600_000, lifetime: "Session" };
@@ -328,8 +337,8 @@ describe("sessions of a backend", () => {
   });
 
   test("have a name of their own for each rule where nobody wrote one", () => {
-    const unnamed = backendTraffic("sessionPersistence: {}", {
-      targets: "[{kind: Service, name: payments}]",
+    const unnamed = backendTraffic("sessionPersistence: {cookie: {}}", {
+      targets: "[{group: '', kind: Service, name: payments}]",
     });
     const two = route(
       "r",
