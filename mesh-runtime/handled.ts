@@ -66,17 +66,21 @@ export const handled =
     }
   };
 
-/** What the caller has not said itself. Credits that are not mentioned are unspent, below 500; see `givenBack`. */
+/**
+ * What the caller has not said itself; to callers of another trust domain nothing of this mesh. Credits that are not
+ * mentioned are unspent, below 500; see `givenBack`.
+ */
 function newsFor(
-  { said, credits }: Ready,
+  { said, credits, principal }: Ready,
   { epoch, circuits }: ReturnType<Tell>,
   { status }: Response,
 ): News {
   const news: [string, string][] = [];
-  if (said.epoch !== String(epoch)) news.push([header.epoch, String(epoch)]);
+  const isOurs = principal?.foreign !== true;
+  if (isOurs && said.epoch !== String(epoch)) news.push([header.epoch, String(epoch)]);
   if (status >= 500 || said.credits !== String(credits.left))
     news.push([header.credits, String(credits.left)]);
-  if (circuits !== "") news.push([header.circuits, circuits]);
+  if (isOurs && circuits !== "") news.push([header.circuits, circuits]);
   return news;
 }
 

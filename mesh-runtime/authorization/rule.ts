@@ -52,8 +52,10 @@ type Test = (subject: Subject) => boolean;
  */
 export function readRule({ name, action, from, to, when = [] }: AuthorizationRule): ReadRule {
   const named: Doubt = action === "ALLOW" ? "differs" : "matches";
+  // Whom a rule lets in of another trust domain, it has to name: in each source, or in a condition for all of them.
+  const anyDomain = action !== "ALLOW" || when.some(asksPrincipal);
   const patterns: ReadPattern[] = [];
-  const sources = from?.map((source) => sourceTest(source, named));
+  const sources = from?.map((source) => sourceTest(source, named, anyDomain));
   const operations = to?.map((operation) => operationTest(operation, named, patterns));
   const conditions = when.map((condition) => conditionTest(condition, named));
   return {
@@ -61,36 +63,62 @@ export function readRule({ name, action, from, to, when = [] }: AuthorizationRul
     looksAtPath: patterns.length > 0 || (to?.some(asksPath) ?? false),
     differences: patterns.reduce((all, pattern) => all | pattern.differences, 0),
     speaksOf: (subject) =>
-      (sources === undefined || sources.some((test) => test(subject))) &&
+      (sources === undefined
+        ? anyDomain || subject.principal?.foreign !== true
+        : sources.some((test) => test(subject))) &&
       (operations === undefined || operations.some((test) => test(subject))) &&
       conditions.every((test) => test(subject)),
   };
 }
 
 /** Whether a principal is among the sources of a rule, whatever it does and wherever it is. */
-export const namesCaller = ({ from }: AuthorizationRule, principal: Principal | undefined): boolean =>
-  from?.some((source) => callerFits(source, principal)) ?? true;
+export const namesCaller = ({ action, from }: AuthorizationRule, principal: Principal | undefined): boolean =>
+  from?.some((source) => callerFits(source, principal, action === "ALLOW" ? "differs" : "matches")) ?? true;
+
+const asksPrincipal = ({ type, values }: Condition): boolean => type === "principal" && values !== undefined;
 
 const asksPath = ({ paths, notPaths }: OperationMatch): boolean =>
   paths !== undefined || notPaths !== undefined;
 
-/** A namespace is compared without its trust domain, as Istio does; whoever trusts another domain names principals. */
-function callerFits(source: SourceMatch, principal: Principal | undefined): boolean {
-  const id = principal?.id.uri ?? "";
-  const namespace = principal?.namespace ?? "";
+function callerFits(source: SourceMatch, principal: Principal | undefined, named: Doubt): boolean {
+  const not = opposite(named);
   return (
-    oneOf(source.principals, id) &&
-    noneOf(source.notPrincipals, id) &&
-    oneOf(source.namespaces, namespace) &&
-    noneOf(source.notNamespaces, namespace)
+    (source.principals === undefined || isAmong(source.principals, principal, "principal", named)) &&
+    (source.notPrincipals === undefined || !isAmong(source.notPrincipals, principal, "principal", not)) &&
+    (source.namespaces === undefined || isAmong(source.namespaces, principal, "namespace", named)) &&
+    (source.notNamespaces === undefined || !isAmong(source.notNamespaces, principal, "namespace", not))
   );
 }
 
-function sourceTest(source: SourceMatch, named: Doubt): Test {
+type Attribute = "principal" | "namespace" | "evidence";
+
+/**
+ * Whether a caller is in a list. One of another trust domain is in a list that lets somebody in only where its trust
+ * domain is written there: `*`, the end of an ID and a namespace, which has no trust domain, mean callers of the mesh's
+ * own. In a list that keeps somebody out it is as everybody else is.
+ */
+function isAmong(
+  matches: readonly StringMatch[],
+  principal: Principal | undefined,
+  type: Attribute,
+  doubt: Doubt,
+): boolean {
+  const value = attribute(principal, type);
+  if (principal?.foreign !== true || doubt === "matches" || type === "evidence") return oneOf(matches, value);
+  const domain = `spiffe://${principal.id.trustDomain}/`;
+  return (
+    type === "principal" &&
+    matches.some((match) => "value" in match && match.value.startsWith(domain) && stringMatches(match, value))
+  );
+}
+
+function sourceTest(source: SourceMatch, named: Doubt, anyDomain: boolean): Test {
   const within = addressTest(source.ipBlocks, named);
   const without = addressTest(source.notIpBlocks, opposite(named));
+  const names = anyDomain || source.principals !== undefined;
   return (subject) =>
-    callerFits(source, subject.principal) &&
+    (names || subject.principal?.foreign !== true) &&
+    callerFits(source, subject.principal, named) &&
     (within === undefined || within(subject)) &&
     (without === undefined || !without(subject));
 }
@@ -143,10 +171,9 @@ function conditionTest(condition: Condition, named: Doubt): Test {
   const { values, notValues } = condition;
   if (condition.type !== "header") {
     const { type } = condition;
-    return ({ principal }) => {
-      const value = attribute(principal, type);
-      return oneOf(values, value) && noneOf(notValues, value);
-    };
+    return ({ principal }) =>
+      (values === undefined || isAmong(values, principal, type, named)) &&
+      (notValues === undefined || !isAmong(notValues, principal, type, opposite(named)));
   }
   const { name } = condition;
   const among = (value: string, matches: readonly StringMatch[], doubt: Doubt): boolean =>
@@ -160,7 +187,7 @@ function conditionTest(condition: Condition, named: Doubt): Test {
   };
 }
 
-function attribute(principal: Principal | undefined, type: "principal" | "namespace" | "evidence"): string {
+function attribute(principal: Principal | undefined, type: Attribute): string {
   if (principal === undefined) return "";
   return type === "principal" ? principal.id.uri : principal[type];
 }

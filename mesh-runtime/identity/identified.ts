@@ -72,13 +72,16 @@ export const identified = (ports: IdentifiedPorts) => {
     const { principal, body } = known.value;
     if (principal !== undefined) {
       exchange.notes.peer = principal.id.uri;
-      exchange.notes.source = `${principal.namespace}/${principal.service}`;
+      // Another trust domain is one source: it could give its workloads any number of names, or those of ours.
+      exchange.notes.source = principal.foreign
+        ? principal.id.trustDomain
+        : `${principal.namespace}/${principal.service}`;
       exchange.notes.evidence = principal.evidence;
     }
     return next({
       ...exchange,
       principal,
-      said: principal === undefined ? nothing : saidIn(fields),
+      said: principal === undefined ? nothing : saidIn(fields, principal),
       request: cleaned(exchange.request, fields, body),
     });
   });
@@ -185,7 +188,9 @@ async function bySignature(
   const workload = workloadOf(caller.id);
   if (workload === undefined)
     return refused("token", "sub does not name a workload (/ns/<namespace>/sa/<service>)");
-  const principal: Principal = { id: caller.id, ...workload, evidence: "signature" };
+  const isOurs = caller.id.trustDomain === policy.self.trustDomain;
+  const known = { id: caller.id, ...workload, evidence: "signature" } as const;
+  const principal: Principal = isOurs ? known : { ...known, foreign: true };
   const body = await verifiedBody(request, contentDigest, policy);
   if (!body.ok) return body;
   return ok(body.value === undefined ? { principal } : { principal, body: body.value });
@@ -227,11 +232,12 @@ async function verifiedBody(
 
 const nothing: Said = { deadline: null, credits: null, hops: null, epoch: null };
 
-const saidIn = (headers: HeaderFields): Said => ({
+/** Epochs of another trust domain are those of another mesh, and say nothing about this one. */
+const saidIn = (headers: HeaderFields, { foreign }: Principal): Said => ({
   deadline: headers.get(header.deadline),
   credits: headers.get(header.credits),
   hops: headers.get(header.hops),
-  epoch: headers.get(header.epoch),
+  epoch: foreign ? null : headers.get(header.epoch),
 });
 
 const claims: ReadonlySet<string> = new Set(identityHeaders);

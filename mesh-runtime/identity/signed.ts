@@ -28,6 +28,8 @@ export interface Recipient {
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
   };
+    /** The trust domain of a recipient in another mesh; absent for those of this one. */
+    readonly trustDomain?: string;
   readonly endpoint?: { readonly address: Endpoint } | undefined;
 }
 
@@ -57,6 +59,8 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
     const { headers } = message;
     const present = credential();
     const held = present instanceof Promise ? await present : present;
+    // Which policy is in force here is no other mesh's business.
+    if (recipient.settings.trustDomain !== undefined) headers.delete(header.epoch);
     const now = clock.now();
     if (held === undefined || held.expiresAt <= now) {
       return no({

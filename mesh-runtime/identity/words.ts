@@ -20,6 +20,8 @@ export interface Principal {
   readonly namespace: string;
   readonly service: string;
   readonly evidence: Evidence;
+  /** Of another trust domain: namespace and service are names that somebody else gives. */
+  readonly foreign?: true;
 }
 
 /** Public half of a P-256 key, as it stands in `cnf.jwk`. */

@@ -59,6 +59,7 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
     Arrival &
       Noted & {
         readonly said: Said;
+        readonly principal?: { readonly foreign?: true } | undefined;
         readonly policy: {
           readonly inbound: { readonly timeoutMs: number };
           readonly snapshot?: { readonly promisedRetries?: number };
@@ -71,7 +72,11 @@ export const boundedArrival = (ports: { readonly clock: Clock }) =>
     const hops = hopsIn(said.hops);
     if (hops > mostHops) return no({ kind: "too-many-hops", hops });
 
-    const credits = { left: creditsIn(said.credits, exchange.policy.snapshot?.promisedRetries) };
+    const promised = exchange.policy.snapshot?.promisedRetries;
+    const granted = creditsIn(said.credits, promised);
+    // Another mesh may bound what is spent for it, and grant itself no more than a stranger gets.
+    const mostGranted = exchange.principal?.foreign ? creditsIn(null, promised) : granted;
+    const credits = { left: Math.min(granted, mostGranted) };
     const callerLeftMs = parseRemaining(said.deadline);
     const inherited = callerLeftMs === undefined ? undefined : startedAt + callerLeftMs;
     const timeoutsMs = [exchange.policy.inbound.timeoutMs];
