@@ -49,8 +49,10 @@ export const port = (): Schema<number> => value("a port from 1 to 65535", isPort
 export const workerAnnotation = "mesh.tulle.dev/worker";
 /** On an AuthorizationPolicy, `"true"`: it decides nothing, and what it would decide is told apart. Istio's name means the same. */
 export const dryRunAnnotations = ["mesh.tulle.dev/dry-run", "istio.io/dry-run"] as const;
+/** On an HTTPRoute, `strict`: signed requests that go by it are let in once in the whole mesh; see `Service.spec.replay`. */
+export const replayAnnotation = "mesh.tulle.dev/replay";
 const ownAnnotations = "mesh.tulle.dev/";
-const readAnnotations: readonly string[] = [workerAnnotation, dryRunAnnotations[0]];
+const readAnnotations: readonly string[] = [workerAnnotation, dryRunAnnotations[0], replayAnnotation];
 
 /** Whether a policy is on a dry run. */
 export const isDryRun = ({
