@@ -27,9 +27,9 @@ export interface Recipient {
     /** Bodies above `maxDigestBytes`: refuse to send them, or send them without a digest. */
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
-  };
     /** The trust domain of a recipient in another mesh; absent for those of this one. */
     readonly trustDomain?: string;
+  };
   readonly endpoint?: { readonly address: Endpoint } | undefined;
 }
 
@@ -57,10 +57,10 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
   async function proven<Known extends Proving>(exchange: Known, next: Step<Known, Answer>): Promise<Answer> {
     const { message, recipient } = exchange;
     const { headers } = message;
-    const present = credential();
-    const held = present instanceof Promise ? await present : present;
     // Which policy is in force here is no other mesh's business.
     if (recipient.settings.trustDomain !== undefined) headers.delete(header.epoch);
+    const present = credential();
+    const held = present instanceof Promise ? await present : present;
     const now = clock.now();
     if (held === undefined || held.expiresAt <= now) {
       return no({
