@@ -1,5 +1,6 @@
 import type { IssuerObject } from "./issuer/issuer-object.ts";
 import type { PolicyObject } from "./policy-store/policy-object.ts";
+import type { ReplayObject } from "./replay/replay-object.ts";
 import type { ServiceObject } from "./services/service-object.ts";
 import type { TraceObject } from "./traces/trace-object.ts";
 
@@ -9,6 +10,7 @@ export interface Env {
   readonly POLICY: DurableObjectNamespace<PolicyObject>;
   readonly ISSUER: DurableObjectNamespace<IssuerObject>;
   readonly SERVICES: DurableObjectNamespace<ServiceObject>;
+  readonly REPLAYS: DurableObjectNamespace<ReplayObject>;
   readonly TRACES: DurableObjectNamespace<TraceObject>;
   /** The root of every workload's name. */
   readonly TRUST_DOMAIN: string;

@@ -4,6 +4,7 @@ import { policyStore } from "./objects.ts";
 
 export { IssuerObject } from "./issuer/issuer-object.ts";
 export { PolicyObject } from "./policy-store/policy-object.ts";
+export { ReplayObject } from "./replay/replay-object.ts";
 export { ServiceObject } from "./services/service-object.ts";
 export { TraceObject } from "./traces/trace-object.ts";
 export { Workload } from "./workload.ts";

@@ -27,7 +27,7 @@ export type Attested =
   | { readonly evidence: "binding" | "signature"; readonly workload: ServiceKey }
   | { readonly evidence: "token" };
 
-/** Where the two verbs are answered. */
+/** Where the verbs of membership are answered. */
 export interface Host {
   readonly env: Env;
   readonly freshness: Freshness;

@@ -17,6 +17,7 @@ import type { Env } from "./env.ts";
 import type { Freshness } from "./freshness.ts";
 import { type Attested, type Host, join, report } from "./membership.ts";
 import { issuer } from "./objects.ts";
+import { admit } from "./replay/admit.ts";
 import { reportLimits } from "./workload-shape.ts";
 
 /** How long the trust bundle is used before it is asked for again, milliseconds. */
@@ -26,8 +27,8 @@ const bundleForMs = 5_000;
 export const controlId = (trustDomain: string): string => workloadId(trustDomain, "tulle", "control").uri;
 
 /**
- * The two verbs over HTTP, for workloads outside the account. A first join brings a join token; every later join
- * and every report is signed with the credential in force, audience {@link controlId}. A request that carries a
+ * The verbs over HTTP, for workloads outside the account. A first join brings a join token; every later join
+ * and all else is signed with the credential in force, audience {@link controlId}. A request that carries a
  * signature is judged by it alone: a join token beside a bad one changes nothing.
  */
 export class WorkloadDoor {
@@ -56,6 +57,14 @@ export class WorkloadDoor {
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
     return answer(caller === undefined ? declined.unverified() : await report(host, body, caller));
+  }
+
+  async admit(request: Request, env: Env, waitUntil: Host["waitUntil"]): Promise<Response> {
+    const host = { env, freshness: this.#freshness, now: Date.now(), waitUntil };
+    const read = await this.#read(request, host);
+    if (!read.ok) return answer(read.reason);
+    const { caller, body } = read.value;
+    return answer(caller === undefined ? declined.unverified() : await admit(env, body, caller));
   }
 
   /** The body, and who signed it; `undefined` where nobody claims to have. */
@@ -117,7 +126,7 @@ export class WorkloadDoor {
   }
 }
 
-/** Answers of both verbs: 200 with the answer, or a problem that says what to do. */
+/** Answers of all verbs: 200 with the answer, or a problem that says what to do. */
 function answer(outcome: { readonly ok: true } | Declined | Response): Response {
   if (outcome instanceof Response) return outcome;
   if (outcome.ok) return Response.json(outcome, { headers: { "cache-control": "no-store" } });

@@ -1,6 +1,7 @@
+import { maxNonceLength } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
 import type { CircuitReport, Outcome } from "@tulle/mesh-runtime/resilience/words.ts";
 import type { EdgeDelta, SpanEvent, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
-import type { JoinRequest, ReportRequest } from "@tulle/mesh-runtime/workload-contract.ts";
+import type { AdmitRequest, JoinRequest, ReportRequest } from "@tulle/mesh-runtime/workload-contract.ts";
 import { serviceKeyForm, serviceKeyLength } from "./service-key.ts";
 import {
   either,
@@ -110,4 +111,18 @@ export const reportShape: Shape<ReportRequest> = object<ReportRequest>({
   edges: list(edge, reportLimits.edges),
   spans: list(span, reportLimits.spans),
   counters: record(finite(0, 1e12), reportLimits.counters, 64),
+});
+
+const seconds = whole(0, 1_000_000_000_000);
+
+/** What {@link AdmitRequest} may hold. */
+export const admitShape: Shape<AdmitRequest> = object<AdmitRequest>({
+  version: whole(1, 1_000_000),
+  workload: serviceKey,
+  // RFC 7638 with SHA-256.
+  sender: text(43, /^[A-Za-z0-9_-]{43}$/),
+  nonce: text(maxNonceLength, /^[\x20-\x7e]{1,64}$/),
+  created: seconds,
+  expires: seconds,
+  watch: text(64, /^[A-Za-z0-9-]{0,64}$/),
 });

@@ -1,5 +1,7 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type {
+  AdmitAnswer,
+  AdmitRequest,
   Declined,
   JoinAnswer,
   JoinRequest,
@@ -10,6 +12,7 @@ import { withoutProps } from "./declined.ts";
 import type { Env } from "./env.ts";
 import { Freshness } from "./freshness.ts";
 import { type Host, join, report } from "./membership.ts";
+import { admit } from "./replay/admit.ts";
 import { serviceOfProps } from "./service-key.ts";
 
 /** Plain data, shared by the requests of this isolate. */
@@ -33,6 +36,12 @@ export class Workload extends WorkerEntrypoint<
     const workload = serviceOfProps(this.ctx.props);
     if (workload === undefined) return withoutProps();
     return report(this.#host(), request, workload);
+  }
+
+  async admit(request: AdmitRequest): Promise<AdmitAnswer | Declined> {
+    const workload = serviceOfProps(this.ctx.props);
+    if (workload === undefined) return withoutProps();
+    return admit(this.env, request, workload);
   }
 
   #host(): Host {

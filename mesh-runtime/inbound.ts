@@ -6,6 +6,7 @@ import { rescued } from "./foundation/rescued.ts";
 import { type Handle, handled, type Tell } from "./handled.ts";
 import { heard } from "./heard.ts";
 import { type IdentifiedPorts, identified } from "./identity/identified.ts";
+import { type AskAdmission, unrepeated } from "./identity/unrepeated.ts";
 import type { Loaded } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
 import { boundedArrival } from "./resilience/bounded.ts";
@@ -26,6 +27,8 @@ export interface InboundPorts {
   readonly identity: IdentifiedPorts;
   /** Takes the policy epoch that an identified caller knows, as its header has it. */
   readonly hear: (epoch: string | null) => void;
+  /** Asks control whether a proof is used for the first time, where policy wants to know. */
+  readonly askAdmission?: AskAdmission;
   readonly inFlight: InFlight;
   readonly tell: Tell;
 }
@@ -57,7 +60,15 @@ export function inbound(ports: InboundPorts): Step<Arriving, Response> {
       .through(authorized(ports.identity))
       // what is left of the caller's deadline and credits; 504 deadline-exceeded, 508 too-many-hops
       .through(boundedArrival(ports))
+      // used once in the whole mesh, if policy is strict about replays; 400 unidentified, 503 replay-undecided
+      .through(unrepeated(unrepeatedPorts(ports)))
       // your handler; 500 handler-failed
       .to(handled(ports))
   );
 }
+
+const unrepeatedPorts = ({ askAdmission, clock, identity }: InboundPorts) => ({
+  clock,
+  count: identity.count,
+  ...(askAdmission === undefined ? {} : { askAdmission }),
+});

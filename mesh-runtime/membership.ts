@@ -9,7 +9,7 @@ import {
   renewalDue,
 } from "./identity/credential.ts";
 import type { TrustBundle } from "./identity/trust-bundle.ts";
-import type { Credential, PublicJwk } from "./identity/words.ts";
+import type { Admission, Credential, OneUse, PublicJwk } from "./identity/words.ts";
 import { declined, notJoined, notReady, rejoinAfterMs } from "./join-refusal.ts";
 import { type ColdStart, follow, type Member, type NotTaken, newer, open, trust } from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
@@ -66,6 +66,8 @@ export interface Membership {
   /** Reports now and takes in what comes back. False when another report is under way: nobody waits for it. */
   report(): Promise<boolean>;
   askPermit(circuit: string): Promise<CircuitAnswer | undefined>;
+  /** Whether a proof is used for the first time in the whole mesh; undefined where control does not say so in time. */
+  askAdmission(proof: OneUse, limitMs: number): Promise<Admission | undefined>;
   /**
    * The newest trust bundle that can be had: asks control, a few times in ten seconds at most, because whoever sends
    * tokens with invented keys could have it asked. For a caller whose token is newer than what this isolate knows.
@@ -370,13 +372,23 @@ export function membership(ports: MembershipPorts): Membership {
     return answer?.ok ? answer.circuits.find((each) => each.verdict.circuit === circuit) : undefined;
   }
 
+  async function askAdmission(proof: OneUse, limitMs: number): Promise<Admission | undefined> {
+    const { control } = ports;
+    if (control === undefined || member === undefined) return undefined;
+    const { workload } = member.loaded.snapshot;
+    const request = { version: contractVersion, workload, ...proof };
+    const answer = await answered(control.admit(request), undefined, limitMs);
+    return answer?.ok ? answer : undefined;
+  }
+
   /** An answer within the time limit, or undefined: an unreachable control plane costs freshness, never a request. */
   async function answered<Answer>(
     asked: Promise<Answer>,
     failed: (error: unknown) => void = () => undefined,
+    limitMs = joinTimeoutMs,
   ): Promise<Answer | undefined> {
     const end = new AbortController();
-    const tooLate = ports.wait(joinTimeoutMs, end.signal).then(
+    const tooLate = ports.wait(limitMs, end.signal).then(
       () => undefined,
       () => undefined,
     );
@@ -391,5 +403,15 @@ export function membership(ports: MembershipPorts): Membership {
     }
   }
 
-  return { ready, current: () => member, credential, touch, hearEpoch, report, askPermit, refreshTrust };
+  return {
+    ready,
+    current: () => member,
+    credential,
+    touch,
+    hearEpoch,
+    report,
+    askPermit,
+    askAdmission,
+    refreshTrust,
+  };
 }

@@ -180,6 +180,7 @@ function journeyMaker(
           count: (counter) => instruments.count(counter),
         },
         hear: (epoch) => hearEpoch(members, epoch),
+        askAdmission: members.askAdmission,
         inFlight: arriving,
         tell: () => ({
           epoch: members.current()?.loaded.epoch ?? loaded.epoch,

@@ -1,17 +1,19 @@
-import type { PublicJwk } from "./identity/words.ts";
+import type { Admission, OneUse, PublicJwk } from "./identity/words.ts";
 import type { CircuitAnswer, CircuitReport } from "./resilience/words.ts";
 import type { EdgeDelta, SpanRecord } from "./telemetry/words.ts";
 
 /**
- * The two verbs between a workload and the control plane. The same two travel over Workers RPC (where
+ * The verbs between a workload and the control plane. The same ones travel over Workers RPC (where
  * the service binding's props say who calls) and over HTTP (where the request is signed).
  */
 export interface ControlPort {
   join(request: JoinRequest): Promise<JoinAnswer | Declined>;
   report(request: ReportRequest): Promise<ReportAnswer | Declined>;
+  /** Whether a proof that came to this workload is used for the first time. The one verb that a request may wait for, where policy says `replay: strict`. */
+  admit(request: AdmitRequest): Promise<AdmitAnswer | Declined>;
 }
 
-/** Version of these two verbs. Unknown optional members are ignored; a greater version is declined. */
+/** Version of these verbs. Unknown optional members are ignored; a greater version is declined. */
 export const contractVersion = 1;
 
 export interface JoinRequest {
@@ -68,6 +70,16 @@ export interface Declined {
     | "not-ready";
   readonly detail: string;
   readonly remedy: string;
+}
+
+export interface AdmitRequest extends OneUse {
+  readonly version: number;
+  /** Who asks, and to whom the proof came: nobody else's proofs may be used up. */
+  readonly workload: string;
+}
+
+export interface AdmitAnswer extends Admission {
+  readonly ok: true;
 }
 
 export interface ReportRequest {

@@ -46,7 +46,7 @@ const handlers: Handlers<Route> = {
   ...metrics,
 };
 
-/** The control plane over HTTP: the admin API, the two verbs for workloads outside the account, and two public pages. */
+/** The control plane over HTTP: the admin API, the verbs for workloads outside the account, and two public pages. */
 export const app = new Hono<ApiEnv>();
 
 /** What this isolate has verified, in memory. */
@@ -64,6 +64,9 @@ app.post("/workload/join", ({ req, env, executionCtx }) =>
 );
 app.post("/workload/report", ({ req, env, executionCtx }) =>
   door.report(req.raw, env, (work) => executionCtx.waitUntil(work)),
+);
+app.post("/workload/admit", ({ req, env, executionCtx }) =>
+  door.admit(req.raw, env, (work) => executionCtx.waitUntil(work)),
 );
 app.get("/.well-known/tulle/jwks.json", jwks);
 app.get("/healthz", (context) => context.text("ok\n", 200, { "cache-control": "no-store" }));

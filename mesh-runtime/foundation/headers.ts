@@ -21,6 +21,10 @@ export const header = {
   hops: "tulle-hops",
   /** The newest policy epoch that the sender knows; on requests and responses. */
   epoch: "tulle-epoch",
+  /** `strict` on a request: it must be admitted once in the whole mesh, not once an isolate. */
+  replay: "tulle-replay",
+  /** Names the memory that admits requests strictly: on the answer that tells it, and on requests signed after that. */
+  watch: "tulle-watch",
   /** Verdicts of circuits that are not closed; on responses of authenticated hops. */
   circuits: "tulle-circuits",
   /** On a response that the callee's mesh made and not its application: the kind of refusal. */

@@ -12,6 +12,8 @@ export interface Problem {
   readonly detail?: string;
   /** Seconds, for `Retry-After`. */
   readonly retryAfter?: number;
+  /** For the header of that name. */
+  readonly watch?: string;
 }
 
 /**
@@ -30,6 +32,11 @@ export function problemOf(refusal: Refusal): Problem {
       });
     case "unidentified":
       return face("unidentified", "The caller's workload identity could not be verified", 400);
+    case "replay-undecided":
+      return face("replay-undecided", "Nobody can tell whether this request was here before", 503, {
+        ...(refusal.retryAfterMs === undefined ? {} : { retryAfter: seconds(refusal.retryAfterMs) }),
+        ...(refusal.watch === undefined ? {} : { watch: refusal.watch }),
+      });
     case "denied":
       return face("denied", "The caller is not allowed to do this", 403);
     case "no-route":
@@ -72,10 +79,11 @@ export function problemOf(refusal: Refusal): Problem {
  * mesh tells it from an application's answer without reading the body.
  */
 export function problemResponse(problem: Problem): Response {
-  const { retryAfter, ...body } = problem;
+  const { retryAfter, watch, ...body } = problem;
   const headers = new Headers({ "content-type": "application/problem+json", "cache-control": "no-store" });
   headers.set(header.problem, problem.type.slice(problem.type.lastIndexOf("/") + 1));
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
+  if (watch !== undefined) headers.set(header.watch, watch);
   return new Response(JSON.stringify(body), { status: problem.status, headers });
 }
 
@@ -83,7 +91,7 @@ function face(
   name: Refusal["kind"],
   title: string,
   status: number,
-  more: { detail?: string; retryAfter?: number } = {},
+  more: Pick<Problem, "detail" | "retryAfter" | "watch"> = {},
 ): Problem {
   return { type: problemBase + name, title, status, ...more };
 }

@@ -9,6 +9,17 @@ export type Refusal =
   | { readonly kind: "misconfigured"; readonly detail: string }
   /** No credential, or none that can be verified. `step` names the check that failed. */
   | { readonly kind: "unidentified"; readonly step: IdentityStep; readonly detail: string }
+  /**
+   * Policy wants to know for certain that this request was not here before, and nobody can tell. `watch` names the
+   * memory that began after it was signed: a proof that names it can be judged.
+   */
+  | {
+      readonly kind: "replay-undecided";
+      readonly detail: string;
+      /** Absent: a new try may follow at once. */
+      readonly retryAfterMs?: number;
+      readonly watch?: string;
+    }
   /** The caller is who it says, and may not do this. `rule` names the deciding rule of the deciding document. */
   | { readonly kind: "denied"; readonly rule: string; readonly principal: string }
   | { readonly kind: "no-route"; readonly destination: string }

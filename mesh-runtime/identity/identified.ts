@@ -9,11 +9,13 @@ import { readUpTo } from "./body.ts";
 import { mismatch } from "./content-digest.ts";
 import { verifyMessage } from "./proof.ts";
 import type { ReplayWindow } from "./replay.ts";
+import type { SignatureInput } from "./signature-input.ts";
 import { isWorkloadName, workloadId, workloadOf } from "./spiffe-id.ts";
 import type { WitCache } from "./svid.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
+import { isWatch } from "./unrepeated.ts";
 import { signatureTag } from "./wimse-profile.ts";
-import type { Evidence, Identified, Mode, Principal, SpiffeId } from "./words.ts";
+import type { Evidence, Identified, Mode, OneUse, Principal, Replay, SpiffeId } from "./words.ts";
 
 export interface IdentifiedPorts {
   /** The trust bundle in force; undefined before the first join. */
@@ -39,6 +41,8 @@ export interface IdentityPolicy {
     readonly evidence: Evidence;
     readonly maxDigestBytes: number;
     readonly largeBody: "reject" | "unsigned";
+    /** `strict`: every proof is used once in the whole mesh; otherwise those on routes that say so are. */
+    readonly replay?: Replay;
   };
 }
 
@@ -69,7 +73,7 @@ export const identified = (ports: IdentifiedPorts) => {
     const fields = new Fields(exchange.request.headers);
     const known = await identify(exchange, fields, ports, ids);
     if (!known.ok) return known;
-    const { principal, body } = known.value;
+    const { principal, body, oneUse } = known.value;
     if (principal !== undefined) {
       exchange.notes.peer = principal.id.uri;
       // Another trust domain is one source: it could give its workloads any number of names, or those of ours.
@@ -82,6 +86,7 @@ export const identified = (ports: IdentifiedPorts) => {
       ...exchange,
       principal,
       said: principal === undefined ? nothing : saidIn(fields, principal),
+      oneUse,
       request: cleaned(exchange.request, fields, body),
     });
   });
@@ -112,6 +117,7 @@ const mostBindingIds = 1_000;
 export interface Known {
   readonly principal: Principal | undefined;
   readonly body?: Uint8Array;
+  readonly oneUse?: OneUse | undefined;
 }
 
 /** The judgement of {@link identified}: who calls, or why nobody can tell. */
@@ -184,7 +190,7 @@ async function bySignature(
       );
   }
   if (!message.ok) return refused(message.reason.step, message.reason.detail);
-  const { caller, contentDigest } = message.value;
+  const { caller, contentDigest, input } = message.value;
   const workload = workloadOf(caller.id);
   if (workload === undefined)
     return refused("token", "sub does not name a workload (/ns/<namespace>/sa/<service>)");
@@ -193,7 +199,19 @@ async function bySignature(
   const principal: Principal = isOurs ? known : { ...known, foreign: true };
   const body = await verifiedBody(request, contentDigest, policy);
   if (!body.ok) return body;
-  return ok(body.value === undefined ? { principal } : { principal, body: body.value });
+  const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
+  const oneUse = strict ? oneUseOf(caller.thumbprint, input, headers) : undefined;
+  return ok(body.value === undefined ? { principal, oneUse } : { principal, oneUse, body: body.value });
+}
+
+/** What is remembered of a proof. The headers are covered by it. */
+function oneUseOf(
+  sender: string,
+  { nonce, created, expires }: SignatureInput,
+  headers: HeaderFields,
+): OneUse {
+  const watch = headers.get(header.watch) ?? "";
+  return { sender, nonce, created, expires, watch: isWatch(watch) ? watch : "" };
 }
 
 /**

@@ -95,6 +95,7 @@ export interface VerifiedMessage {
   readonly caller: VerifiedWit;
   /** `Content-Digest`, covered by the proof; undefined when the request has none. */
   readonly contentDigest: string | undefined;
+  readonly input: SignatureInput;
 }
 
 /** Where and by what a proof is judged. */
@@ -149,7 +150,7 @@ export async function verifyMessage(
   const freshness = replay.admit(thumbprint, nonce, expires * 1_000, now);
   if (freshness === "repeated") return failed("replay", "this nonce has been used");
   if (freshness === "full") return failed("replay", "too many nonces to tell whether this one has been used");
-  return ok({ caller: caller.value, contentDigest: present.get(header.contentDigest) });
+  return ok({ caller: caller.value, contentDigest: present.get(header.contentDigest), input: input.value });
 }
 
 /** Whether this key signed this signature base. */

@@ -8,6 +8,7 @@ import { no, ok, type Result } from "../foundation/result.ts";
 import { readUpTo, resumed } from "./body.ts";
 import { contentDigest } from "./content-digest.ts";
 import { signMessage } from "./proof.ts";
+import { Watches } from "./watches.ts";
 import type { Credential, Evidence, SpiffeId } from "./words.ts";
 
 export interface SignedPorts {
@@ -47,6 +48,7 @@ interface Proving {
  * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
  */
 export const signed = ({ credential, clock, nonce }: SignedPorts) => {
+  const watches = new Watches();
   return layer<Proving, object, Answer>("signed", (next) => (exchange) => {
     const { message, recipient } = exchange;
     for (const name of identityHeaders) message.headers.delete(name);
@@ -71,11 +73,16 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
     }
     const digested = await withDigest(message, recipient);
     if (!digested.ok) return digested;
+    watches.mention(recipient.id.uri, headers);
     const { method, url } = message;
     const proof = { audience: recipient.id.uri, credential: held, now, nonce: nonce() };
     const signature = await signMessage({ method, url: url.href, headers }, proof);
     if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
-    return next(digested.value === message ? exchange : { ...exchange, message: digested.value });
+    const answer = await next(
+      digested.value === message ? exchange : { ...exchange, message: digested.value },
+    );
+    if (answer.ok && answer.value.status === 503) watches.hear(recipient.id.uri, answer.value.headers);
+    return answer;
   }
 };
 

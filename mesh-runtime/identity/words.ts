@@ -48,11 +48,38 @@ export interface Credential {
   readonly renewAt: number;
 }
 
+/** Whether requests that are signed may come once to each isolate, or once to the whole mesh. */
+export type Replay = "window" | "strict";
+
+/** A verified proof that may be used once in the whole mesh. */
+export interface OneUse {
+  /** RFC 7638 thumbprint of the key that signed: a nonce is unique to its sender only. */
+  readonly sender: string;
+  readonly nonce: string;
+  /** Seconds since the Unix epoch. */
+  readonly created: number;
+  readonly expires: number;
+  /** The memory that the caller had heard of when it signed; empty: of none. */
+  readonly watch: string;
+}
+
+/**
+ * What whoever remembers proofs says of one. `full`: it can remember no more; `untimely`: by its own clock the proof
+ * is not valid; `unknown`: the proof may have been used before this memory began.
+ */
+export interface Admission {
+  readonly verdict: "fresh" | "repeated" | "full" | "untimely" | "unknown";
+  /** Names this memory: what is signed with it was signed after it began. */
+  readonly watch: string;
+}
+
 /** What `identified` adds to what is known. `principal` is undefined only in PERMISSIVE mode. */
 export interface Identified {
   readonly principal: Principal | undefined;
   /** What the caller's mesh said; nothing where nobody is identified. */
   readonly said: Said;
+  /** The proof, where policy or the caller's route want it used once in the whole mesh. */
+  readonly oneUse?: OneUse | undefined;
   /** The request without any header that could be taken for an identity, or for the mesh's word. */
   readonly request: Request;
 }

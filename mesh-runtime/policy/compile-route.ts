@@ -6,6 +6,7 @@ import { sessionOf, sessionOfBackends } from "./compile-session.ts";
 import { type DocumentOf, nameOf } from "./documents.ts";
 import { millisecondsOf } from "./milliseconds.ts";
 import { type BackendRef, backendOf, type ParentRef } from "./references.ts";
+import { replayAnnotation } from "./schema/metadata.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
 type WrittenRule = HTTPRoute["spec"]["rules"][number];
@@ -21,6 +22,7 @@ export function rulesOf(
   timeoutStands = false,
 ): readonly Rule[] {
   const refer: Refer = (ref) => backendOf(catalog, route, ref, parent);
+  const replay = route.metadata.annotations?.[replayAnnotation] === "strict" ? strict : {};
   return route.spec.rules.map((rule, index) => {
     const name = `${nameOf(route)}/${rule.name ?? index}`;
     const backends = (rule.backendRefs ?? []).map((ref) => backend(ref, refer));
@@ -34,9 +36,12 @@ export function rulesOf(
       ...(rule.sessionPersistence === undefined
         ? sessionOfBackends(catalog, name, backends)
         : { session: sessionOf(rule.sessionPersistence, name) }),
+      ...replay,
     };
   });
 }
+
+const strict = { replay: "strict" } as const;
 
 function backend(ref: BackendRef, refer: Refer): Backend {
   const { key, unusable } = refer(ref);

@@ -45,6 +45,7 @@ export function inboundOf(catalog: Catalog, { spec }: Service): Omit<InboundSett
     maxInFlight: spec.maxInFlight ?? defaultInbound.maxInFlight,
     maxDigestBytes: spec.maxDigestBytes ?? defaultInbound.maxDigestBytes,
     largeBody: spec.largeBody ?? defaultInbound.largeBody,
+    ...(spec.replay === "strict" ? { replay: spec.replay } : {}),
   };
 }
 

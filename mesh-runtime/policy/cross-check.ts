@@ -18,6 +18,7 @@ import {
   policyTargets,
   trafficCoherence,
 } from "./cross-check/policies.ts";
+import { replays } from "./cross-check/replays.ts";
 import { excessiveRetries, retryMultiplication, unsafeRetries } from "./cross-check/retries.ts";
 import { backends, parents, virtualServices } from "./cross-check/routes.ts";
 import { writtenStatuses } from "./cross-check/written-statuses.ts";
@@ -54,6 +55,7 @@ const checks: readonly Check[] = [
   dryRuns,
   deadRules,
   evidence,
+  replays,
   unsafeRetries,
   excessiveRetries,
   retryMultiplication,

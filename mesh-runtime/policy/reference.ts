@@ -40,6 +40,7 @@ const introductions: Readonly<Record<Kind, string>> = {
 const silent: Readonly<Record<string, unknown>> = {
   "Service.spec.mode": defaultMode,
   "Service.spec.evidence": defaultEvidence,
+  "Service.spec.replay": "window",
   "Service.spec.timeout": `${defaultInbound.timeoutMs}s`,
   "Service.spec.maxInFlight": defaultInbound.maxInFlight,
   "Service.spec.maxDigestBytes": defaultInbound.maxDigestBytes,

@@ -168,6 +168,7 @@ const rule = strict({
   backendTimeoutMs: optional(amount),
   retry: optional(strict({ codes: list(count), attempts: optional(whole), backoffMs: optional(amount) })),
   session: optional(session),
+  replay: optional(oneOf("strict")),
 });
 
 const authorizationRule = strict({
@@ -300,6 +301,7 @@ const snapshot = open({
     maxInFlight: count,
     maxDigestBytes: whole,
     largeBody,
+    replay: optional(oneOf("strict")),
   }),
   entry: optional(strict({ authorization: list(authorizationRule) })),
   destinations: record(destination),

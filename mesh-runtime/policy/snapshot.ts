@@ -44,6 +44,8 @@ export interface InboundSettings {
   readonly maxDigestBytes: number;
   /** What happens to a body above `maxDigestBytes` that carries no digest. */
   readonly largeBody: "reject" | "unsigned";
+  /** Whether a signed request may come once to the whole mesh, whichever route it took; absent: once to each isolate. */
+  readonly replay?: "strict";
 }
 
 /** How this workload reaches one service. */

@@ -35,6 +35,7 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
     case "mesh-not-ready":
     case "misconfigured":
     case "unidentified":
+    case "replay-undecided":
     case "denied":
     case "no-route":
     case "no-backend":
@@ -64,6 +65,7 @@ export const problemIn = (response: Response): string | undefined =>
 
 const neutralProblems: ReadonlySet<string> = new Set<RefusalKind>([
   "unidentified",
+  "replay-undecided",
   "denied",
   "no-route",
   "too-many-hops",

@@ -132,8 +132,9 @@ function worthAnother(
   if (ended.kind === "response") {
     if (ended.problem === "overloaded") return "overloaded";
     if (!(route?.codes ?? policy.codes).includes(ended.status)) return "final";
-    // The callee's mesh had not started: its application saw nothing.
-    return { delivered: ended.problem !== "mesh-not-ready", ourCircuit: false };
+    // The callee's mesh had not started, or could not let it in: its application saw nothing.
+    const unseen = ended.problem === "mesh-not-ready" || ended.problem === "replay-undecided";
+    return { delivered: !unseen, ourCircuit: false };
   }
   switch (ended.refusal.kind) {
     case "unreachable":

@@ -1,4 +1,5 @@
 import type { Answer, Message, Noted } from "../foundation/exchange.ts";
+import { header } from "../foundation/headers.ts";
 import { layer } from "../foundation/layer.ts";
 import { problemAnswer } from "../foundation/rescued.ts";
 import { no, ok } from "../foundation/result.ts";
@@ -57,6 +58,8 @@ export const routed = () =>
         );
 
       const changed = applyRequestFilters(message, filters, matched);
+      // The proof covers it: whoever catches the request cannot send it again without.
+      if (rule.replay !== undefined) changed.headers.set(header.replay, rule.replay);
       return answered(
         await next(Object.assign({ ...exchange, message: changed }, underRule(target.destination, matched))),
         filters,

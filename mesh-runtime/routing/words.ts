@@ -169,6 +169,8 @@ export interface Rule {
   readonly backendTimeoutMs?: number;
   readonly retry?: RouteRetry;
   readonly session?: SessionSettings;
+  /** Whether requests that go by it must be let in once in the whole mesh. */
+  readonly replay?: "strict";
 }
 
 /** A listener of a Gateway with the rules attached to it, for the hostnames that they apply to. */

@@ -40,6 +40,7 @@ const countsAsFailure: Readonly<Record<RefusalKind, boolean>> = {
   "mesh-not-ready": true,
   misconfigured: true,
   unidentified: false,
+  "replay-undecided": true,
   denied: false,
   "no-route": false,
   "no-backend": true,

@@ -263,7 +263,13 @@ function wrapped(main: string, how: Wrapping): string {
     export default ${how === "driven" ? "driven" : "breakable"}(app);`;
 }
 
-const objectClasses = ["PolicyObject", "IssuerObject", "ServiceObject", "TraceObject"] as const;
+const objectClasses = [
+  "PolicyObject",
+  "IssuerObject",
+  "ServiceObject",
+  "TraceObject",
+  "ReplayObject",
+] as const;
 
 async function resetObjects(runtime: Miniflare): Promise<void> {
   for (const className of objectClasses) {

@@ -8,6 +8,7 @@ export const refusals: { readonly [Kind in RefusalKind]: Extract<Refusal, { read
   "mesh-not-ready": { kind: "mesh-not-ready", detail: innerDetail, retryAfterMs: 1_000 },
   misconfigured: { kind: "misconfigured", detail: "add [[services]] MESH" },
   unidentified: { kind: "unidentified", step: "proof", detail: innerDetail },
+  "replay-undecided": { kind: "replay-undecided", detail: innerDetail, retryAfterMs: 1_000 },
   denied: { kind: "denied", rule: innerDetail, principal: innerDetail },
   "no-route": { kind: "no-route", destination: innerDetail },
   "no-backend": { kind: "no-backend", destination: innerDetail, rule: innerDetail, detail: innerDetail },

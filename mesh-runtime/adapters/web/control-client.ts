@@ -1,4 +1,6 @@
 import {
+  type AdmitAnswer,
+  type AdmitRequest,
   type ControlPort,
   type Credential,
   contentDigest,
@@ -21,7 +23,7 @@ export interface HttpControlOptions {
   readonly nonce: () => string;
 }
 
-/** Control's two verbs over HTTP, for runtimes without service bindings. Signed as soon as there is a credential. */
+/** Control's verbs over HTTP, for runtimes without service bindings. Signed as soon as there is a credential. */
 export function httpControl(options: HttpControlOptions): ControlPort {
   async function ask<Answer>(verb: string, request: object): Promise<Answer | Declined> {
     const url = new URL(`/workload/${verb}`, options.url);
@@ -50,6 +52,7 @@ export function httpControl(options: HttpControlOptions): ControlPort {
   return {
     join: (request: JoinRequest) => ask<JoinAnswer>("join", request),
     report: (request: ReportRequest) => ask<ReportAnswer>("report", request),
+    admit: (request: AdmitRequest) => ask<AdmitAnswer>("admit", request),
   };
 }
 

@@ -42,6 +42,10 @@ const spec = checked(
       optional(choice(["binding", "signature"])),
       "The weakest evidence of identity that is accepted: the platform's word, or the caller's own signature.",
     ),
+    replay: about(
+      optional(choice(["window", "strict"])),
+      "How a signed request is kept from coming again within its half minute. `window`: each isolate remembers what it let in. `strict`: it is let in once in the whole mesh, which costs a call to control; in doubt it is refused. A route may ask for it alone, by the annotation `mesh.tulle.dev/replay: strict`.",
+    ),
     identity: about(
       optional(identity()),
       "Its SPIFFE ID; otherwise `spiffe://<trust domain>/ns/<namespace>/sa/<name>`.",

@@ -13,6 +13,7 @@ const statuses: { readonly [Kind in RefusalKind]: number } = {
   "mesh-not-ready": 503,
   misconfigured: 500,
   unidentified: 400,
+  "replay-undecided": 503,
   denied: 403,
   "no-route": 404,
   "no-backend": 500,
@@ -85,7 +86,14 @@ test("only what may be tried again announces when", () => {
   const announcing = all
     .filter((refusal) => problemResponse(problemOf(refusal)).headers.has("retry-after"))
     .map((refusal) => refusal.kind);
-  expect(announcing).toEqual(["mesh-not-ready", "circuit-open", "overloaded"]);
+  expect(announcing).toEqual(["mesh-not-ready", "replay-undecided", "circuit-open", "overloaded"]);
+});
+
+test("a memory of proofs that has begun anew is told in a header, so that a new try may follow at once", async () => {
+  const response = problemResponse(problemOf({ kind: "replay-undecided", detail: "", watch: "w-2" }));
+  expect(response.headers.get("tulle-watch")).toBe("w-2");
+  expect(response.headers.has("retry-after")).toBe(false);
+  expect(Object.keys((await response.json()) as object)).toEqual(["type", "title", "status"]);
 });
 
 test("size limits tell the caller the limit, and a misconfiguration what to add", () => {

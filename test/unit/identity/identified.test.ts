@@ -39,6 +39,7 @@ interface Judged {
   /** What the rest of the journey got; undefined when it was not reached. */
   readonly request: Request | undefined;
   readonly said: Identified["said"] | undefined;
+  readonly oneUse: Identified["oneUse"];
   readonly notes: Notes;
   readonly counted: readonly string[];
 }
@@ -76,6 +77,7 @@ async function arrive(
     principal: reached?.principal,
     request: reached?.request,
     said: reached?.said,
+    oneUse: reached?.oneUse,
     notes,
     counted,
   };
@@ -350,5 +352,47 @@ describe("a request without a proof", () => {
     const socket = new Request(url, { headers: { upgrade: "websocket", "x-spiffe-id": "x" } });
     const upgraded = await arrive(socket, { evidence: "binding" }, { bindingProps: props });
     expect(upgraded.request?.headers.get("upgrade")).toBe("websocket");
+  });
+});
+
+describe("a proof that may be used once in the whole mesh", () => {
+  const mine = { sender: expect.stringMatching(/^[\w-]{43}$/), nonce: expect.stringMatching(/^nonce-/) };
+  const times = { created: now / 1_000, expires: now / 1_000 + 30 };
+
+  test("goes on to whoever remembers, where the policy of the workload wants it", async () => {
+    const { oneUse, request } = await arrive(await proven(), { replay: "strict" });
+    expect(oneUse).toEqual({ ...mine, ...times, watch: "" });
+    expect((await arrive(await proven())).oneUse).toBeUndefined();
+    expect(request?.headers.has("tulle-replay")).toBe(false);
+  });
+
+  test("goes on where the caller's route wants it, with the watch that the caller has heard of", async () => {
+    const said = { "tulle-replay": "strict", "tulle-watch": "w-1" };
+    const { oneUse, request } = await arrive(await proven(undefined, said));
+    expect(oneUse).toEqual({ ...mine, ...times, watch: "w-1" });
+    expect([...(request?.headers.keys() ?? [])]).toEqual(["x-app"]);
+    expect((await arrive(await proven(undefined, { "tulle-replay": "window" }))).oneUse).toBeUndefined();
+    const junk = { "tulle-replay": "strict", "tulle-watch": "w 1;" };
+    expect((await arrive(await proven(undefined, junk))).oneUse).toMatchObject({ watch: "" });
+  });
+
+  test("is demanded by a signed header alone: one that is taken off, or put on, spoils the proof", async () => {
+    const strictly = await proven(undefined, { "tulle-replay": "strict" });
+    const bare = new Headers(strictly.headers);
+    bare.delete("tulle-replay");
+    expect((await arrive(sent(bare))).outcome).toBe("unidentified proof");
+    const more = new Headers((await proven()).headers);
+    more.set("tulle-watch", "w-1");
+    expect((await arrive(sent(more))).outcome).toBe("unidentified malformed");
+  });
+
+  test("is nobody's whom the platform vouches for: there is none", async () => {
+    const props = { service: "web", namespace: "default" };
+    const { outcome, oneUse } = await arrive(
+      sent(new Headers({ "tulle-replay": "strict" })),
+      { evidence: "binding", replay: "strict" },
+      { bindingProps: props },
+    );
+    expect([outcome, oneUse]).toEqual(["accepted", undefined]);
   });
 });

@@ -187,6 +187,26 @@ describe("signed", () => {
     expect(await leave(message(), recipient(), { clock })).toBe("mesh-not-ready");
   });
 
+  test("signs what its recipient has told of its watch, and tells nobody else", async () => {
+    const told = new Response(null, { status: 503, headers: { "tulle-watch": "w-2" } });
+    const answers: Response[] = [told];
+    const seen: (string | null)[] = [];
+    const sign = signed({
+      credential: () => world.credential,
+      clock: { now: () => now },
+      nonce: () => `n${nonces++}`,
+    }).wrap<{ message: Message; recipient: Recipient }>(async (exchange): Promise<Answer> => {
+      seen.push(exchange.message.headers.get("tulle-watch"));
+      expect(await verified(exchange.message)).toMatch(/accepted|audience/);
+      return ok(answers.shift() ?? new Response());
+    });
+    const other = { ...recipient(), id: value(parseSpiffeId("spiffe://example.org/ns/default/sa/other")) };
+    for (const to of [recipient(), recipient(), other]) await sign({ message: message(), recipient: to });
+    answers.push(new Response(null, { status: 503, headers: { "tulle-watch": "no name;" } }));
+    for (let again = 0; again < 2; again++) await sign({ message: message(), recipient: recipient() });
+    expect(seen).toEqual([null, "w-2", null, "w-2", "w-2"]);
+  });
+
   test("refuses what cannot be signed unambiguously", async () => {
     expect(await leave(message(null, { "content-type": "a\u0001" }))).toBe("internal");
   });

@@ -9,7 +9,13 @@ import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import type { Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
 import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
 import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
-import type { ControlPort, JoinRequest } from "../../../mesh-runtime/workload-contract.ts";
+import type {
+  AdmitAnswer,
+  AdmitRequest,
+  ControlPort,
+  Declined,
+  JoinRequest,
+} from "../../../mesh-runtime/workload-contract.ts";
 import { documents, service } from "../policy/writing.ts";
 
 const start = 1_790_000_000_000;
@@ -69,6 +75,16 @@ class StandIn implements ControlPort {
     return { ok: true as const, epoch: 1, circuits: [], nextReportMs: 1_000, ...newer };
   }
 
+  /** What became of proofs that were asked about; silent while a test says so. */
+  readonly asked: AdmitRequest[] = [];
+  silent = false;
+
+  admit = async (request: AdmitRequest): Promise<AdmitAnswer | Declined> => {
+    this.asked.push(request);
+    if (this.silent) throw new Error("no such method");
+    return { ok: true, verdict: "fresh", watch: "w1" };
+  };
+
   #bundle(): Promise<string> {
     const payload = {
       trustDomain: snapshot.trustDomain,
@@ -87,7 +103,11 @@ let control: StandIn;
 let members: Membership;
 let instruments: Instruments;
 let background: Promise<unknown>[];
+/** How a limit of time passes: never, unless a test lets it. */
+let patience: (ms: number) => Promise<void>;
+
 beforeEach(async () => {
+  patience = () => new Promise(() => undefined);
   now = start;
   control = new StandIn();
   instruments = new Instruments();
@@ -99,7 +119,7 @@ beforeEach(async () => {
     pinnedRoots: undefined,
     clock: { now: () => now },
     random: () => 0.5,
-    wait: () => new Promise(() => undefined),
+    wait: (ms) => patience(ms),
     background: { run: (work) => background.push(work) },
     instruments,
     book: new CircuitBook(() => 0.5),
@@ -168,5 +188,26 @@ describe("a bundle that comes with a report", () => {
     expect(control.joins).toBe(2);
     expect(members.current()?.credential).toBeDefined();
     expect(members.current()?.credential).not.toBe(credential);
+  });
+});
+
+describe("the question whether a proof was used", () => {
+  const proof = { sender: "s", nonce: "n", created: startS, expires: startS + 30, watch: "" };
+
+  test("is asked for the workload itself", async () => {
+    expect(await members.askAdmission(proof, 2_000)).toMatchObject({ verdict: "fresh", watch: "w1" });
+    expect(control.asked).toEqual([{ version: 1, workload: "default/web", ...proof }]);
+  });
+
+  test("has no answer where control knows no such verb, is silent, or is late", async () => {
+    control.silent = true;
+    expect(await members.askAdmission(proof, 2_000)).toBeUndefined();
+    control.admit = async () => ({ ok: false, reason: "not-ready", detail: "", remedy: "" });
+    expect(await members.askAdmission(proof, 2_000)).toBeUndefined();
+    control.admit = () => new Promise(() => undefined);
+    patience = async (ms) => {
+      expect(ms).toBe(300);
+    };
+    expect(await members.askAdmission(proof, 300)).toBeUndefined();
   });
 });

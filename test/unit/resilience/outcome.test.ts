@@ -38,6 +38,7 @@ const fromCallee: Readonly<Record<RefusalKind, Outcome>> = {
   "mesh-not-ready": "failure",
   misconfigured: "failure",
   unidentified: "neutral",
+  "replay-undecided": "neutral",
   denied: "neutral",
   "no-route": "neutral",
   "no-backend": "failure",

@@ -80,6 +80,10 @@ test.each<[string, Partial<RetryQuestion>]>([
     "a write that a mesh refused before it was ready",
     { method: "POST", ended: response(503, { problem: "mesh-not-ready" }) },
   ],
+  [
+    "a write that might have been there before, and was not let in",
+    { method: "POST", ended: response(503, { problem: "replay-undecided" }) },
+  ],
   ["a write where the policy allows it", { method: "POST", policy: { ...retryPolicy, nonIdempotent: true } }],
   ["a broken connection", { ended: lost(true) }],
   ["an attempt that took too long", { ended: refusal(refusals["deadline-exceeded"]) }],
@@ -155,7 +159,7 @@ test("no question whatever repeats what may have been processed, overspends, or 
     fc.record({
       kind: fc.constant("response" as const),
       status: fc.constantFrom(200, 404, 429, 500, 502, 503, 504),
-      problem: fc.constantFrom(undefined, "overloaded", "mesh-not-ready", "denied"),
+      problem: fc.constantFrom(undefined, "overloaded", "mesh-not-ready", "replay-undecided", "denied"),
       retryAfterMs: fc.option(fc.nat(20_000), { nil: undefined }),
     }),
     fc.constantFrom(...Object.values(refusals)).map(refusal),
@@ -186,7 +190,7 @@ test("no question whatever repeats what may have been processed, overspends, or 
       const reachedNobody =
         ended.kind === "refusal"
           ? ended.refusal.kind === "unreachable" && !ended.refusal.delivered
-          : ended.problem === "mesh-not-ready";
+          : ended.problem === "mesh-not-ready" || ended.problem === "replay-undecided";
       const safe =
         reachedNobody ||
         any.idempotencyKey ||

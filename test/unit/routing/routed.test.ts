@@ -120,3 +120,17 @@ test("a refusal from below passes as it is", async () => {
   const { answer } = await through(target([rule("r", [], { filters })]), message("/"), refused);
   expect(answer).toBe(refused);
 });
+
+test("a rule that is strict about replays says so on the message, and no other does", async () => {
+  const rules = [
+    rule("HTTPRoute/shop/pay/0", [match(prefix("/pay"))], {
+      backends: [backend("shop/cart")],
+      replay: "strict",
+    }),
+    rule("HTTPRoute/shop/cart/0", [match(prefix("/cart"))], { backends: [backend("shop/cart")] }),
+  ];
+  const headersAt = async (path: string) =>
+    (await through(target(rules), message(path))).reached?.message.headers;
+  expect((await headersAt("/pay/1"))?.get("tulle-replay")).toBe("strict");
+  expect((await headersAt("/cart/1"))?.has("tulle-replay")).toBe(false);
+});

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { canonicalJson, digestOf } from "../../../mesh-runtime/policy/canonical.ts";
+import { compile } from "../../../mesh-runtime/policy/compile.ts";
+import { load } from "../../../mesh-runtime/policy/load.ts";
+import { allowAll, documents, inShort, read, service, together } from "./writing.ts";
+
+const annotated = (value: string, kind = "HTTPRoute"): string =>
+  kind === "HTTPRoute"
+    ? `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: pay, annotations: {mesh.tulle.dev/replay: ${value}}}, spec: {parentRefs: [{kind: Service, group: "", name: bank}], rules: [{backendRefs: [{name: bank, port: 80}]}]}}`
+    : `{apiVersion: mesh.tulle.dev/v1, kind: ${kind}, metadata: {name: ledger, annotations: {mesh.tulle.dev/replay: ${value}}}, spec: {}}`;
+const bank = (spec = "{}"): string => service("bank", spec);
+const snapshotOf = (...texts: readonly string[]) => {
+  const snapshot = compile(documents(...texts)).get("default/bank");
+  if (snapshot === undefined) throw new Error("nothing was compiled");
+  return snapshot;
+};
+
+describe("replay: strict", () => {
+  test("of a Service is in the snapshot of its workload, which nothing else changes", async () => {
+    expect(snapshotOf(bank("{replay: strict}")).inbound.replay).toBe("strict");
+    expect(canonicalJson(snapshotOf(bank("{replay: window}")))).toBe(canonicalJson(snapshotOf(bank())));
+    const text = canonicalJson(snapshotOf(bank("{replay: strict}")));
+    const loaded = await load(text, { epoch: 1, digest: await digestOf(text) }, "default/bank");
+    expect(loaded.ok && loaded.value.inbound.replay).toBe("strict");
+  });
+
+  test("of a route is in its rules, for whoever calls by it", () => {
+    const rules = (value: string) =>
+      snapshotOf(bank(), annotated(value)).destinations["default/bank"]?.rules?.map(({ replay }) => replay);
+    expect(rules("strict")).toEqual(["strict"]);
+    expect(rules("window")).toEqual([undefined]);
+  });
+
+  test.each<[what: string, change: (snapshot: Record<string, object>) => void]>([
+    ["of a workload", ({ inbound }) => Object.assign(inbound ?? {}, { replay: "loose" })],
+    [
+      "of a rule",
+      ({ destinations }) => {
+        const { "default/bank": own } = destinations as Record<string, { rules: object[] }>;
+        Object.assign(own?.rules[0] ?? {}, { replay: "loose" });
+      },
+    ],
+  ])("%s that this runtime does not know is not loaded", async (_, change) => {
+    const snapshot = JSON.parse(canonicalJson(snapshotOf(bank(), annotated("strict"))));
+    change(snapshot);
+    const text = canonicalJson(snapshot);
+    const loaded = await load(text, { epoch: 1, digest: await digestOf(text) }, "default/bank");
+    expect(loaded).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining(".replay must be one of strict"),
+    });
+  });
+
+  test.each<[string, string, string]>([
+    ["another word on a route", annotated("Strict"), 'must be "strict" or "window", found "Strict"'],
+    ["the annotation on a Service", annotated("strict", "Service"), "write spec.replay"],
+    ["the annotation elsewhere", annotated("strict", "AuthorizationPolicy"), "remove the annotation"],
+  ])("%s is refused, with its place", (_, text, message) => {
+    const issues = together(allowAll(), service("bank"), text);
+    const [issue = ""] = issues.filter((each) => each.includes("mesh.tulle.dev/replay"));
+    expect(issue).toMatch(/^error 5 metadata.annotations\["mesh.tulle.dev\/replay"\]/);
+    expect(issue).toContain(message);
+  });
+
+  test("another word in a Service is refused", () => {
+    const { issues } = read(bank("{replay: Strict}"));
+    expect(issues.map(inShort)).toEqual([expect.stringContaining("error 1 spec.replay")]);
+  });
+
+  test("where callers send nothing that could come again is refused", () => {
+    const refused = (spec: string) =>
+      together(allowAll(), bank(spec)).filter((issue) => issue.includes("would protect nothing"));
+    expect(refused("{replay: strict, evidence: binding}")).toEqual([
+      expect.stringMatching(/^error 3 spec.replay: Callers of default\/bank/),
+    ]);
+    for (const spec of [
+      "{replay: strict}",
+      "{replay: strict, evidence: binding, endpoint: {binding: BANK, url: https://bank.example}}",
+      "{evidence: binding}",
+    ])
+      expect(refused(spec)).toEqual([]);
+  });
+});
