@@ -9,6 +9,8 @@ export interface MeshOptions {
   readonly meshTrustDomain?: string;
   /** How old the documents are, as far as the store knows. @default what each document says itself */
   readonly ages?: Ages;
+  /** Trust domains that an operator has federated with. @default none */
+  readonly federated?: readonly string[];
 }
 
 /**
@@ -18,6 +20,8 @@ export interface MeshOptions {
  */
 export interface Catalog {
   readonly trustDomain: string;
+  /** Other trust domains whose callers are known. */
+  readonly federated: readonly string[];
   readonly ages: Ages;
   /** Which of two documents comes first where only one can: the oldest, then the alphabet. */
   readonly byAge: ByAge;
@@ -52,7 +56,7 @@ export interface Policies {
 /** Files documents by kind and key. */
 export function catalogOf(
   documents: readonly PolicyDocument[],
-  { meshTrustDomain, ages = new Map() }: MeshOptions = {},
+  { meshTrustDomain, ages = new Map(), federated = [] }: MeshOptions = {},
 ): Catalog {
   const byAge = byAgeIn(ages);
   const byName = new Map<string, PolicyDocument>();
@@ -80,6 +84,7 @@ export function catalogOf(
   ];
   return {
     trustDomain: meshTrustDomain ?? config?.spec.trustDomain ?? defaultTrustDomain,
+    federated,
     ages,
     byAge,
     config,

@@ -15,7 +15,7 @@ type Written = NonNullable<Service["spec"]["endpoints"]>[number];
 
 /** The SPIFFE ID of a Service: as written, or by its name. */
 export function spiffeIdOf({ trustDomain }: Catalog, { metadata, spec }: Service): string {
-  return spec.identity ?? workloadId(trustDomain, metadata.namespace, metadata.name).uri;
+  return spec.identity ?? workloadId(spec.trustDomain ?? trustDomain, metadata.namespace, metadata.name).uri;
 }
 
 /** Whether a written identity is one that this mesh can give. */

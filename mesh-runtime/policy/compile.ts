@@ -85,6 +85,7 @@ function destinationsByNamespace(catalog: Catalog): (namespace: string) => Snaps
 /** Everything about a destination that does not depend on who calls it. */
 function destinationOf(catalog: Catalog, service: Service): Destination {
   const { name, namespace } = service.metadata;
+  const { trustDomain } = service.spec;
   const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, service);
   const binding = bindingOf(service);
   const endpoints = endpointsOf(catalog, service);
@@ -95,7 +96,9 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
     ...(binding === undefined ? {} : { binding }),
     endpoints,
     ...balancingOf(catalog, service, endpoints),
-    evidence,
+    // No platform vouches for a caller to another mesh, whatever this one's default is.
+    evidence: trustDomain === undefined ? evidence : "signature",
+    ...(trustDomain === undefined ? {} : { trustDomain }),
     largeBody,
     maxDigestBytes,
     traffic: trafficOf(catalog, service),

@@ -85,7 +85,7 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
 }
 
 function loadedDestination(settings: Destination, trustDomain: string): Result<LoadedDestination, string> {
-  const id = ownId(settings.spiffeId, trustDomain);
+  const id = ownId(settings.spiffeId, settings.trustDomain ?? trustDomain);
   if (!id.ok) return id;
   const table = destinationTable(settings);
   const whole: LoadedDestination = {

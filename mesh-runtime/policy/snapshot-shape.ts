@@ -271,6 +271,7 @@ const traffic = open({
 const destination = open({
   key: text,
   ...demands,
+  trustDomain: optional(text),
   hosts: list(text),
   binding: optional(text),
   endpoints: list(endpoint),

@@ -52,6 +52,8 @@ export interface InboundSettings {
 export interface Destination {
   readonly key: ServiceKey;
   readonly spiffeId: string;
+  /** The trust domain of the other mesh that it belongs to; absent for those of this one. */
+  readonly trustDomain?: string;
   /** Host names that mean this service: `name`, `name.namespace`, `name.namespace.mesh` (bare name within the own namespace only). */
   readonly hosts: readonly string[];
   /** Name of the service binding in a caller's `env` that is this service, if it has one. */

@@ -28,13 +28,17 @@ export function* endpoints({ catalog, issue }: CheckedMesh): Generator<Issue> {
         });
       } else if (!hasOnePlace(other)) {
         const virtual = other.spec.virtual === true;
+        const far = other.spec.trustDomain;
         yield issue(service, {
           path,
           expected: "a Service with a worker in one place",
-          found: `${to}, which ${virtual ? "is virtual" : "has endpoints"}`,
-          message: virtual
-            ? `${to} only routes to others; name the Services that it routes to.`
-            : `${to} has endpoints itself, and they are not followed further; list them here.`,
+          found: `${to}, which ${far !== undefined ? `is of ${far}` : virtual ? "is virtual" : "has endpoints"}`,
+          message:
+            far !== undefined
+              ? `${to} belongs to another mesh; route to it as a backend of its own.`
+              : virtual
+                ? `${to} only routes to others; name the Services that it routes to.`
+                : `${to} has endpoints itself, and they are not followed further; list them here.`,
         });
       }
     }

@@ -66,13 +66,24 @@ export function* identities({ catalog, issue, place }: CheckedMesh): Generator<I
     });
   }
   for (const service of services) {
-    const { identity } = service.spec;
-    if (identity === undefined || inTrustDomain(identity, catalog.trustDomain)) continue;
+    const { identity, trustDomain = catalog.trustDomain } = service.spec;
+    if (service.spec.trustDomain === catalog.trustDomain) {
+      yield issue(service, {
+        path: ["spec", "trustDomain"],
+        expected: "the trust domain of another mesh",
+        found: shown(trustDomain),
+        message: `${trustDomain} is this mesh's own trust domain; leave trustDomain out.`,
+      });
+    }
+    if (identity === undefined || inTrustDomain(identity, trustDomain)) continue;
     yield issue(service, {
       path: ["spec", "identity"],
-      expected: `a SPIFFE ID in the trust domain ${catalog.trustDomain}`,
+      expected: `a SPIFFE ID in the trust domain ${trustDomain}`,
       found: shown(identity),
-      message: `This mesh gives identities of ${catalog.trustDomain} alone; write one of those, or leave identity out.`,
+      message:
+        service.spec.trustDomain === undefined
+          ? `This mesh gives identities of ${trustDomain} alone; write one of those, or leave identity out. If it belongs to another mesh, write its trustDomain too.`
+          : `The identity is not of the trust domain ${trustDomain}, which is written beside it; correct one of the two.`,
     });
   }
   yield* collisions(

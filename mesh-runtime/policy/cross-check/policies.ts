@@ -27,11 +27,15 @@ export function* policyTargets({ catalog, issue }: CheckedMesh): Generator<Issue
         const message = missing(`The Service ${key}`, key, catalog.services.keys());
         yield issue(policy, { path, expected: "a Service that exists", found: key, message });
       } else if (!hasWorker(service) && policy.kind !== "TrafficPolicy") {
+        const far = service.spec.trustDomain;
         yield issue(policy, {
           path,
           expected: "a Service with a worker",
           found: `${key}, which has none of its own`,
-          message: `${key} only leads to others, so nobody would be asked; target the Services that it leads to.`,
+          message:
+            far === undefined
+              ? `${key} only leads to others, so nobody would be asked; target the Services that it leads to.`
+              : `${key} belongs to the mesh of ${far}, which does not read this policy; it has to be written there.`,
         });
       }
     }
@@ -135,13 +139,14 @@ const canMatch = ({ from }: AuthorizationRule): boolean => from === undefined ||
 export function* knownCallers({ catalog, issue }: CheckedMesh): Generator<Issue> {
   const workers = [...catalog.services.values()].filter(hasWorker);
   const identities = new Set(workers.map((service) => spiffeIdOf(catalog, service)));
+  const domains = new Set([...catalog.services.values()].map(({ spec }) => spec.trustDomain));
   const namespaces = new Set(workers.map(({ metadata }) => metadata.namespace));
   for (const policy of catalog.authorizationPolicies) {
     for (const { match, path, kind } of callersOf(policy)) {
       if (match.type !== "exact") continue;
       const found =
         kind === "principal"
-          ? strangeId(match.value, identities, catalog)
+          ? strangeId(match.value, identities, domains, catalog)
           : strangeNamespace(match.value, namespaces);
       if (found !== undefined) yield issue(policy, { ...found, path, severity: "warning" });
     }
@@ -159,14 +164,17 @@ export function* knownCallers({ catalog, issue }: CheckedMesh): Generator<Issue>
 function strangeId(
   identity: string,
   known: ReadonlySet<string>,
-  { trustDomain }: Catalog,
+  domains: ReadonlySet<string | undefined>,
+  { trustDomain, federated }: Catalog,
 ): Omit<Finding, "path"> | undefined {
   if (known.has(identity)) return undefined;
   if (!inTrustDomain(identity, trustDomain)) {
+    const all = [...federated, ...domains].filter((name) => name !== undefined);
+    if (all.some((name) => inTrustDomain(identity, name))) return undefined;
     return {
       expected: `an identity of this mesh, spiffe://${trustDomain}/…`,
       found: identity,
-      message: `${identity} is not of this mesh's trust domain, ${trustDomain}, so nobody has it; correct it.`,
+      message: `${identity} is not of this mesh's trust domain, ${trustDomain}, and no other is federated that could give it${didYouMean(identity, known)}; correct it, or see tulle federation list.`,
     };
   }
   return {
@@ -216,6 +224,7 @@ function* callersOf(policy: AuthorizationPolicy): Generator<Caller> {
 /** Evidence that nobody can give: the platform's word is only to be had over a service binding. */
 export function* evidence({ catalog, issue }: CheckedMesh): Generator<Issue> {
   for (const [key, service] of catalog.services) {
+    if (service.spec.trustDomain !== undefined) continue;
     if (inboundOf(catalog, service).evidence !== "binding") continue;
     const { endpoint, endpoints, evidence: written } = service.spec;
     const all = endpoints ?? (endpoint === undefined ? [] : [endpoint]);

@@ -4,7 +4,7 @@ import { documentOf, meshVersions } from "./metadata.ts";
 import { telemetrySettings } from "./telemetry.ts";
 
 /** SPIFFE-ID §2.1. */
-const trustDomain = () =>
+export const trustDomain = () =>
   text("a trust domain of lower-case letters, digits, dots, hyphens and underscores", /^[a-z0-9._-]+$/, 255);
 
 const spec = strict({

@@ -1,6 +1,7 @@
 import type * as v from "valibot";
 import { parseSpiffeId, workloadOf } from "../../identity/spiffe-id.ts";
 import { bindingName, endpoint, endpoints } from "./endpoints.ts";
+import { farService } from "./far-service.ts";
 import {
   about,
   checked,
@@ -17,6 +18,7 @@ import {
   unsupported,
   value,
 } from "./fields.ts";
+import { trustDomain } from "./mesh-config.ts";
 import { documentOf, label, meshVersions, port } from "./metadata.ts";
 
 const identity = (): Schema<string> =>
@@ -49,6 +51,10 @@ const spec = checked(
     identity: about(
       optional(identity()),
       "Its SPIFFE ID; otherwise `spiffe://<trust domain>/ns/<namespace>/sa/<name>`.",
+    ),
+    trustDomain: about(
+      optional(trustDomain()),
+      "The trust domain of the other mesh that it belongs to, if it is not of this one: it is reached by URLs alone, and nothing of it runs here.",
     ),
     endpoint: about(optional(endpoint), "Where it is; otherwise the binding of its name."),
     endpoints: about(
@@ -93,7 +99,9 @@ const spec = checked(
     clusterIP: unsupported("not supported; write an endpoint"),
     type: unsupported("not supported; write an endpoint"),
   }),
-  function* ({ virtual, endpoint: at, endpoints: several, ports }): Generator<Fault> {
+  function* (given): Generator<Fault> {
+    const { virtual, endpoint: at, endpoints: several, ports } = given;
+    yield* farService(given);
     yield* repeated(ports, ({ name }) => name, "port name", ["ports"]);
     yield* repeated(ports, (one) => String(one.port), "port", ["ports"]);
     if (virtual === true && at !== undefined) yield notVirtual("endpoint");
@@ -119,14 +127,18 @@ const notVirtual = (member: string): Fault => ({
 export const service = documentOf(meshVersions, "Service", spec, label());
 export type Service = v.InferOutput<typeof service>;
 
-/** Whether a Service runs somewhere itself: a virtual one does not, nor does one whose endpoints are all other Services. */
+/**
+ * Whether a Service runs somewhere in this mesh itself: a virtual one does not, nor does one whose endpoints are all
+ * other Services, nor one of another mesh.
+ */
 export const hasWorker = ({ spec }: Service): boolean =>
   spec.virtual !== true &&
+  spec.trustDomain === undefined &&
   (spec.endpoints === undefined || spec.endpoints.some(({ service }) => service === undefined));
 
 /** Whether a Service can be an endpoint of another: its worker is in one place. Looking further would make chains. */
 export const hasOnePlace = ({ spec }: Service): boolean =>
-  spec.virtual !== true && spec.endpoints === undefined;
+  spec.virtual !== true && spec.trustDomain === undefined && spec.endpoints === undefined;
 
 /** Names of Services are labels, so the binding is at most 63 characters; one that begins with a digit gets "_" in front. */
 export function constantCase(name: string): string {
