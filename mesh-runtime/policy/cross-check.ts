@@ -8,6 +8,7 @@ import {
 import { type Check, checkedMesh } from "./cross-check/checked-mesh.ts";
 import { balancing, endpoints } from "./cross-check/endpoints.ts";
 import { gatewayWorkers, listeners } from "./cross-check/gateways.ts";
+import { ignored } from "./cross-check/ignored.ts";
 import { bindings, duplicateNames, identities, meshConfigs } from "./cross-check/names.ts";
 import { routeCycles, shadowedMatches } from "./cross-check/overlaps.ts";
 import {
@@ -31,6 +32,7 @@ import type { Source } from "./source.ts";
 const checks: readonly Check[] = [
   duplicateNames,
   writtenStatuses,
+  ignored,
   meshConfigs,
   identities,
   bindings,

@@ -123,6 +123,10 @@ function finding(issue: v.GenericIssue): Finding {
   }
   if (issue.type === missingMember && issue.expected?.startsWith('"')) {
     const expected = (issue.requirement as Entries)[String(path.at(-1))]?.expects ?? "a value";
+    if (where === "metadata.name" && hasGenerateName(issue)) {
+      const message = `${where} is missing, and no name is made from generateName here: a document is applied again under the name that it has; write ${expected}.`;
+      return { path, expected, found: "generateName alone", message };
+    }
     return { path, expected, found: "nothing", message: `${where} is missing; write ${expected}.` };
   }
   const expected = issue.expected ?? "another value";
@@ -134,6 +138,11 @@ function finding(issue: v.GenericIssue): Finding {
     issue.message === "" ? `${where} must be ${expected}, found ${found}` : `${where}: ${issue.message}`;
   return { path, expected, found, message: sentence(message) };
 }
+
+const hasGenerateName = ({ path }: v.GenericIssue): boolean => {
+  const metadata = path?.at(-1)?.input;
+  return isObject(metadata) && typeof metadata.generateName === "string" && metadata.generateName !== "";
+};
 
 /** A check that says itself what it found overrides what valibot would say. */
 const shownByValibot = ({ input }: v.GenericIssue): string => v._stringify(input);

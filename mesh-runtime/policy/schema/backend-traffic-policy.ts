@@ -4,7 +4,7 @@ import { retryBudget, retryFloor } from "../defaults.ts";
 import { about, defaulted, integer, optional, strict, value } from "./fields.ts";
 import { documentOf, experimentalVersions, subdomain, writtenStatus } from "./metadata.ts";
 import { sessionPersistence } from "./session-persistence.ts";
-import { targetRefsUpTo } from "./target-refs.ts";
+import { policyTargetRefs } from "./target-refs.ts";
 
 const hour = 3_600_000;
 
@@ -46,7 +46,7 @@ const retryConstraint = strict({
 });
 
 const spec = strict({
-  targetRefs: about(targetRefsUpTo(16), "The backends that it is for, whichever routes lead to them."),
+  targetRefs: about(policyTargetRefs, "The backends that it is for, whichever routes lead to them."),
   retryConstraint: about(
     optional(retryConstraint),
     "Takes the place of TrafficPolicy's `budgetRatio` for these backends. A further retry is answered with 503.",

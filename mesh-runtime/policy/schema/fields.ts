@@ -39,9 +39,13 @@ export function value<Out>(
 export const text = (expects: string, pattern: RegExp, max: number, advice?: (input: unknown) => string) =>
   value<string>(
     expects,
-    (input) => typeof input === "string" && input.length <= max && pattern.test(input),
+    (input) => typeof input === "string" && isWithin(input, max) && pattern.test(input),
     advice,
   );
+
+/** Whether a text has at most so many characters, which Kubernetes counts as code points. */
+export const isWithin = (input: string, max: number): boolean =>
+  input.length <= max || (input.length <= 2 * max && [...input].length <= max);
 
 export const flag = (): Schema<boolean> => value("true or false", (input) => typeof input === "boolean");
 

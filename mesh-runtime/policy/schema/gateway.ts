@@ -10,6 +10,7 @@ import {
   repeated,
   strict,
   unsupported,
+  value,
 } from "./fields.ts";
 import { hostname } from "./http-route.ts";
 import { labelSelector } from "./label-selector.ts";
@@ -33,29 +34,43 @@ const routeKind = strict({
   ),
 });
 
+const words = ["Same", "All", "Selector", "None"] as const;
+const expectsFrom = "one of Same, All, Selector";
+
+/** `FromNamespaces`. `None` is a word of the type that the CRD refuses here; documents of before may say it. */
+const from = checked(
+  value<(typeof words)[number]>(expectsFrom, (input) => words.some((word) => word === input)),
+  function* (given): Generator<Fault> {
+    if (given !== "None") return;
+    yield {
+      path: [],
+      expected: expectsFrom,
+      found: JSON.stringify(given),
+      message:
+        "a listener that lets no route in says so of allowedListeners alone; remove the listener, or use a Selector that fits no namespace",
+    };
+  },
+);
+
 const namespaces = checked(
   strict({
     from: about(
-      defaulted(choice(["Same", "All", "Selector", "None"]), "Same"),
-      "`Same`: routes of the Gateway's namespace; `All`: of every; `Selector`: of those whose labels the selector fits; `None`: no routes.",
+      defaulted(from, "Same"),
+      "`Same`: routes of the Gateway's namespace; `All`: of every; `Selector`: of those whose labels the selector fits.",
     ),
-    selector: about(optional(labelSelector), "With `from: Selector`: the labels of the namespaces."),
+    selector: about(
+      optional(labelSelector),
+      "The labels of the namespaces; looked at with `from: Selector` alone.",
+    ),
   }),
-  function* ({ from, selector }): Generator<Fault> {
-    if ((from === "Selector") === (selector !== undefined)) return;
-    yield from === "Selector"
-      ? {
-          path: ["from"],
-          expected: "a selector beside from: Selector",
-          found: "none",
-          message: "without a selector no namespace is meant, or all; write one, or use All or None",
-        }
-      : {
-          path: ["selector"],
-          expected: "from: Selector beside a selector",
-          found: from,
-          message: `a selector is not looked at with from: ${from}; write from: Selector, or remove it`,
-        };
+  function* ({ from: of, selector }): Generator<Fault> {
+    if (of !== "Selector" || selector !== undefined) return;
+    yield {
+      path: ["from"],
+      expected: "a selector beside from: Selector",
+      found: "none",
+      message: "without a selector no namespace is meant, or all; write one, or use All or Same",
+    };
   },
 );
 
@@ -102,7 +117,11 @@ const listener = checked(
     allowedRoutes: about(defaulted(allowedRoutes, {}), "Routes that may attach."),
   }),
   function* ({ protocol, tls: given }): Generator<Fault> {
-    if (protocol === "HTTPS" || given === undefined) return;
+    if (given === undefined) return;
+    if (protocol === "HTTPS") {
+      if (given.certificateRefs === undefined || given.certificateRefs.length === 0) yield uncertified;
+      return;
+    }
     yield {
       path: ["tls"],
       expected: "no tls for the protocol HTTP",
@@ -111,6 +130,15 @@ const listener = checked(
     };
   },
 );
+
+/** The mode is `Terminate` where nothing is said, and the CRD demands certificates of it. */
+const uncertified: Fault = {
+  path: ["tls", "certificateRefs"],
+  expected: "a certificate for the mode Terminate",
+  found: "none",
+  message:
+    "tls that is ended here has a certificate; name one in certificateRefs, or leave tls out: the platform has the certificates",
+};
 
 const spec = checked(
   strict({

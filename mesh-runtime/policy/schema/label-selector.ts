@@ -1,5 +1,5 @@
 import { about, checked, choice, type Fault, list, optional, strict, text } from "./fields.ts";
-import { texts } from "./metadata.ts";
+import { texts } from "./texts.ts";
 
 const requirement = checked(
   strict({

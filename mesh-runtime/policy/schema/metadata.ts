@@ -13,6 +13,7 @@ import {
   unsupported,
   value,
 } from "./fields.ts";
+import { boundedAnnotations, labels } from "./labels.ts";
 
 /** RFC 1123 label: what namespaces and services are called. */
 export const label = (): Schema<string> =>
@@ -30,11 +31,17 @@ export const subdomain = (): Schema<string> =>
     253,
   );
 
-/** A group as Kubernetes writes it; empty for its core. */
-export const group = (): Schema<string> => text("a group of kinds", /^[a-z0-9.-]*$/, 253);
+/** A group as Gateway API writes it (`Group`); empty for Kubernetes' core. */
+export const group = (): Schema<string> =>
+  text(
+    "a group of kinds",
+    /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*)?$/,
+    253,
+  );
 
-/** Kinds are named in Pascal case. */
-export const kindName = (): Schema<string> => text("the name of a kind", /^[A-Za-z][A-Za-z0-9]*$/, 63);
+/** Gateway API `Kind`. */
+export const kindName = (): Schema<string> =>
+  text("the name of a kind", /^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/, 63);
 
 export const isPort = (input: unknown): boolean =>
   Number.isInteger(input) && Number(input) >= 1 && Number(input) <= 65535;
@@ -61,24 +68,10 @@ export const isDryRun = ({
   readonly annotations?: Readonly<Record<string, string>>;
 }): boolean => dryRunAnnotations.some((name) => annotations?.[name] === "true");
 
-/** Labels and the like: texts by name. */
-export const texts = (): Schema<Readonly<Record<string, string>>> => {
-  const item = value<string>(
-    "a text",
-    (input) => typeof input === "string",
-    () => "write it in quotes",
-  );
-  return {
-    ...v.record(v.string(), item),
-    expects: "an object of texts",
-    message: () => "",
-  } as unknown as Schema<Readonly<Record<string, string>>>;
-};
-
 /** Annotations are anybody's, but those of the mesh must be ones that it reads. */
 export const annotations = (): Schema<Readonly<Record<string, string>>> =>
   v.pipe(
-    texts(),
+    boundedAnnotations(),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
       for (const key of Object.keys(dataset.value)) {
@@ -114,12 +107,23 @@ export const clusterMetadata = {
   deletionGracePeriodSeconds: unread,
 };
 
+/** A name's beginning, to which a cluster adds the rest where there is no name; there it is judged beside one, too. */
+export const generateName = about(
+  optional(
+    value<string>("the beginning of a name, such as shop-", (input) => {
+      if (typeof input !== "string") return false;
+      return input === "" || v.is(subdomain(), input.replace(/(?<=.)-$/, "a"));
+    }),
+  ),
+  "Not read: the name counts, which every document has.",
+);
+
 const metadata = (name: Schema<string>) =>
   strict({
     name: about(name, "Name, unique for its kind in the namespace."),
     namespace: about(defaulted(label(), defaultNamespace), "Namespace."),
     labels: about(
-      optional(texts()),
+      optional(labels()),
       "For people and tools; the mesh does not read them, except those of a Namespace.",
     ),
     annotations: about(
@@ -130,7 +134,7 @@ const metadata = (name: Schema<string>) =>
       optional(text("a time such as 2026-01-31T12:00:00Z", timestamp, 30)),
       "When it was created; control writes it. In a document that is new here it counts if it is past, and never afterwards.",
     ),
-    generateName: unsupported("not supported: nobody would know what to call the document; write a name"),
+    generateName,
     ...clusterMetadata,
   });
 

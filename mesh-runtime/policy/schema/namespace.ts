@@ -1,7 +1,15 @@
 import type * as v from "valibot";
 import { defaultNamespace } from "../defaults.ts";
 import { about, choice, defaulted, optional, strict, value } from "./fields.ts";
-import { annotations, clusterMetadata, coreVersions, label, texts, writtenStatus } from "./metadata.ts";
+import { labels } from "./labels.ts";
+import {
+  annotations,
+  clusterMetadata,
+  coreVersions,
+  generateName,
+  label,
+  writtenStatus,
+} from "./metadata.ts";
 
 /** What a cluster says of a namespace; here it is there when a document names it. */
 const unread = about(
@@ -28,11 +36,12 @@ export const namespace = strict({
       "A Namespace stands in no other; leave it out.",
     ),
     labels: about(
-      optional(texts()),
+      optional(labels()),
       "What a listener's `allowedRoutes.namespaces.selector` looks at, beside `kubernetes.io/metadata.name`, which every namespace has.",
     ),
     annotations: about(optional(annotations()), "For people and tools."),
     creationTimestamp: unread,
+    generateName,
     ...clusterMetadata,
   }),
   spec: unread,

@@ -19,8 +19,7 @@ export interface TargetRef {
   readonly name: string;
 }
 
-const targetRef = strict({
-  group: about(defaulted(choice(["", meshGroup]), ""), "Group of the kind; empty for a Service."),
+const members = {
   kind: about(
     choice(["Service"], {
       Gateway: later,
@@ -33,12 +32,22 @@ const targetRef = strict({
     "Kind of the target.",
   ),
   name: about(label(), "Name of the Service, in the policy's namespace."),
-});
+};
 
-/** Services of the policy's own namespace. A policy cannot reach into another one. */
-export const targetRefsUpTo = (max: number): Schema<readonly TargetRef[]> =>
-  checked(list(targetRef, 1, max), function* (refs): Generator<Fault> {
+const targetGroup = () => choice(["", meshGroup]);
+const aboutGroup = "Group of the kind; empty for a Service.";
+
+/** Services of the policy's own namespace, each once. A policy cannot reach into another one. */
+const targets = (ref: Schema<TargetRef>, max: number): Schema<readonly TargetRef[]> =>
+  checked(list(ref, 1, max), function* (refs): Generator<Fault> {
     yield* repeated(refs, ({ name }) => name, "target");
   });
 
-export const targetRefs = targetRefsUpTo(64);
+/** What a policy of the mesh is for. */
+export const targetRefs = targets(
+  strict({ group: about(defaulted(targetGroup(), ""), aboutGroup), ...members }),
+  64,
+);
+
+/** What a policy of Gateway API is for: its CRD wants the group written (`LocalPolicyTargetReference`). */
+export const policyTargetRefs = targets(strict({ group: about(targetGroup(), aboutGroup), ...members }), 16);

@@ -128,7 +128,7 @@ describe("a route", () => {
     ],
     [
       "listeners do not allow it",
-      "[{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: None}}}]",
+      "[{name: a, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {a: b}}}}}]",
       "{name: public}",
       "NotAllowedByListeners",
     ],

@@ -448,9 +448,9 @@ describe("other wrong documents are refused at their line", () => {
     [
       "gateway",
       "from: All",
-      "from: All, selector: {}",
-      "11 spec.listeners[0].allowedRoutes.namespaces.selector",
-      "write from: Selector, or remove it",
+      "from: None",
+      "11 spec.listeners[0].allowedRoutes.namespaces.from",
+      "remove the listener",
     ],
     [
       "gateway",

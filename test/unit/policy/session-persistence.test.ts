@@ -46,13 +46,13 @@ describe("a rule's sessionPersistence", () => {
   });
 
   test("has a name of its own where nobody wrote one, the same for ever", () => {
-    const name = session("{}")?.name ?? "";
+    const name = session("{cookie: {}}")?.name ?? "";
     expect(name).toMatch(/^[a-z0-9-]{8,40}$/);
-    expect(session("{cookie: {}}")?.name).toBe(name);
+    expect(session("{cookie: {path: /shop}}")?.name).toBe(name);
     const other = route(
       "r",
       "name: cart",
-      "[{name: b, backendRefs: [{name: v1, port: 80}], sessionPersistence: {}}]",
+      "[{name: b, backendRefs: [{name: v1, port: 80}], sessionPersistence: {cookie: {}}}]",
     );
     const all = documents(service("web"), service("cart", "{virtual: true}"), service("v1"), other);
     const rules = compile(all).get("default/web")?.destinations["default/cart"]?.rules;
@@ -60,6 +60,8 @@ describe("a rule's sessionPersistence", () => {
   });
 
   test.each([
+    ["{}", `${inRule}.cookie: a session of the type Cookie says which; write cookie: {}`],
+    ["{type: Cookie, absoluteTimeout: 1h}", `${inRule}.cookie: a session of the type Cookie says which`],
     ["{type: SourceIP}", `${inRule}.type must be one of Cookie, Header`],
     ["{cookie: {lifetimeType: Permanent}}", `${inRule}.absoluteTimeout: a permanent cookie lasts`],
     ["{cookieConfig: {lifetimeType: Permanent}}", `${inRule}.absoluteTimeout: a permanent cookie lasts`],

@@ -106,7 +106,6 @@ describe("a route", () => {
   test.each([
     ["from: Same", "{namespaces: {from: Same}}"],
     ["nothing said", "{}"],
-    ["from: None", "{namespaces: {from: None}}"],
     ["a selector that does not fit", "{namespaces: {from: Selector, selector: {matchLabels: {team: b}}}}"],
     ["other kinds alone", "{namespaces: {from: All}, kinds: [{kind: TLSRoute}]}"],
   ])("of another namespace is not allowed by %s", (_name, allowed) => {
