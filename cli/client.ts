@@ -4,6 +4,9 @@ import type {
   ChangeAnswer,
   CheckAnswer,
   DocumentRef,
+  EntriesAnswer,
+  EntryLine,
+  EntryRequest,
   ExplainAnswer,
   ExplainRequest,
   IdentitiesAnswer,
@@ -26,6 +29,7 @@ import type {
   TokenRequest,
   TraceAnswer,
   UndoRequest,
+  VerificationAnswer,
 } from "@tulle/control/api/contract.ts";
 import { type Request, send } from "./call.ts";
 import type { Connection } from "./connection.ts";
@@ -71,6 +75,12 @@ export interface Control {
   check(): Promise<CheckAnswer>;
   joinToken(request: TokenRequest): Promise<TokenAnswer>;
   identities(): Promise<IdentitiesAnswer>;
+  /** @param service whose demands to tell, too */
+  verification(service: string | undefined): Promise<VerificationAnswer>;
+  entries(): Promise<EntriesAnswer>;
+  createEntry(request: EntryRequest): Promise<EntryLine>;
+  revokeEntry(id: string, reason: string | undefined): Promise<EntryLine>;
+  deleteEntry(id: string): Promise<EntryLine>;
   revocations(): Promise<RevocationsAnswer>;
   revoke(request: RevocationRequest): Promise<RevocationsAnswer>;
   unrevoke(request: RevocationRequest): Promise<RevocationsAnswer>;
@@ -108,6 +118,13 @@ export function openControl(connection: Connection): Control {
     check: () => ask({ path: "/api/check", expects: "checks" }),
     joinToken: (body) => ask({ method: "POST", path: "/api/identity/tokens", body, expects: "token" }),
     identities: () => ask({ path: "/api/identity", expects: "identities" }),
+    verification: (service) =>
+      ask({ path: withQuery("/api/identity/verification", { service }), expects: "bundle" }),
+    entries: () => ask({ path: "/api/identity/entries", expects: "entries" }),
+    createEntry: (body) => ask({ method: "POST", path: "/api/identity/entries", body, expects: "attestor" }),
+    revokeEntry: (id, reason) =>
+      ask({ method: "POST", path: `${entryPath(id)}/revoke`, body: { reason }, expects: "attestor" }),
+    deleteEntry: (id) => ask({ method: "DELETE", path: entryPath(id), expects: "attestor" }),
     revocations: () => ask({ path: "/api/identity/revocations", expects: "revoked" }),
     revoke: (body) => ask({ method: "POST", path: "/api/identity/revocations", body, expects: "revoked" }),
     unrevoke: (body) =>
@@ -127,6 +144,8 @@ export function openControl(connection: Connection): Control {
 export function isRefused(answer: { readonly issues: readonly Issue[] }): boolean {
   return answer.issues.some((issue) => issue.severity === "error");
 }
+
+const entryPath = (id: string): string => `/api/identity/entries/${encodeURIComponent(id)}`;
 
 function documentPath({ kind, namespace, name }: DocumentRef): string {
   return `/api/policies/${[kind, namespace, name].map(encodeURIComponent).join("/")}`;

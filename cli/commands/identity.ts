@@ -3,6 +3,8 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { exit } from "../exit-codes.ts";
 import { parsePlace } from "../kinds.ts";
 import type { Cli } from "../session.ts";
+import { addEntries } from "./entries.ts";
+import { addIdentityExplain } from "./identity-explain.ts";
 import { addRevocations } from "./revocations.ts";
 
 const minTtlMs = 1_000;
@@ -18,6 +20,8 @@ interface TokenOptions {
 export function addIdentity({ program, perform }: Cli): void {
   const identity = program.command("identity").description("who workloads are");
   addRevocations(identity, perform);
+  addEntries(identity, perform);
+  addIdentityExplain(identity, perform);
   identity
     .command("token")
     .description("print a join token on stdout: for one start of one workload outside of Cloudflare")

@@ -24,6 +24,7 @@ export const access = {
   "GET /api/traces/:id": "viewer",
   "GET /api/check": "viewer",
   "GET /api/identity": "viewer",
+  "GET /api/identity/verification": "viewer",
   "POST /api/identity/tokens": "admin",
   "GET /api/identity/revocations": "viewer",
   "POST /api/identity/revocations": "admin",

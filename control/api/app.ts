@@ -24,6 +24,7 @@ import { services } from "./services.ts";
 import { status } from "./status.ts";
 import { sync } from "./sync.ts";
 import { traces } from "./traces.ts";
+import { verification } from "./verification.ts";
 
 /** Largest body of the admin API, bytes. */
 export const maxBody = 2_097_152;
@@ -44,6 +45,7 @@ const handlers: Handlers<Route> = {
   ...operators,
   ...audit,
   ...metrics,
+  ...verification,
 };
 
 /** The control plane over HTTP: the admin API, the verbs for workloads outside the account, and two public pages. */

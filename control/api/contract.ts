@@ -1,4 +1,4 @@
-import type { PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
+import type { Evidence, Mode, PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
 import type { EffectiveRule } from "@tulle/mesh-runtime/policy/effective-rules.ts";
 import type { Explanation } from "@tulle/mesh-runtime/policy/explanation.ts";
 import type { Issue } from "@tulle/mesh-runtime/policy/issue.ts";
@@ -275,6 +275,26 @@ export interface IdentityLine {
   /** ISO 8601; absent if none. */
   readonly lastIssuedAt?: string;
   readonly revoked: boolean;
+}
+
+/** `GET /api/identity/verification?service=`: what a worker verifies its callers with. */
+export interface VerificationAnswer {
+  /** The trust bundle as isolates get it: compact JWS. */
+  readonly bundle: string;
+  /** The keys that sign it. */
+  readonly rootKeys: readonly PublicJwk[];
+  /** What the service demands of its callers; absent where none was asked for. */
+  readonly service?: {
+    readonly service: string;
+    readonly spiffeId: string;
+    readonly inbound: {
+      readonly mode: Mode;
+      readonly evidence: Evidence;
+      readonly maxDigestBytes: number;
+      readonly largeBody: "reject" | "unsigned";
+      readonly replay?: "strict";
+    };
+  };
 }
 
 /** `POST /api/identity/tokens` */

@@ -5,6 +5,8 @@ import type {
   AuditAnswer,
   ChangeAnswer,
   CheckAnswer,
+  EntriesAnswer,
+  EntryLine,
   ExplainAnswer,
   ExplainRequest,
   IdentitiesAnswer,
@@ -24,6 +26,7 @@ import type {
   TokenRequest,
   TraceAnswer,
   UndoRequest,
+  VerificationAnswer,
 } from "@tulle/control/api/contract.ts";
 
 /** What the stand-in answers: the contract's own types, so that a change of the contract breaks these tests. */
@@ -43,6 +46,11 @@ export interface Answers {
   "GET /api/check": CheckAnswer;
   "POST /api/identity/tokens": TokenAnswer;
   "GET /api/identity": IdentitiesAnswer;
+  "GET /api/identity/verification": VerificationAnswer;
+  "GET /api/identity/entries": EntriesAnswer;
+  "POST /api/identity/entries": EntryLine;
+  "POST /api/identity/entries/:id/revoke": EntryLine;
+  "DELETE /api/identity/entries/:id": EntryLine;
   "GET /api/identity/revocations": RevocationsAnswer;
   "POST /api/identity/revocations": RevocationsAnswer;
   "POST /api/identity/revocations/lift": RevocationsAnswer;
@@ -117,6 +125,7 @@ export async function startStandIn(): Promise<StandIn> {
 function routeOf({ method, url }: Received): Route {
   const path = url.pathname
     .replace(/^\/api\/policies\/[^/]+\/[^/]+\/[^/]+$/, "/api/policies/:kind/:namespace/:name")
+    .replace(/^\/api\/identity\/entries\/[^/]+/, "/api/identity/entries/:id")
     .replace(/^\/api\/tokens\/[^/]+$/, "/api/tokens/:name")
     .replace(/^\/api\/traces\/[^/]+$/, "/api/traces/:id");
   return `${method} ${path}` as Route;

@@ -59,7 +59,8 @@ export async function tellProof(
   const over = caller && [`key ${caller.thumbprint}`, `over ${stated(method)} ${targetText(captured.url)}`];
   findings.tell("signature", "RFC 9421 §3.2, §3.3.4", over ?? [], isBy ? undefined : ["proof", wrong]);
 
-  tellUse(findings, said, policy.self.uri, now);
+  const isStrict = policy.inbound.replay === "strict" || captured.headers.get(header.replay) === "strict";
+  tellUse(findings, said, judge, isStrict);
   tellName(findings, caller);
   tellBody(findings, captured, verdict);
   findings.tell("evidence", "", ["signature", demandText(policy)], undefined);
@@ -81,7 +82,13 @@ function targetText(url: string): string {
 }
 
 /** Whom the proof is for, when, and whether for the first time. */
-function tellUse(findings: Findings, said: SignatureInput | undefined, self: string, now: number): void {
+function tellUse(
+  findings: Findings,
+  said: SignatureInput | undefined,
+  { policy, now }: Judge,
+  isStrict: boolean,
+): void {
+  const self = policy.self.uri;
   const isForUs = said?.audience === self;
   const whom = said && [`for ${stated(said.audience)}`, `judged as ${self}`];
   const elsewhere = isForUs ? undefined : (["audience", "the proof is for another workload"] as const);
@@ -97,8 +104,11 @@ function tellUse(findings: Findings, said: SignatureInput | undefined, self: str
     times ?? [],
     untimely === undefined ? undefined : ["clock", untimely],
   );
-  const why = "each isolate remembers the nonces that it saw; a file cannot tell";
-  findings.unknown("nonce used for the first time", standard, why);
+  findings.unknown(
+    "nonce used for the first time",
+    standard,
+    `${isStrict ? "the whole mesh" : "each isolate"} remembers the nonces that came; a file cannot tell`,
+  );
 }
 
 function tellName(findings: Findings, caller: VerifiedWit | undefined): void {

@@ -185,6 +185,15 @@ describe("explainIdentity()", () => {
   });
 });
 
+test("says who remembers nonces: an isolate, or with strict replay protection the mesh", async () => {
+  const whoOf = async (by: Judge) => {
+    const { checks } = await explainIdentity(await captured(), by);
+    return checks.find(({ name }) => name.startsWith("nonce"))?.detail;
+  };
+  expect(await whoOf(judge())).toMatch(/^each isolate remembers/);
+  expect(await whoOf(judge({}, { replay: "strict" }))).toMatch(/^the whole mesh remembers/);
+});
+
 describe("explainIdentity() of a request without a proof", () => {
   const props = { service: "web", namespace: "default" };
 
