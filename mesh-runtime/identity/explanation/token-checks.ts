@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import {
   boundKey,
+  bundleFor,
   type Claims,
   inForce,
   lifetime,
@@ -19,13 +20,19 @@ import { type Findings, stated, timeText } from "./findings.ts";
 export async function tellToken(
   findings: Findings,
   wit: string,
-  bundle: TrustBundle,
+  trusted: TrustBundle,
   now: number,
 ): Promise<VerifiedWit | undefined> {
+  const bundle = bundleFor(wit, trusted);
   const shaped = shape(wit);
   findings.tellResult("token: form", "RFC 7515 §3.1", [], shaped);
   const current = inForce(bundle, now);
-  findings.tellResult("trust bundle", "SPIFFE Trust Domain and Bundle §4", bundleText(bundle, now), current);
+  findings.tellResult(
+    "trust bundle",
+    "SPIFFE Trust Domain and Bundle §4",
+    bundleText(bundle, trusted, now),
+    current,
+  );
   const key = signingKey(wit, bundle);
   const isOurs = key.ok || key.reason.outdated === true;
   findings.tellResult("token: header", "WIT-SVID §3; RFC 8725 §3.1", headerText(wit), isOurs ? passed : key);
@@ -55,11 +62,20 @@ export async function tellToken(
 
 const passed = { ok: true, value: undefined } as const;
 
-const bundleText = ({ trustDomain, sequence, expiresAt, keys }: TrustBundle, now: number) => [
-  `${trustDomain}, sequence ${sequence}`,
-  timeText("valid until", expiresAt, now),
-  keys.size === 0 ? "no keys: everything is revoked" : `keys ${[...keys.keys()].map(stated).join(", ")}`,
-];
+function bundleText(
+  { trustDomain, keys }: TrustBundle,
+  trusted: TrustBundle,
+  now: number,
+): readonly string[] {
+  const { sequence, expiresAt, federated } = trusted;
+  const others = [trusted.trustDomain, ...(federated?.keys() ?? [])].filter((each) => each !== trustDomain);
+  const names = [...keys.keys()].map(stated).join(", ");
+  return [
+    `${trustDomain}${others.length === 0 ? "" : ` (there are ${others.join(", ")}, too)`}, sequence ${sequence}`,
+    timeText("valid until", expiresAt, now),
+    keys.size === 0 ? "no keys: everything is revoked" : `keys ${names}`,
+  ];
+}
 
 function headerText(wit: string): readonly string[] {
   try {

@@ -5,8 +5,19 @@ import { jwkThumbprint } from "../../../mesh-runtime/identity/credential.ts";
 import type { Captured, Judge } from "../../../mesh-runtime/identity/explanation/captured.ts";
 import { explainIdentity } from "../../../mesh-runtime/identity/explanation/explain.ts";
 import { spanText, stated, timeText } from "../../../mesh-runtime/identity/explanation/findings.ts";
+import { signMessage } from "../../../mesh-runtime/identity/proof.ts";
 import { parseSpiffeId } from "../../../mesh-runtime/identity/spiffe-id.ts";
-import { caller, makeWorld, now, self, signedMessage, validMessage, value, type World } from "./fixture.ts";
+import {
+  caller,
+  makeWit,
+  makeWorld,
+  now,
+  self,
+  signedMessage,
+  validMessage,
+  value,
+  type World,
+} from "./fixture.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -182,6 +193,27 @@ describe("explainIdentity()", () => {
     expect((await explainIdentity(request, judge())).checks[0]?.seen[2]).toMatch(
       /characters, in several lines$/,
     );
+  });
+});
+
+test("judges a caller of another trust domain by the keys of that domain, and says so", async () => {
+  const partner = { ...world.bundle, trustDomain: "partner.example" };
+  const bundle = { ...world.bundle, keys: new Map(), federated: new Map([["partner.example", partner]]) };
+  const sub = "spiffe://partner.example/ns/default/sa/web";
+  const wit = await makeWit(world, { sub });
+  const message = validMessage();
+  const credential = { ...world.credential, wit };
+  value(await signMessage(message, { audience: self, credential, now, nonce: "foreign" }));
+  const { method, url, headers } = message;
+  const request = { ...bare(), method, url, headers: new Fields(headers) };
+  const said = await explainIdentity(request, judge({ bundle }));
+  expect(said).toMatchObject({ accepted: true, caller: { spiffeId: sub } });
+  expect(said.checks.find(({ name }) => name === "trust bundle")?.seen[0]).toBe(
+    "partner.example (there are example.org, too), sequence 7",
+  );
+  // Ours has no keys here, and is what judges those of no domain that is configured.
+  expect(await failure(request, judge({ bundle: { ...bundle, federated: new Map() } }))).toMatchObject({
+    name: "token: signing key",
   });
 });
 
