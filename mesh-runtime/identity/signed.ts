@@ -44,6 +44,9 @@ interface Proving {
  * earlier attempt left there. Whatever else the application or an earlier hop put there that could be taken
  * for an identity is dropped; `authorization` is the application's own and stays, covered.
  *
+ * A recipient that is strict about replays may answer that it has begun a new watch; the attempt is then signed and
+ * sent once more, with the name of that.
+ *
  * Where the recipient takes the platform's word and is reached by a service binding, there is no cryptography at all.
  * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
  */
@@ -63,8 +66,7 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
     if (recipient.settings.trustDomain !== undefined) headers.delete(header.epoch);
     const present = credential();
     const held = present instanceof Promise ? await present : present;
-    const now = clock.now();
-    if (held === undefined || held.expiresAt <= now) {
+    if (held === undefined || held.expiresAt <= clock.now()) {
       return no({
         kind: "mesh-not-ready",
         detail: "this isolate has no credential to sign with",
@@ -73,18 +75,40 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
     }
     const digested = await withDigest(message, recipient);
     if (!digested.ok) return digested;
-    watches.mention(recipient.id.uri, headers);
-    const { method, url } = message;
-    const proof = { audience: recipient.id.uri, credential: held, now, nonce: nonce() };
+    const ready = digested.value === message ? exchange : { ...exchange, message: digested.value };
+    const answer = await sent(ready, held, next);
+    // The application has seen nothing, and what was missing is known now: no try that any budget could want to save.
+    if (!answer.ok || !isTold(answer.value, message, recipient)) return answer;
+    if (digested.value.body instanceof ReadableStream) return answer;
+    discard(answer.value);
+    const second = await sent(ready, held, next);
+    if (second.ok) isTold(second.value, message, recipient);
+    return second;
+  }
+
+  /** Whether an answer tells of a watch that the message had not named. */
+  function isTold({ status, headers }: Response, message: Message, { id }: Recipient): boolean {
+    return status === 503 && watches.hear(id.uri, headers, message.headers);
+  }
+
+  /** Signs and sends. */
+  async function sent<Known extends Proving>(
+    exchange: Known,
+    held: Credential,
+    next: Step<Known, Answer>,
+  ): Promise<Answer> {
+    const { recipient } = exchange;
+    const { headers, method, url } = exchange.message;
+    const audience = recipient.id.uri;
+    watches.mention(audience, headers);
+    const proof = { audience, credential: held, now: clock.now(), nonce: nonce() };
     const signature = await signMessage({ method, url: url.href, headers }, proof);
-    if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
-    const answer = await next(
-      digested.value === message ? exchange : { ...exchange, message: digested.value },
-    );
-    if (answer.ok && answer.value.status === 503) watches.hear(recipient.id.uri, answer.value.headers);
-    return answer;
+    return signature.ok ? next(exchange) : no({ kind: "internal", detail: signature.reason });
   }
 };
+
+/** Lets an answer go unread. Whether its sender takes note that nobody reads it is its affair. */
+const discard = ({ body }: Response): void => void body?.cancel().catch(() => undefined);
 
 /** The message with `Content-Digest` for its body, which may have had to be read for that; without one where there is no body, or a large one may go unsigned. */
 async function withDigest(message: Message, { settings }: Recipient): Promise<Result<Message, Refusal>> {

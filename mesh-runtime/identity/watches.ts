@@ -20,10 +20,15 @@ export class Watches {
     if (watch !== undefined) headers.set(header.watch, watch);
   }
 
-  hear(recipient: string, answer: Pick<HeaderFields, "get">): void {
+  /**
+   * Takes what an answer tells.
+   * @returns whether it names a watch that the message had not named
+   */
+  hear(recipient: string, answer: Pick<HeaderFields, "get">, message: Pick<HeaderFields, "get">): boolean {
     const watch = answer.get(header.watch);
-    if (watch === null || !isWatch(watch)) return;
+    if (watch === null || !isWatch(watch)) return false;
     if (this.#known.size >= mostWatches) this.#known.clear();
     this.#known.set(recipient, watch);
+    return message.get(header.watch) !== watch;
   }
 }

@@ -127,7 +127,10 @@ export async function startMesh(options: MeshOptions): Promise<TestMesh> {
       wrap: (main) => wrapped(main, "control"),
     },
     { ...serviceWorker(gatewayName, gateway, names, wrapped), port: 0 },
-    ...names.map((name) => serviceWorker(name, options.services[name] ?? {}, names, wrapped)),
+    ...names.map((name) => {
+      const { isolateOf = name } = options.services[name] ?? {};
+      return serviceWorker(name, options.services[isolateOf] ?? {}, names, wrapped, isolateOf);
+    }),
   ];
   const harnessed = harnessWorker([controlName, gatewayName, ...names], control.compatibilityDate);
   const workerd = await startWorkerd([harnessed, ...workers], {

@@ -4,7 +4,7 @@ import { parseAllDocuments } from "yaml";
 import type { WorkerToRun } from "./workerd.ts";
 import { readWranglerConfig, type ServiceConfig, type WorkerConfig } from "./wrangler-config.ts";
 
-/** One service of a mesh under test: exactly one of `entry`, `config` and `fetch`. */
+/** One service of a mesh under test: exactly one of `entry`, `config`, `fetch` and `isolateOf`. */
 export interface ServiceUnderTest {
   /** Path of a worker's entry module. It need not import the mesh: an export that is not in it yet is put into it. */
   readonly entry?: string;
@@ -12,6 +12,8 @@ export interface ServiceUnderTest {
   readonly config?: string;
   /** A handler that runs here, in the test's own process. */
   readonly fetch?: (request: Request) => Response | Promise<Response>;
+  /** Name of another service of the mesh: this is one more isolate of it, reached by a name of its own, with the same worker and identity. */
+  readonly isolateOf?: string;
   /** @default "default" */
   readonly namespace?: string;
   /** Variables, over those of the file. */
@@ -36,8 +38,9 @@ export function serviceWorker(
   service: ServiceUnderTest,
   others: readonly string[],
   wrapped: (main: string, how: Wrapping) => string,
+  identity = name,
 ): WorkerToRun {
-  const props = { service: name, namespace: namespaceOf(service) };
+  const props = { service: identity, namespace: namespaceOf(service) };
   const config = configOf(name, service);
   // What the worker itself calls so stays what it is.
   const unnamed = others.filter((other) => !isNamed(config, bindingName(other)));
@@ -96,6 +99,7 @@ export function serviceDocuments(
 ): readonly string[] {
   const named = new Set(texts.flatMap(servicesNamed));
   return Object.entries(services)
+    .filter(([, { isolateOf }]) => isolateOf === undefined)
     .map(([name, service]) => ({ name, namespace: namespaceOf(service) }))
     .filter(({ name, namespace }) => !named.has(`${namespace}/${name}`))
     .map(

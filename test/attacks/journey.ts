@@ -3,6 +3,7 @@ import type { Handling } from "../../mesh-runtime/handled.ts";
 import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
 import { WitCache } from "../../mesh-runtime/identity/svid.ts";
 import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
+import type { AskAdmission } from "../../mesh-runtime/identity/unrepeated.ts";
 import { inbound } from "../../mesh-runtime/inbound.ts";
 import { canonicalJson, digestOf } from "../../mesh-runtime/policy/canonical.ts";
 import { compile } from "../../mesh-runtime/policy/compile.ts";
@@ -75,6 +76,7 @@ export function isolate(
   trust: () => TrustBundle | undefined,
   handler: (request: Request) => Promise<Response> = async () => new Response("paid"),
   refreshTrust: () => Promise<TrustBundle | undefined> = async () => undefined,
+  askAdmission?: AskAdmission,
 ): Isolate {
   const cache = new WitCache();
   const replay = new ReplayWindow();
@@ -96,6 +98,7 @@ export function isolate(
     crashed: () => undefined,
     identity: { trust, refreshTrust, cache, replay, clock, count: () => undefined },
     hear: () => undefined,
+    ...(askAdmission === undefined ? {} : { askAdmission }),
     inFlight,
     tell: () => ({ epoch: 1, circuits: "" }),
   });

@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { ReplayWatch } from "../../control/replay/replay-watch.ts";
 import { generateKeys } from "../../mesh-runtime/identity/credential.ts";
 import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
 import { makeWit, makeWorld, now, nowS, self, verifier, type World } from "../unit/identity/fixture.ts";
-import { expectRefused, target } from "./attack.ts";
+import { expectDenied, expectRefused, target } from "./attack.ts";
 import { type Forged, forge, mirrored } from "./attacker.ts";
-import { isolate, loadedPolicy } from "./journey.ts";
+import { isolate, loadedPolicy, type Seen } from "./journey.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -77,6 +78,97 @@ describe("an attacker who has seen a request", () => {
       expect((await at.arrive(request.clone())).status).toBe(200);
       expectRefused(await at.arrive(request.clone()), /replay/);
     }
+  });
+});
+
+describe("an attacker at a route that is strict about replays", () => {
+  /** A minute after the memory began, so that what was signed now is judged. */
+  const watchBegun = (name = "w-1", at = now - 60_000) => new ReplayWatch(name, at);
+  /** An isolate of a service whose policy, or else the caller's route, is strict. */
+  const strictly = async (memory: () => ReplayWatch | undefined, inService = true) => {
+    const loaded = await loadedPolicy((snapshot) =>
+      inService ? { ...snapshot, inbound: { ...snapshot.inbound, replay: "strict" } } : snapshot,
+    );
+    return isolate(
+      loaded,
+      () => world.bundle,
+      undefined,
+      undefined,
+      async (proof) => memory()?.admit(proof, now),
+    );
+  };
+  const expectUndecided = (seen: Seen): void => {
+    expect([seen.status, seen.problem, seen.handled]).toEqual([503, "replay-undecided", undefined]);
+  };
+
+  test.each([
+    ["of the service", true, once],
+    ["of the caller's route", false, { ...once, headers: { "tulle-replay": "strict" } }],
+  ])(
+    "59: by the policy %s cannot send a request to a second isolate, in any spelling",
+    async (_, inService, forged) => {
+      const memory = watchBegun();
+      const [first, ...others] = await Promise.all([1, 2, 3, 4].map(() => strictly(() => memory, inService)));
+      expect((await first?.arrive(await forge(world, forged)))?.status).toBe(200);
+      const spelled: Forged[] = [forged, { ...forged, signature: mirrored }, { ...forged, label: "sig2" }];
+      for (const [at, other] of others.entries())
+        expectRefused(await other.arrive(await forge(world, spelled[at])), /replay/);
+    },
+  );
+
+  test("59: gets in once at most when it comes a thousand times at once, to twenty isolates", async () => {
+    const memory = watchBegun();
+    const isolates = await Promise.all(Array.from({ length: 20 }, () => strictly(() => memory)));
+    const request = await forge(world, once);
+    const seen = await Promise.all(
+      Array.from({ length: 1_000 }, (_, at) => isolates[at % 20]?.arrive(request.clone())),
+    );
+    expect(seen.filter((each) => each?.status === 200)).toHaveLength(1);
+    expect(seen.filter((each) => each?.status === 400)).toHaveLength(999);
+  });
+
+  test("59: gains nothing from a new start of the object, nor from the name that it then has", async () => {
+    let memory = watchBegun();
+    const isolates = await Promise.all([1, 2, 3].map(() => strictly(() => memory)));
+    const request = await forge(world, once);
+    expect((await isolates[0]?.arrive(request.clone()))?.status).toBe(200);
+    memory = watchBegun("w-2", now);
+    const refused = await isolates[1]?.arrive(request.clone());
+    expect(refused && [refused.status, refused.headers.get("tulle-watch")]).toEqual([503, "w-2"]);
+    const renamed = new Request(request);
+    renamed.headers.set("tulle-watch", "w-2");
+    expectRefused((await isolates[2]?.arrive(renamed)) as Seen, /malformed/);
+    // Who has the key, and knows the name, signs anew and is let in.
+    const anew = await forge(world, { headers: { "tulle-watch": "w-2" } });
+    expect((await isolates[2]?.arrive(anew))?.status).toBe(200);
+  });
+
+  test("59: is not let in where the object cannot be asked, or can remember no more", async () => {
+    expectUndecided(await (await strictly(() => undefined)).arrive(await forge(world)));
+    const full = new ReplayWatch("w-1", now - 60_000, 1);
+    const at = await strictly(() => full);
+    expect((await at.arrive(await forge(world))).status).toBe(200);
+    expectUndecided(await at.arrive(await forge(world)));
+  });
+
+  test("59: cannot take the demand of a route off, nor put a name of a memory on", async () => {
+    const memory = watchBegun();
+    const at = await strictly(() => memory, false);
+    const headers = { "tulle-replay": "strict", "tulle-watch": "w-1" };
+    for (const name of Object.keys(headers)) {
+      const wire = (sent: Headers) => sent.delete(name);
+      expectRefused(await at.arrive(await forge(world, { headers, wire })), /proof/);
+    }
+    const uncovered = { wire: (sent: Headers) => sent.set("tulle-watch", "w-1") };
+    expectRefused(await at.arrive(await forge(world, uncovered)), /malformed/);
+    expect(memory.size).toBe(0);
+  });
+
+  test("59: who is denied anyway uses nothing up", async () => {
+    const memory = watchBegun();
+    const at = await strictly(() => memory);
+    expectDenied(await at.arrive(await forge(world, { url: "https://payments/admin" })));
+    expect(memory.size).toBe(0);
   });
 });
 

@@ -187,24 +187,45 @@ describe("signed", () => {
     expect(await leave(message(), recipient(), { clock })).toBe("mesh-not-ready");
   });
 
-  test("signs what its recipient has told of its watch, and tells nobody else", async () => {
-    const told = new Response(null, { status: 503, headers: { "tulle-watch": "w-2" } });
-    const answers: Response[] = [told];
+  test("signs and sends once more what its recipient has told of its watch, and tells nobody else", async () => {
+    const telling = (watch: string) => new Response("no", { status: 503, headers: { "tulle-watch": watch } });
+    const answers: Response[] = [telling("w-2")];
     const seen: (string | null)[] = [];
+    const signatures = new Set<string | null>();
     const sign = signed({
       credential: () => world.credential,
       clock: { now: () => now },
       nonce: () => `n${nonces++}`,
     }).wrap<{ message: Message; recipient: Recipient }>(async (exchange): Promise<Answer> => {
       seen.push(exchange.message.headers.get("tulle-watch"));
+      signatures.add(exchange.message.headers.get("signature"));
+      if (exchange.message.body !== null)
+        expect(await new Response(exchange.message.body as BodyInit).text()).toBe("gold");
       expect(await verified(exchange.message)).toMatch(/accepted|audience/);
       return ok(answers.shift() ?? new Response());
     });
     const other = { ...recipient(), id: value(parseSpiffeId("spiffe://example.org/ns/default/sa/other")) };
-    for (const to of [recipient(), recipient(), other]) await sign({ message: message(), recipient: to });
-    answers.push(new Response(null, { status: 503, headers: { "tulle-watch": "no name;" } }));
-    for (let again = 0; again < 2; again++) await sign({ message: message(), recipient: recipient() });
-    expect(seen).toEqual([null, "w-2", null, "w-2", "w-2"]);
+    const send = async (to: Recipient, body: Message["body"] = null) => {
+      seen.length = 0;
+      const answer = await sign({ message: message(body), recipient: to });
+      return [value(answer).status, ...seen];
+    };
+    expect(await send(recipient(), streamOf("go", "ld"))).toEqual([200, null, "w-2"]);
+    expect(await send(other)).toEqual([200, null]);
+    expect(await send(recipient())).toEqual([200, "w-2"]);
+    answers.push(telling("no name;"));
+    expect(await send(recipient())).toEqual([503, "w-2"]);
+    // One that it has been told already, and ever other ones: once more at most.
+    answers.push(telling("w-2"));
+    expect(await send(recipient())).toEqual([503, "w-2"]);
+    answers.push(telling("w-3"), telling("w-4"));
+    expect(await send(recipient())).toEqual([503, "w-2", "w-3"]);
+    // What has gone by is not sent again; the next try knows more.
+    answers.push(telling("w-5"));
+    const unsigned = recipient({ largeBody: "unsigned", maxDigestBytes: 0 });
+    expect(await send(unsigned, streamOf("gold"))).toEqual([503, "w-4"]);
+    expect(await send(recipient())).toEqual([200, "w-5"]);
+    expect(signatures.size).toBe(10);
   });
 
   test("refuses what cannot be signed unambiguously", async () => {

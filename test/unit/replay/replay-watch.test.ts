@@ -87,7 +87,7 @@ describe("a watch", () => {
 test("whatever happens in whatever order, with restarts among it, no proof is admitted twice", () => {
   const steps = fc.array(
     fc.oneof(
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
       { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(20_000) }) },
       // A caller whose clock differs, who may have heard of the present watch.
       {
@@ -98,7 +98,7 @@ test("whatever happens in whatever order, with restarts among it, no proof is ad
           heard: fc.boolean(),
         }),
       },
-      { weight: 8, arbitrary: fc.record({ kind: fc.constant("send" as const), which: fc.nat(9) }) },
+      { weight: 8, arbitrary: fc.record({ kind: fc.constant("send" as const), which: fc.nat(2) }) },
     ),
     { maxLength: 60 },
   );
