@@ -12,7 +12,7 @@ import type { Source } from "./sources.ts";
  */
 export function namesIn(sources: readonly Source[]): readonly DocumentRef[] {
   const refs = sources.flatMap(({ source, text }) => {
-    const documents = parseAllDocuments(text);
+    const documents = parseAllDocuments(text, { merge: true });
     if (!Array.isArray(documents)) return [];
     return documents.flatMap((document, at) => {
       const place = `document ${at + 1} of ${source}`;

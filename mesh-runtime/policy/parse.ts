@@ -1,14 +1,4 @@
-import {
-  type Alias,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  visit,
-} from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter } from "yaml";
 import type { Issue } from "./issue.ts";
 import {
   type Finding,
@@ -18,21 +8,16 @@ import {
   type Path,
   type Position,
   type Source,
-  shown,
 } from "./source.ts";
 import { composed, type YamlError } from "./yaml-compose.ts";
-import { maxDocuments, maxErrors, tokensWithin } from "./yaml-limits.ts";
+import { maxDocuments, maxErrors, maxWrittenOut, tokensWithin } from "./yaml-limits.ts";
+import { type Expansion, memberOf, type PlainDocument, plainDocument, startOf } from "./yaml-plain.ts";
 
 /** Documents as far as they could be read, and what kept the others from being read. */
 export interface ParsedSources {
   readonly parsed: readonly Parsed[];
   readonly issues: readonly Issue[];
 }
-
-/** An anchor may stand for so many values, all uses counted; more is a bomb (a "billion laughs"). */
-const maxAliasCount = 100;
-/** Names that mean something to JavaScript objects themselves; libraries skip them in silence, so they end here. */
-const unsafeNames = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
  * Parses texts in YAML 1.2 or JSON, each with any number of documents; the items of a `List` count as
@@ -70,35 +55,39 @@ function parseSource({ source, text }: Source, room: number): ParsedSources {
   }
   const parsed: Parsed[] = [];
   const issues: Issue[] = [];
+  const expansion: Expansion = { writtenOut: 0, steps: 0 };
   let seen = 0;
   for (const { document, errors } of composed(tokens.value)) {
-    const origin = originOf(source, document, place);
+    const plain = document && plainDocument(document, expansion);
+    const origin = originOf(source, document, plain?.targets ?? new Map(), place);
     seen += 1;
-    const wrong = formIssues(document, errors, origin, place);
+    const wrong = [
+      ...parserIssues(errors, origin, place),
+      ...(plain?.faults ?? []).map(({ offset, finding }) =>
+        issueAt({ ...origin, locate: () => place(offset) }, "", finding),
+      ),
+    ];
     issues.push(...wrong);
     if (wrong.length === 0 && document !== undefined && !isEmpty(document)) {
-      const value = plainValue(document);
-      if (value.ok) for (const one of unpacked({ value: value.value, origin })) parsed.push(one);
-      else issues.push(issueAt(origin, "", value.finding));
+      for (const one of unpacked({ value: plain?.value, origin })) parsed.push(one);
     }
     if (Math.max(seen, parsed.length) > room) {
       const expected = `at most ${maxDocuments} documents`;
       const message = `There are too many documents; apply at most ${maxDocuments} at once.`;
       return refused(origin.locate([]), { expected, found: `${maxDocuments + 1} or more`, message });
     }
-    if (issues.length >= maxErrors) break;
+    if (issues.length >= maxErrors || expansion.writtenOut > maxWrittenOut) break;
   }
   return issues.length > 0 ? { parsed: [], issues } : { parsed, issues };
 }
 
-/** What the YAML parser says, and what it lets pass: members written twice, and names that are not texts. */
-function formIssues(
-  document: Document.Parsed | undefined,
+/** What the YAML parser says. */
+const parserIssues = (
   errors: readonly YamlError[],
   origin: Origin,
   place: (offset: number) => Position,
-): readonly Issue[] {
-  const issues = errors.map(({ message, offset }) =>
+): readonly Issue[] =>
+  errors.map(({ message, offset }) =>
     issueAt({ ...origin, locate: () => place(offset) }, "", {
       path: [],
       expected: "YAML 1.2 or JSON",
@@ -106,80 +95,9 @@ function formIssues(
       message: `This is not valid YAML: ${firstLine(message)}.`,
     }),
   );
-  if (document === undefined) return issues;
-  visit(document, {
-    Alias(_key, alias, ancestors) {
-      const target = alias.resolve(document);
-      if (target === undefined || !ancestors.includes(target)) return;
-      issues.push(issueAt({ ...origin, locate: () => place(alias.range?.[0] ?? 0) }, "", circular));
-    },
-    Map(_key, map) {
-      const names = new Set<string>();
-      for (const { key } of map.items) {
-        if (issues.length >= maxErrors) return;
-        const at = { ...origin, locate: () => place((key as Node).range?.[0] ?? 0) };
-        const name = isScalar(key) && key.value !== null ? String(key.value) : undefined;
-        if (name === undefined) issues.push(issueAt(at, "", nameless));
-        else if (unsafeNames.has(name)) issues.push(issueAt(at, "", unsafe(name)));
-        else if (names.has(name)) issues.push(issueAt(at, "", twice(name)));
-        else names.add(name);
-      }
-    },
-  });
-  return issues;
-}
-
-const circular: Finding = {
-  path: [],
-  expected: "an alias of something that is complete",
-  found: "an alias inside its own anchor",
-  message: "An alias (*name) stands inside what it stands for; write the value out.",
-};
 
 const isEmpty = ({ contents }: Document.Parsed): boolean =>
   contents === null || (isScalar(contents) && contents.value === null);
-
-const nameless: Finding = {
-  path: [],
-  expected: "a text before the colon",
-  found: "something else",
-  message: "A member's name must be a text; write one before the colon.",
-};
-
-const unsafe = (name: string): Finding => ({
-  path: [name],
-  expected: "a name that JavaScript does not reserve",
-  found: shown(name),
-  message: `The member ${shown(name)} can mean nothing here; remove it.`,
-});
-
-const twice = (name: string): Finding => ({
-  path: [name],
-  expected: "each member once",
-  found: `${shown(name)} again`,
-  message: `The member ${shown(name)} stands here twice; keep one of the two.`,
-});
-
-type Plain =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly finding: Finding };
-
-function plainValue(document: Document.Parsed): Plain {
-  try {
-    return { ok: true, value: document.toJS({ maxAliasCount }) };
-  } catch {
-    // The package throws for an alias without anchor and for one that would grow beyond the bound.
-    return {
-      ok: false,
-      finding: {
-        path: [],
-        expected: `aliases of anchors that exist, for at most ${maxAliasCount} values`,
-        found: "an alias that is neither",
-        message: "An alias (*name) has no anchor (&name), or stands for too much; write the value out.",
-      },
-    };
-  }
-}
 
 /** The items of a Kubernetes `List`, or the document itself. A `List` in a `List` stays, and is refused by its kind. */
 function unpacked(parsed: Parsed): readonly Parsed[] {
@@ -200,23 +118,29 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 function originOf(
   source: string,
   document: Document.Parsed | undefined,
+  targets: PlainDocument["targets"],
   place: (offset: number) => Position,
 ): Origin {
   return {
     source,
     within: [],
-    locate: (path, at = "value") => place(offsetOf(document, path, at)),
+    locate: (path, at = "value") => place(offsetOf(document, targets, path, at)),
   };
 }
 
-/** The offset of a member, or of what it would stand in. */
-function offsetOf(document: Document.Parsed | undefined, path: Path, at: "key" | "value"): number {
+/** The offset of a member, or of what it would stand in; of what came in by an alias or merge key, where it is written. */
+function offsetOf(
+  document: Document.Parsed | undefined,
+  targets: PlainDocument["targets"],
+  path: Path,
+  at: "key" | "value",
+): number {
   let node: unknown = document?.contents;
   let offset = startOf(node) ?? 0;
   for (const part of path) {
-    if (document !== undefined && isAlias(node)) node = (node as Alias).resolve(document);
+    if (isAlias(node)) node = targets.get(node);
     if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === part);
+      const pair = memberOf(node, String(part), targets);
       if (pair === undefined) return offset;
       offset = startOf(pair.key) ?? offset;
       node = pair.value;
@@ -228,7 +152,5 @@ function offsetOf(document: Document.Parsed | undefined, path: Path, at: "key" |
   // A scalar is pointed at itself, a collection at its name: it begins on a line below.
   return at === "value" && isScalar(node) && node.value !== null ? (startOf(node) ?? offset) : offset;
 }
-
-const startOf = (node: unknown): number | undefined => (node as Node | null | undefined)?.range?.[0];
 
 const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/[.:]\s*$/, "");

@@ -14,8 +14,14 @@ const maxFlowDepth = 64;
 const maxIndentation = 128;
 /** Most `- ` and `? ` on one line, each of which nests. */
 const maxIndicators = 16;
-/** Most aliases in a text: each is looked up by a walk through its document. */
-const maxAliases = 100;
+/** Most anchors in a text, each of which may stand for others. */
+const maxAnchors = 1_000;
+/** Most aliases in a text, those of merge keys among them. */
+const maxAliases = 10_000;
+/** Most characters that the aliases of a text may come to, written out: as much again as the largest text has. */
+export const maxWrittenOut = 1_000_000;
+/** Deepest nesting of a document whose aliases are written out; a text alone cannot be deeper than its brackets and indentation. */
+export const maxExpandedDepth = 256;
 
 /** What the lexer puts before the text of a scalar that is not quoted. */
 const scalarMark = "\u001f";
@@ -62,7 +68,7 @@ export function tokensWithin(
 function watcher(): (lexeme: string) => Excess | undefined {
   let line = 1;
   let previous = "\n";
-  let [flowDepth, indentation, indicators, aliases] = [0, 0, 0, 0];
+  let [flowDepth, indentation, indicators, anchors, aliases] = [0, 0, 0, 0, 0];
 
   const beyond = (what: string, limit: number, found: number): Excess | undefined =>
     found > limit ? { line, expected: `at most ${limit} ${what}`, found: `${found} or more` } : undefined;
@@ -72,6 +78,7 @@ function watcher(): (lexeme: string) => Excess | undefined {
     if (lexeme === documentStart || lexeme === flowBroken) flowDepth = 0;
     if (lexeme === "]" || lexeme === "}") flowDepth = Math.max(0, flowDepth - 1);
     if (lexeme === "[" || lexeme === "{") return beyond("nested brackets", maxFlowDepth, ++flowDepth);
+    if (lexeme.startsWith("&")) return beyond("anchors", maxAnchors, ++anchors);
     if (lexeme.startsWith("*")) return beyond("aliases", maxAliases, ++aliases);
     if (lexeme.startsWith("%")) return { line, expected: "no directive", found: shown(lexeme) };
     if (flowDepth === 0 && indentation > maxIndentation) {

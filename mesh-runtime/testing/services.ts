@@ -109,7 +109,7 @@ export function serviceDocuments(
 }
 
 function servicesNamed(text: string): readonly string[] {
-  return parseAllDocuments(text).flatMap((document) => {
+  return parseAllDocuments(text, { merge: true }).flatMap((document) => {
     if (!("toJS" in document) || document.errors.length > 0) return [];
     const value: unknown = document.toJS();
     const { kind, metadata } = (value ?? {}) as {
