@@ -2,7 +2,10 @@
  * What the mesh adds to one hop between two workers. All variants run in one workerd process; requests are
  * interleaved at random, and the unmeshed pair runs twice (A/A), so that the noise is seen beside the result.
  *
- *     node bench/hop.ts [--rounds 100] [--hops 50]
+ *     node bench/hop.ts [--rounds 100] [--hops 50] [--warm-up 100]
+ *
+ * V8 goes on optimizing a worker for tens of thousands of hops, so that the rounds before the first that counts
+ * decide whether an isolate is measured that has just begun or one that has been at work for a minute.
  */
 import http from "node:http";
 import { fileURLToPath } from "node:url";
@@ -28,10 +31,15 @@ const variants: readonly Variant[] = [
 ];
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "100" }, hops: { type: "string", default: "50" } },
+  options: {
+    rounds: { type: "string", default: "100" },
+    hops: { type: "string", default: "50" },
+    "warm-up": { type: "string", default: "100" },
+  },
 });
 const rounds = Number(values.rounds);
 const hopsPerRequest = Number(values.hops);
+const warmUp = Number(values["warm-up"]);
 
 const calleeText = (mesh: boolean): string => `
   ${mesh ? `import { mesh } from ${JSON.stringify(runtimeFile)};` : "const mesh = (app) => app;"}
@@ -143,7 +151,7 @@ async function measure(): Promise<void> {
       [...ports.keys()].map((name) => [name, new http.Agent({ keepAlive: true, maxSockets: 1 })]),
     );
     const times = new Map<string, number[]>();
-    for (let round = -5; round < rounds; round++) {
+    for (let round = -warmUp; round < rounds; round++) {
       for (const { name } of shuffled(variants)) {
         const none = await timed(ports.get(name) ?? 0, 0, agents.get(name));
         const all = await timed(ports.get(name) ?? 0, hopsPerRequest, agents.get(name));
@@ -185,7 +193,7 @@ function timed(port: number, hops: number, agent: http.Agent | undefined): Promi
 function print(times: ReadonlyMap<string, readonly number[]>): void {
   const base = quantile(times.get("no-mesh") ?? [], 0.5);
   console.log(
-    `one hop, microseconds; ${rounds} rounds of ${hopsPerRequest} hops each, interleaved in one workerd`,
+    `one hop, microseconds; ${rounds} rounds of ${hopsPerRequest} hops each after ${warmUp} to warm up, interleaved in one workerd`,
   );
   console.log(
     `${"variant".padEnd(16)}${"p10".padStart(9)}${"p50".padStart(9)}${"p90".padStart(9)}${"added p50".padStart(11)}`,
