@@ -4,6 +4,9 @@ import type {
   ChangeAnswer,
   CheckAnswer,
   DocumentRef,
+  EntriesAnswer,
+  EntryLine,
+  EntryRequest,
   ExplainAnswer,
   ExplainRequest,
   IdentitiesAnswer,
@@ -74,6 +77,10 @@ export interface Control {
   identities(): Promise<IdentitiesAnswer>;
   /** @param service whose demands to tell, too */
   verification(service: string | undefined): Promise<VerificationAnswer>;
+  entries(): Promise<EntriesAnswer>;
+  createEntry(request: EntryRequest): Promise<EntryLine>;
+  revokeEntry(id: string, reason: string | undefined): Promise<EntryLine>;
+  deleteEntry(id: string): Promise<EntryLine>;
   revocations(): Promise<RevocationsAnswer>;
   revoke(request: RevocationRequest): Promise<RevocationsAnswer>;
   unrevoke(request: RevocationRequest): Promise<RevocationsAnswer>;
@@ -113,6 +120,11 @@ export function openControl(connection: Connection): Control {
     identities: () => ask({ path: "/api/identity", expects: "identities" }),
     verification: (service) =>
       ask({ path: withQuery("/api/identity/verification", { service }), expects: "bundle" }),
+    entries: () => ask({ path: "/api/identity/entries", expects: "entries" }),
+    createEntry: (body) => ask({ method: "POST", path: "/api/identity/entries", body, expects: "attestor" }),
+    revokeEntry: (id, reason) =>
+      ask({ method: "POST", path: `${entryPath(id)}/revoke`, body: { reason }, expects: "attestor" }),
+    deleteEntry: (id) => ask({ method: "DELETE", path: entryPath(id), expects: "attestor" }),
     revocations: () => ask({ path: "/api/identity/revocations", expects: "revoked" }),
     revoke: (body) => ask({ method: "POST", path: "/api/identity/revocations", body, expects: "revoked" }),
     unrevoke: (body) =>
@@ -132,6 +144,8 @@ export function openControl(connection: Connection): Control {
 export function isRefused(answer: { readonly issues: readonly Issue[] }): boolean {
   return answer.issues.some((issue) => issue.severity === "error");
 }
+
+const entryPath = (id: string): string => `/api/identity/entries/${encodeURIComponent(id)}`;
 
 function documentPath({ kind, namespace, name }: DocumentRef): string {
   return `/api/policies/${[kind, namespace, name].map(encodeURIComponent).join("/")}`;

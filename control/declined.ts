@@ -30,9 +30,42 @@ export function otherWorkload(shown: string, stated: string): Declined {
 export const withoutEvidence = (workload: string): Declined =>
   declined(
     "not-attested",
-    "A join over HTTP needs a one-time join token, or the signature of a credential that is still valid.",
+    "A join over HTTP needs a one-time join token, the word of Deno Deploy, or the signature of a credential that is still valid.",
     `Make a token with: tulle identity token --service ${workload}`,
   );
+
+/** Two kinds of evidence: nobody shall be able to try the one under cover of the other. */
+export const twoTokens = (): Declined =>
+  declined(
+    "not-attested",
+    "A join brings a join token or a token of the platform, not both.",
+    "Take TULLE_JOIN_TOKEN away where the platform vouches for the process.",
+  );
+
+/**
+ * The word of a platform that is not believed, or is about nobody that is registered. Which of these is not told: the
+ * answer must be no oracle for somebody who tries tokens. Where the platform did say it, control's log has it.
+ */
+export const unattested = (workload: string): Declined =>
+  declined(
+    "not-attested",
+    `What Deno Deploy says of this process does not make it ${workload}.`,
+    `Register the app: tulle identity create --service ${workload} --attestor deno-deploy --selector org_id:… --selector app_id:… (in production, unless a selector names another context). The log of the control worker says what a token said that was believed.`,
+  );
+
+/** Evidence that is good, of somebody who may not be this. */
+export const notEntitled = (workload: string, attestor: string): Declined =>
+  declined(
+    "unregistered",
+    `No registration entry lets this ${evidenceNames[attestor] ?? "evidence"} become ${workload}, which has entries.`,
+    `See who may: tulle identity show ${workload}. Let it: tulle identity create --service ${workload} --attestor ${attestor}`,
+  );
+
+const evidenceNames: Readonly<Record<string, string>> = {
+  binding: "service binding",
+  "join-token": "join token, or what was begun with one,",
+  "deno-deploy": "app of Deno Deploy",
+};
 
 /** Evidence over HTTP that could not be verified. Which check failed is not told: the answer must be no oracle. */
 export const unverified = (): Declined =>

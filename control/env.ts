@@ -26,4 +26,8 @@ export interface Env {
   readonly TULLE_KEY_SECRET_PREVIOUS?: string;
   /** How long a key signs tokens, such as `720h`. @default 30 days */
   readonly TULLE_KEY_ROTATION?: string;
+  /** The address at which workloads outside of Cloudflare ask control, such as `https://control.example.com`. @default that of each request */
+  readonly TULLE_URL?: string;
+  /** Who signs the OIDC tokens of Deno Deploy; another one where Deno Deploy is run by somebody else, and in tests. @default https://oidc.deno.com */
+  readonly TULLE_DENO_ISSUER?: string;
 }

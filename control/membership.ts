@@ -1,4 +1,4 @@
-import { no, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
+import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
 import { sha256Text } from "@tulle/mesh-runtime/identity/bytes.ts";
 import { type Possession, verifyPossession } from "@tulle/mesh-runtime/identity/credential.ts";
 import { parseSpiffeId } from "@tulle/mesh-runtime/identity/spiffe-id.ts";
@@ -12,7 +12,8 @@ import {
 import * as declined from "./declined.ts";
 import type { Env } from "./env.ts";
 import type { Freshness, MeshKnowledge } from "./freshness.ts";
-import type { Admitted, NotAdmitted } from "./issuer/issuer-object.ts";
+import type { Admitted, Evidence, NotAdmitted } from "./issuer/admission.ts";
+import type { AttestFault } from "./issuer/attestation/deno-attestor.ts";
 import { issuer, policyStore } from "./objects.ts";
 import type { Current } from "./policy-store/words.ts";
 import { defaultReportMs, spread } from "./report-parts.ts";
@@ -22,10 +23,17 @@ import { type JoinForm, joinShape, reportShape } from "./workload-shape.ts";
 /** How long a credential lives, milliseconds: "minutes to hours" (SPIFFE WIT-SVID), renewed at half of it. */
 const witTtlMs = 3_600_000;
 
-/** How a workload showed who it is: the platform's word, a signature, or a join token still to be taken. */
+/** How a workload showed who it is: the platform's word, a signature, or a token in the request, still to be judged. */
 export type Attested =
   | { readonly evidence: "binding" | "signature"; readonly workload: ServiceKey }
-  | { readonly evidence: "token" };
+  | { readonly evidence: "token"; readonly attest: Attest };
+
+/**
+ * Judges what a platform says of a process, apart from whom it may become.
+ *
+ * @param thumbprint of the key that the process holds (RFC 7638)
+ */
+export type Attest = (idToken: string, thumbprint: string) => Promise<Result<Evidence, AttestFault>>;
 
 /** Where the verbs of membership are answered. */
 export interface Host {
@@ -48,20 +56,25 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
   if (form.workload !== "" && form.workload !== workload)
     return declined.otherWorkload(workload, form.workload);
   if (workload === "") return declined.misshapen("workload must be namespace/name");
-  if (attested.evidence === "token" && form.joinToken === undefined)
-    return declined.withoutEvidence(workload);
+  if (attested.evidence === "token") {
+    if (form.joinToken === undefined && form.idToken === undefined) return declined.withoutEvidence(workload);
+    if (form.joinToken !== undefined && form.idToken !== undefined) return declined.twoTokens();
+  }
 
+  const token = form.joinToken ?? form.idToken;
   const possession = await verifyPossession(form.possession, form.publicJwk, {
     trustDomain: env.TRUST_DOMAIN,
     workload: form.workload,
     now,
-    ...(form.joinToken === undefined ? {} : { joinToken: form.joinToken }),
+    ...(token === undefined ? {} : { joinToken: token }),
   });
   if (!possession.ok) return declined.badPossession(possession.reason);
+  const evidence = await evidenceOf(form, attested, workload, possession.value);
+  if (!evidence.ok) return evidence.reason;
   // Registration comes before the join token is taken: it works once.
   const current = await policyStore(env).current(workload, form.digest ?? "");
   if (current === undefined) return declined.unregistered(workload);
-  const admitted = await admit(env, form, attested, workload, possession.value, current);
+  const admitted = await admit(env, evidence.value, workload, possession.value, current);
   if (!admitted.ok) return refusal(admitted.reason, workload);
   if (current.head === undefined)
     return declined.notReady("The head of this workload is not signed yet.", secretRemedy);
@@ -77,10 +90,44 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
   };
 }
 
+/** What a workload showed, as the issuer takes it. */
+async function evidenceOf(
+  { joinToken, idToken }: JoinForm,
+  attested: Attested,
+  workload: ServiceKey,
+  { thumbprint }: Possession,
+): Promise<Result<Evidence, Declined>> {
+  if (attested.evidence !== "token") {
+    if (attested.evidence === "signature") return ok({ attestor: "renewal" });
+    const [namespace = "", service = ""] = workload.split("/");
+    return ok({ attestor: "binding", facts: { namespace, service } });
+  }
+  if (joinToken !== undefined) return ok({ attestor: "join-token", tokenHash: await sha256Text(joinToken) });
+  const judged = await attested.attest(idToken ?? "", thumbprint);
+  if (judged.ok) return judged;
+  switch (judged.reason) {
+    case "keys":
+      return no(
+        declined.notReady(
+          "Control could not fetch the keys with which Deno Deploy signs.",
+          "They are asked for again with the next join. The log of the control worker says why.",
+        ),
+      );
+    case "configuration":
+      return no(
+        declined.notReady(
+          "The variable TULLE_DENO_ISSUER or TULLE_URL of control cannot be used.",
+          "Both must be https URLs, the first without a slash at its end; without them https://oidc.deno.com and the address of the request are taken.",
+        ),
+      );
+    default:
+      return no(declined.unattested(workload));
+  }
+}
+
 async function admit(
   env: Env,
-  form: JoinForm,
-  attested: Attested,
+  evidence: Evidence,
   workload: ServiceKey,
   { publicJwk, jti }: Possession,
   current: Current,
@@ -88,16 +135,22 @@ async function admit(
   const spiffeId = parseSpiffeId(current.spiffeId);
   if (!spiffeId.ok || spiffeId.value.trustDomain !== env.TRUST_DOMAIN)
     return no(foreignName(current.spiffeId));
-  const { joinToken } = form;
-  const isToken = attested.evidence === "token" && joinToken !== undefined;
-  return issuer(env).admit({
+  const admitted = await issuer(env).admit({
     spiffeId: spiffeId.value,
     service: workload,
     publicJwk,
     possessionJti: jti,
     ttlMs: witTtlMs,
-    ...(isToken ? { tokenHash: await sha256Text(joinToken) } : {}),
+    evidence,
   });
+  // What the platform has signed is no secret, and the operator needs it to write an entry; strangers cannot get here.
+  if (!admitted.ok && evidence.attestor === "deno-deploy") {
+    const { kind, detail } = admitted.reason;
+    console.warn(
+      `control: Deno Deploy vouched for ${JSON.stringify(evidence.facts)}, which may not be ${current.spiffeId}: ${kind}, ${detail}`,
+    );
+  }
+  return admitted;
 }
 
 const foreignName = (spiffeId: string): NotAdmitted => ({
@@ -113,12 +166,17 @@ function refusal({ kind, detail }: NotAdmitted, workload: ServiceKey): Declined 
       return declined.badPossession(detail);
     case "revoked":
       return declined.revoked(detail);
+    case "not-attested":
+      return declined.unattested(workload);
+    case "not-entitled":
+      return declined.notEntitled(workload, detail);
     case "not-ready":
       return declined.notReady(`Control cannot issue credentials: ${detail}.`, secretRemedy);
   }
 }
 
-const secretRemedy =
+/** What to do while the issuer has no secret. */
+export const secretRemedy =
   "Set the secret that encrypts signing keys (at least 32 random characters): wrangler secret put TULLE_KEY_SECRET -c control/wrangler.toml. Run tulle check to see what else is missing.";
 
 /** Answers the verb `report`. What one object does not take is lost and counted; the answer is not. */

@@ -10,12 +10,13 @@ import { workloadId } from "@tulle/mesh-runtime/identity/spiffe-id.ts";
 import { WitCache } from "@tulle/mesh-runtime/identity/svid.ts";
 import { loadBundle, type TrustBundle } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
-import type { Declined } from "@tulle/mesh-runtime/workload-contract.ts";
+import type { Declined, NonceAnswer } from "@tulle/mesh-runtime/workload-contract.ts";
 import { declinedProblem, malformed, problem } from "./api/problems.ts";
 import * as declined from "./declined.ts";
 import type { Env } from "./env.ts";
 import type { Freshness } from "./freshness.ts";
-import { type Attested, type Host, join, report } from "./membership.ts";
+import { DenoAttestor } from "./issuer/attestation/deno-attestor.ts";
+import { type Attest, type Attested, type Host, join, report, secretRemedy } from "./membership.ts";
 import { issuer } from "./objects.ts";
 import { admit } from "./replay/admit.ts";
 import { reportLimits } from "./workload-shape.ts";
@@ -35,6 +36,7 @@ export class WorkloadDoor {
   readonly #freshness: Freshness;
   readonly #cache = new WitCache();
   readonly #replay = new ReplayWindow();
+  readonly #deno = new DenoAttestor();
   #trust: { readonly bundle: TrustBundle; readonly until: number } | undefined;
 
   constructor(freshness: Freshness) {
@@ -46,9 +48,19 @@ export class WorkloadDoor {
     const read = await this.#read(request, host);
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
+    const attest: Attest = (idToken, thumbprint) =>
+      this.#deno.attest(env, new URL(request.url).origin, idToken, thumbprint, host.now);
     const attested: Attested =
-      caller === undefined ? { evidence: "token" } : { evidence: "signature", workload: caller };
+      caller === undefined ? { evidence: "token", attest } : { evidence: "signature", workload: caller };
     return answer(await join(host, body, attested));
+  }
+
+  /** A nonce for whoever is to have a platform vouch for a new key. Anybody may ask; nothing is kept. */
+  async nonce(env: Env): Promise<Response> {
+    const made = await this.#deno.nonce(env, Date.now());
+    if (!made.ok) return answer(declined.notReady(`${made.reason}.`, secretRemedy));
+    const nonce: NonceAnswer = { ok: true, nonce: made.value };
+    return answer(nonce);
   }
 
   async report(request: Request, env: Env, waitUntil: Host["waitUntil"]): Promise<Response> {

@@ -2,6 +2,7 @@ import { maxNonceLength } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
 import type { CircuitReport, Outcome } from "@tulle/mesh-runtime/resilience/words.ts";
 import type { EdgeDelta, SpanEvent, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 import type { AdmitRequest, JoinRequest, ReportRequest } from "@tulle/mesh-runtime/workload-contract.ts";
+import { maxIdTokenLength } from "./issuer/attestation/deno-token.ts";
 import { serviceKeyForm, serviceKeyLength } from "./service-key.ts";
 import {
   either,
@@ -47,6 +48,7 @@ export const joinShape: Shape<JoinForm> = object<JoinForm>({
   possession: text(4_096),
   digest: optional(digest),
   joinToken: optional(text(256)),
+  idToken: optional(text(maxIdTokenLength)),
   // Empty over a service binding, whose props say who it is.
   workload: either(oneOf(""), serviceKey),
 });

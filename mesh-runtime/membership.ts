@@ -1,15 +1,10 @@
 import type { Background, Clock, Random } from "./foundation/ports.ts";
 import type { Refusal } from "./foundation/refusal.ts";
 import { no, ok, type Result } from "./foundation/result.ts";
-import {
-  believes,
-  credentialFrom,
-  generateKeys,
-  provePossession,
-  renewalDue,
-} from "./identity/credential.ts";
+import { believes, credentialFrom, generateKeys, renewalDue, renewalRetryMs } from "./identity/credential.ts";
 import type { TrustBundle } from "./identity/trust-bundle.ts";
 import type { Admission, Credential, OneUse, PublicJwk } from "./identity/words.ts";
+import { evidence, vouched } from "./join-evidence.ts";
 import { declined, notJoined, notReady, rejoinAfterMs } from "./join-refusal.ts";
 import { type ColdStart, follow, type Member, type NotTaken, newer, open, trust } from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
@@ -46,6 +41,11 @@ export interface MembershipPorts {
   readonly uuid: () => string;
   /** A one-time join token, where the platform's word is not the evidence. */
   readonly joinToken?: string;
+  /**
+   * Has the platform vouch for a new key, by its RFC 7638 thumbprint, where it can: asked for each credential, since
+   * what it says is for one key. @returns a token for the issuer
+   */
+  readonly attest?: (thumbprint: string) => Promise<string>;
   /** `namespace/name` where it is configured; empty where control knows it from the binding. */
   readonly workload: string;
 }
@@ -100,6 +100,7 @@ export function membership(ports: MembershipPorts): Membership {
   let reportingUntil = 0;
   let pumpingUntil = 0;
   let renewingUntil = 0;
+  let failedRenewals = 0;
   let unrenewedUntil = 0;
   let refreshes = { count: 0, until: 0 };
 
@@ -138,32 +139,36 @@ export function membership(ports: MembershipPorts): Membership {
     const { control } = ports;
     if (control === undefined) return no({ kind: "misconfigured", detail: ports.missingControl });
     const keys = await generateKeys();
-    const workload = member?.loaded.snapshot.workload ?? ports.workload;
-    // One use: once there is a credential, its signature is the evidence.
-    const token = member?.credential === undefined ? ports.joinToken : undefined;
-    const evidence = token === undefined ? {} : { joinToken: token };
-    const possession = await provePossession({
+    let why = "the platform did not vouch for this process in time";
+    const failed =
+      (what: string) =>
+      (error: unknown): void => {
+        why = `${what}: ${error instanceof Error ? error.message : typeof error}`;
+      };
+    const stated = await answered(
+      vouched(ports.attest, keys),
+      failed("the platform did not vouch for this process"),
+    );
+    if (stated === undefined) return no(notReady(why));
+    const shown = await evidence({
       ...keys,
-      workload,
+      ...stated,
+      workload: member?.loaded.snapshot.workload ?? ports.workload,
       trustDomain: member?.loaded.snapshot.trustDomain,
-      ...evidence,
+      // One use: once there is a credential, its signature is the evidence.
+      joinToken: member?.credential === undefined ? ports.joinToken : undefined,
       now: clock.now(),
       jti: ports.uuid(),
     });
-    let why = "control did not answer the join in time";
+    why = "control did not answer the join in time";
     const answer = await answered(
       control.join({
         version: contractVersion,
         isolate: identity(),
-        publicJwk: keys.publicJwk,
-        possession,
-        workload,
+        ...shown,
         ...(member === undefined ? {} : { digest: member.loaded.digest }),
-        ...evidence,
       }),
-      (error) => {
-        why = `control did not answer the join: ${error instanceof Error ? error.message : typeof error}`;
-      },
+      failed("control did not answer the join"),
     );
     if (answer === undefined) return no(notReady(why));
     if (!answer.ok) return no(declined(answer));
@@ -214,6 +219,8 @@ export function membership(ports: MembershipPorts): Membership {
       else {
         instruments.count(answer === undefined ? "reports_unanswered" : "reports_declined");
         nextReportAt = clock.now() + rejoinAfterMs;
+        // Our credential is not believed any more; where the platform vouches for us, another one can be had.
+        if (answer?.reason === "not-attested" && ports.attest !== undefined) renew(clock.now());
       }
       return true;
     } finally {
@@ -322,9 +329,12 @@ export function membership(ports: MembershipPorts): Membership {
 
   function renew(now: number): void {
     if (renewingUntil > now) return;
-    renewingUntil = now + joinTimeoutMs + rejoinAfterMs;
+    // The platform's word, and then the join: each in its time.
+    renewingUntil = now + 2 * joinTimeoutMs + rejoinAfterMs;
     const renewal = async (): Promise<void> => {
-      if ((await renewed()) !== undefined) renewingUntil = 0;
+      const isRenewed = (await renewed()) !== undefined;
+      failedRenewals = isRenewed ? 0 : failedRenewals + 1;
+      renewingUntil = isRenewed ? 0 : clock.now() + renewalRetryMs(failedRenewals, ports.random);
     };
     ports.background.run(renewal());
   }

@@ -39,6 +39,8 @@ export interface MeshPorts {
   readonly coldStart: () => Promise<ColdStart | undefined>;
   readonly pinnedRoots: readonly PublicJwk[] | undefined;
   readonly joinToken?: string;
+  /** Has the platform vouch for a new key, by its RFC 7638 thumbprint, where it can. */
+  readonly attest?: (thumbprint: string) => Promise<string>;
   readonly workload: string;
   readonly uuid: () => string;
   /** Where this isolate runs, as far as it knows. @default nothing is known */

@@ -24,7 +24,7 @@ export interface JoinRequest {
   /**
    * Proof of possession of the private key: compact JWS, `typ: tulle-pop+jwt`, signed by the new key;
    * claims `aud` (`<trust domain or empty>/issuer`), `iat`, `jti`, `sub` (`namespace/name`), and `th`
-   * (base64url SHA-256 of the join token) where a token is the evidence.
+   * (base64url SHA-256 of the join token, or of the platform's) where a token is the evidence.
    */
   readonly possession: string;
   /** What the isolate runs already, so that an equal snapshot is not sent again. */
@@ -32,11 +32,24 @@ export interface JoinRequest {
   /** A one-time join token; only over HTTP. */
   readonly joinToken?: string;
   /**
+   * What the platform says of this process; only over HTTP, and not beside a join token. An OIDC token of Deno Deploy
+   * whose audience is `<address of control>/attest#<nonce>.<RFC 7638 thumbprint of publicJwk>`, the nonce a fresh one
+   * of the issuer ({@link NonceAnswer}).
+   */
+  readonly idToken?: string;
+  /**
    * `namespace/name`. Over RPC the binding's props say who calls: a worker cannot read the props of its
    * own binding, so it may leave this empty, and what it does say must equal them. `sub` of the proof of
    * possession equals this member as it was sent.
    */
   readonly workload: string;
+}
+
+/** Answer of `POST /workload/nonce`: a nonce of the issuer, good for one join within two minutes. */
+export interface NonceAnswer {
+  readonly ok: true;
+  /** 72 characters of base64url. */
+  readonly nonce: string;
 }
 
 export interface JoinAnswer {

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { exit } from "../exit-codes.ts";
 import { parsePlace } from "../kinds.ts";
 import type { Cli } from "../session.ts";
+import { addEntries } from "./entries.ts";
 import { addIdentityExplain } from "./identity-explain.ts";
 import { addRevocations } from "./revocations.ts";
 
@@ -19,6 +20,7 @@ interface TokenOptions {
 export function addIdentity({ program, perform }: Cli): void {
   const identity = program.command("identity").description("who workloads are");
   addRevocations(identity, perform);
+  addEntries(identity, perform);
   addIdentityExplain(identity, perform);
   identity
     .command("token")

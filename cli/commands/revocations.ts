@@ -1,60 +1,67 @@
-import type { RevocationRequest, RevocationsAnswer } from "@tulle/control/api/contract.ts";
+import type { IdentityLine, RevocationRequest, RevocationsAnswer } from "@tulle/control/api/contract.ts";
 import type { Command } from "commander";
 import { exit } from "../exit-codes.ts";
 import { Failure } from "../failure.ts";
 import { ago, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
+import { showEntries, tableOf } from "./entries.ts";
 
 interface What {
   readonly jti?: string;
   readonly thumbprint?: string;
+  readonly entry?: string;
   readonly reason?: string;
 }
 
-/** `tulle identity list|revoke|unrevoke|revoked`: who has an identity, and who is no longer believed. */
+const onlyOne = "Name exactly one: a SPIFFE ID, --jti, --thumbprint or, to revoke, --entry.";
+
+/** `tulle identity list|show|revoke|unrevoke|revoked`: who has an identity, and who is no longer believed. */
 export function addRevocations(identity: Command, perform: Cli["perform"]): void {
   identity
     .command("list")
-    .alias("show")
     .argument("[service]", "one service: name, or namespace/name")
     .description(
-      "the services with their SPIFFE IDs, when they were seen, and how many credentials they were given",
+      "the services with their SPIFFE IDs, who may become each, and how many credentials they were given",
     )
     .action((service: string | undefined, _options: object, command: Command) =>
       perform(command, async (session) => {
-        const { identities } = await session.control.identities();
-        const wanted = service === undefined || service.includes("/") ? service : `default/${service}`;
-        const lines = identities.filter((line) => wanted === undefined || line.service === wanted);
-        if (wanted !== undefined && lines.length === 0)
-          throw new Failure(exit.wrong, `No Service ${wanted} is registered.`);
-        session.show(lines, () => {
-          const columns = [
-            { head: "SERVICE" },
-            { head: "SPIFFE ID" },
-            { head: "SEEN" },
-            { head: "CREDENTIALS", align: "right" },
-            { head: "LAST ISSUED" },
-            { head: "REVOKED" },
-          ] as const;
-          const rows = lines.map(({ service, spiffeId, lastSeenMs, issued, lastIssuedAt, revoked }) => [
-            service,
-            spiffeId,
-            lastSeenMs === undefined ? "-" : `${ago(lastSeenMs)} ago`,
-            String(issued),
-            lastIssuedAt ?? "-",
-            revoked ? session.terminal.paint("red", "revoked") : "-",
-          ]);
-          session.terminal.out(table(session.terminal, columns, rows));
+        const lines = await identitiesOf(session, service);
+        session.show(lines, () => tableOfIdentities(session, lines));
+        return exit.ok;
+      }),
+    );
+  identity
+    .command("show")
+    .argument("<service>", "name, or namespace/name")
+    .description("one service's identity, with its registration entries")
+    .action((service: string, _options: object, command: Command) =>
+      perform(command, async (session) => {
+        const lines = await identitiesOf(session, service);
+        const [{ spiffeId = "" } = {}] = lines;
+        const { entries } = await session.control.entries();
+        const own = entries.filter((entry) => entry.spiffeId === spiffeId);
+        session.show({ ...lines[0], entries: own }, () => {
+          tableOfIdentities(session, lines);
+          session.terminal.out("");
+          tableOf(session, own);
         });
         return exit.ok;
       }),
     );
   named(identity.command("revoke"))
+    .option("--entry <id>", "one registration entry: nothing is issued by it any more")
     .option("--reason <text>", "why, for the list")
     .description("refuse what was issued until now, and issue no more")
     .action((id: string | undefined, options: What, command: Command) =>
       perform(command, async (session) => {
-        show(session, await session.control.revoke(requestOf(id, options)));
+        const { entry, reason } = options;
+        if (entry === undefined) show(session, await session.control.revoke(requestOf(id, options)));
+        else if (id !== undefined || options.jti !== undefined || options.thumbprint !== undefined)
+          throw new Failure(exit.usage, onlyOne);
+        else {
+          const revoked = await session.control.revokeEntry(entry, reason);
+          showEntries(session, [revoked], revoked);
+        }
         return exit.ok;
       }),
     );
@@ -77,6 +84,44 @@ export function addRevocations(identity: Command, perform: Cli["perform"]): void
     );
 }
 
+/** The identities of all services, or of one that must be there. */
+async function identitiesOf(session: Session, service: string | undefined): Promise<readonly IdentityLine[]> {
+  const { identities } = await session.control.identities();
+  const wanted = service === undefined || service.includes("/") ? service : `default/${service}`;
+  const lines = identities.filter((line) => wanted === undefined || line.service === wanted);
+  if (wanted !== undefined && lines.length === 0)
+    throw new Failure(exit.wrong, `No Service ${wanted} is registered.`);
+  return lines;
+}
+
+function tableOfIdentities({ terminal }: Session, lines: readonly IdentityLine[]): void {
+  const columns = [
+    { head: "SERVICE" },
+    { head: "SPIFFE ID" },
+    { head: "ATTESTED BY" },
+    { head: "SEEN" },
+    { head: "CREDENTIALS", align: "right" },
+    { head: "LAST ISSUED" },
+    { head: "REVOKED" },
+  ] as const;
+  const rows = lines.map((line) => [
+    line.service,
+    line.spiffeId,
+    attestedBy(line),
+    line.lastSeenMs === undefined ? "-" : `${ago(line.lastSeenMs)} ago`,
+    String(line.issued),
+    line.lastIssuedAt ?? "-",
+    line.revoked ? terminal.paint("red", "revoked") : "-",
+  ]);
+  terminal.out(table(terminal, columns, rows));
+}
+
+/** Who may become it: by its entries, or anybody whom a binding or a join token names. */
+function attestedBy({ attestors, registered }: IdentityLine): string {
+  if (!registered) return "anybody named so";
+  return attestors.length === 0 ? "nobody" : attestors.join(", ");
+}
+
 const named = (command: Command): Command =>
   command
     .argument("[spiffe-id]", "all tokens of an identity, such as spiffe://mesh.local/ns/default/sa/web")
@@ -85,8 +130,7 @@ const named = (command: Command): Command =>
 
 function requestOf(spiffeId: string | undefined, { jti, thumbprint, reason }: What): RevocationRequest {
   const given = [spiffeId, jti, thumbprint].filter((each) => each !== undefined);
-  if (given.length !== 1)
-    throw new Failure(exit.usage, "Name exactly one: a SPIFFE ID, --jti or --thumbprint.");
+  if (given.length !== 1) throw new Failure(exit.usage, onlyOne);
   return {
     ...(spiffeId === undefined ? {} : { spiffeId }),
     ...(jti === undefined ? {} : { jti }),

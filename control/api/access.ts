@@ -26,6 +26,10 @@ export const access = {
   "GET /api/identity": "viewer",
   "GET /api/identity/verification": "viewer",
   "POST /api/identity/tokens": "admin",
+  "GET /api/identity/entries": "viewer",
+  "POST /api/identity/entries": "admin",
+  "POST /api/identity/entries/:id/revoke": "admin",
+  "DELETE /api/identity/entries/:id": "admin",
   "GET /api/identity/revocations": "viewer",
   "POST /api/identity/revocations": "admin",
   "POST /api/identity/revocations/lift": "admin",
@@ -43,7 +47,8 @@ export type Route = keyof typeof access;
 
 /** The routes that want no operator token, and why that is right. */
 export const open = {
-  "POST /workload/join": "a join token, or a signature of the workload",
+  "POST /workload/join": "a join token, a token of Deno Deploy, or a signature of the workload",
+  "POST /workload/nonce": "a random number, of which nothing is kept",
   "POST /workload/report": "a signature of the workload",
   "GET /.well-known/tulle/jwks.json": "public keys",
   "GET /healthz": "says nothing but that the worker runs",

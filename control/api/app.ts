@@ -10,6 +10,7 @@ import { access, allows, type Role, type Route } from "./access.ts";
 import { audit } from "./audit.ts";
 import { type Caller, callerOf } from "./caller.ts";
 import { check } from "./check.ts";
+import { entries } from "./entries.ts";
 import { explain } from "./explain.ts";
 import type { ApiEnv, Handlers } from "./handler.ts";
 import { identity, jwks } from "./identity.ts";
@@ -39,6 +40,7 @@ const handlers: Handlers<Route> = {
   ...traces,
   ...check,
   ...identity,
+  ...entries,
   ...keys,
   ...revocations,
   ...sync,
@@ -70,6 +72,7 @@ app.post("/workload/report", ({ req, env, executionCtx }) =>
 app.post("/workload/admit", ({ req, env, executionCtx }) =>
   door.admit(req.raw, env, (work) => executionCtx.waitUntil(work)),
 );
+app.post("/workload/nonce", ({ env }) => door.nonce(env));
 app.get("/.well-known/tulle/jwks.json", jwks);
 app.get("/healthz", (context) => context.text("ok\n", 200, { "cache-control": "no-store" }));
 

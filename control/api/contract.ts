@@ -275,6 +275,48 @@ export interface IdentityLine {
   /** ISO 8601; absent if none. */
   readonly lastIssuedAt?: string;
   readonly revoked: boolean;
+  /** Who may become it at present; without registration entries every binding and every join token that names it. */
+  readonly attestors: readonly Attestor[];
+  /** Whether it has registration entries, so that only these say who may become it. */
+  readonly registered: boolean;
+}
+
+/** Ways in which a workload can show the issuer what it is. */
+export type Attestor = "binding" | "deno-deploy" | "join-token";
+
+/** `POST /api/identity/entries`: exactly one of the first two. Answers the {@link EntryLine}. */
+export interface EntryRequest {
+  /** `name` or `namespace/name` of a Service, for its SPIFFE ID. */
+  readonly service?: string;
+  readonly spiffeId?: string;
+  readonly attestor: Attestor;
+  /** Each `name:value`; all of them must be so. */
+  readonly selectors?: readonly string[];
+  /** How long tokens live that are issued by it, milliseconds, from 600_000 to 14_400_000. @default as all others */
+  readonly ttlMs?: number;
+  readonly note?: string;
+}
+
+/** A registration entry: `GET /api/identity/entries` answers all of them, those that are revoked too. */
+export interface EntryLine {
+  readonly id: string;
+  readonly spiffeId: string;
+  readonly attestor: Attestor;
+  readonly selectors: readonly string[];
+  readonly ttlMs?: number;
+  readonly note: string;
+  /** ISO 8601, as all times here. */
+  readonly createdAt: string;
+  readonly createdBy: string;
+  /** Tokens issued by it, ever. */
+  readonly issued: number;
+  readonly lastIssuedAt?: string;
+  readonly revokedAt?: string;
+  readonly revokedBy?: string;
+}
+
+export interface EntriesAnswer {
+  readonly entries: readonly EntryLine[];
 }
 
 /** `GET /api/identity/verification?service=`: what a worker verifies its callers with. */
@@ -367,6 +409,9 @@ export type AuditAction =
   | "token.create"
   | "token.revoke"
   | "join-token.create"
+  | "entry.create"
+  | "entry.revoke"
+  | "entry.delete"
   | "keys.rotate"
   | "keys.revoke"
   | "identity.revoke"

@@ -1,5 +1,6 @@
 import { maxTokenTtlMs } from "../issuer/join-tokens.ts";
 import { refreshHintMs } from "../issuer/keyring.ts";
+import { attestorsOf } from "../issuer/registration.ts";
 import { denies } from "../issuer/revocations.ts";
 import { issuer, policyStore } from "../objects.ts";
 import { parseService } from "../service-key.ts";
@@ -18,10 +19,11 @@ const tokenShape = object<TokenRequest>({
 export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens"> = {
   "GET /api/identity": async (context) => {
     const { env } = context;
-    const [status, issued, revoked] = await Promise.all([
+    const [status, issued, revoked, entries] = await Promise.all([
       statusOf(env, Date.now()),
       issuer(env).issued(),
       issuer(env).revoked(),
+      issuer(env).entries(),
     ]);
     const tokens = new Map(issued.map((each) => [each.spiffeId, each]));
     const denied = new Set(revoked.filter(denies).map(({ value }) => value));
@@ -30,6 +32,7 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
         .filter(({ virtual }) => !virtual)
         .map(({ service, spiffeId, lastSeenMs }) => {
           const given = tokens.get(spiffeId);
+          const own = entries.filter((entry) => entry.spiffeId === spiffeId);
           return {
             service,
             spiffeId,
@@ -37,6 +40,8 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
             issued: given?.count ?? 0,
             ...(given === undefined ? {} : { lastIssuedAt: new Date(given.lastAt).toISOString() }),
             revoked: denied.has(spiffeId),
+            attestors: attestorsOf(own),
+            registered: own.length > 0,
           };
         }),
     };
@@ -49,8 +54,17 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
     const service = parseService(body.service);
     if (service === undefined) return malformed("service must be name or namespace/name, in lower case.");
     const { services = [] } = await policyStore(context.env).view(-1);
-    if (!services.some((each) => each.service === service)) {
+    const known = services.find((each) => each.service === service);
+    if (known === undefined) {
       return missing(`No Service ${service} is registered; apply its document first, then make a token.`);
+    }
+    const entries = await issuer(context.env).entriesOf(known.spiffeId);
+    if (!attestorsOf(entries).includes("join-token")) {
+      return problem(
+        "entry-missing",
+        "Nobody may become this with a join token",
+        `${known.spiffeId} has registration entries, and none for join tokens. Let it: tulle identity create --service ${service} --attestor join-token`,
+      );
     }
     const ttlMs = body.ttlMs ?? maxTokenTtlMs;
     await recordFirst(context, "join-token.create", `Service/${service}`, `for ${ttlMs / 1_000} s`, {

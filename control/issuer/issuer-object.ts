@@ -3,12 +3,13 @@ import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
 import { jwkThumbprint } from "@tulle/mesh-runtime/identity/public-jwk.ts";
 import { signDocument } from "@tulle/mesh-runtime/identity/signed-document.ts";
 import type { BundleKey } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
-import type { PublicJwk, SpiffeId } from "@tulle/mesh-runtime/identity/words.ts";
+import type { PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
 import { type Head, headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import { CompactSign } from "jose";
 import type { Env } from "../env.ts";
 import { migrate } from "../storage.ts";
+import { Admission, type AdmitRequest, type Admitted, type NotAdmitted } from "./admission.ts";
 import { composeWit, witHeader } from "./compose.ts";
 import { inspectWit } from "./inspect.ts";
 import { JoinTokens } from "./join-tokens.ts";
@@ -21,32 +22,9 @@ import {
   type StoredRing,
 } from "./keyring.ts";
 import { issuerTables } from "./migrations.ts";
+import type { RegistrationEntry } from "./registration.ts";
+import { type NewEntry, Registrations } from "./registrations.ts";
 import { published, RevocationList, type Revoked, type RevokedKind } from "./revocations.ts";
-
-/** What a workload that was attested, or brings a join token, wants. */
-export interface AdmitRequest {
-  readonly spiffeId: SpiffeId;
-  readonly service: ServiceKey;
-  /** The key whose possession was proved, and the proof's `jti`. */
-  readonly publicJwk: PublicJwk;
-  readonly possessionJti: string;
-  /** How long the token shall live, milliseconds. */
-  readonly ttlMs: number;
-  /** base64url SHA-256 of the join token, where that is the evidence. */
-  readonly tokenHash?: string;
-}
-
-export interface Admitted {
-  readonly wit: string;
-  readonly rootJwk: PublicJwk;
-  readonly bundle: string;
-}
-
-/** Why nobody was admitted. */
-export interface NotAdmitted {
-  readonly kind: "not-ready" | "bad-token" | "bad-possession" | "revoked";
-  readonly detail: string;
-}
 
 /** The public side of the issuer. */
 export interface PublicKeys {
@@ -79,16 +57,12 @@ export interface Issued {
   readonly lastAt: number;
 }
 
-/** How long a proof of possession is remembered: it is valid for a minute before and after its time, milliseconds. */
-const possessionMs = 120_000;
-const maxPossessions = 100_000;
-
 /** The issuer of one trust domain: the root key, the keys that sign tokens, and join tokens. */
 export class IssuerObject extends DurableObject<Env> {
   readonly #tokens: JoinTokens;
   readonly #revocations: RevocationList;
-  /** In memory only: a proof that comes again after a restart yields a token for the key that made it, of no use to another. */
-  readonly #possessions = new Map<string, number>();
+  readonly #registrations: Registrations;
+  readonly #admission: Admission;
   #keyring: Keyring | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -96,33 +70,79 @@ export class IssuerObject extends DurableObject<Env> {
     migrate(ctx.storage, issuerTables);
     this.#tokens = new JoinTokens(ctx.storage.sql);
     this.#revocations = new RevocationList(ctx.storage.sql);
+    this.#registrations = new Registrations(ctx.storage.sql);
+    this.#admission = new Admission(ctx.storage.sql, this.#tokens, this.#revocations, this.#registrations);
   }
 
-  /** Issues a token to a workload, once for a proof of possession and once for a join token. */
+  /** Issues a token to a workload, once for a proof of possession, once for a join token and once for a nonce. */
   async admit(request: AdmitRequest): Promise<Result<Admitted, NotAdmitted>> {
     const now = Date.now();
     // Before the join token is taken: it would be lost if nothing could be issued.
     const keyring = await this.#open(now);
     if (!keyring.ok) return no({ kind: "not-ready", detail: keyring.reason });
-    const denied = this.#revocations.denied([
-      ["spiffeId", request.spiffeId.uri],
-      ["thumbprint", await jwkThumbprint(request.publicJwk)],
-    ]);
-    if (denied !== undefined) {
-      return no({ kind: "revoked", detail: denied === "spiffeId" ? request.spiffeId.uri : "this key" });
-    }
-    // Before the proof is remembered: anybody can make proofs, and strangers must not fill the memory of them.
-    if (request.tokenHash !== undefined && !this.#tokens.take(request.tokenHash, request.service, now)) {
-      return no({ kind: "bad-token", detail: "the join token is not valid" });
-    }
-    if (!this.#firstTime(request.possessionJti, now)) {
-      return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
-    }
-    const wit = await this.#issue(keyring.value, request, now);
+    const thumbprint = await jwkThumbprint(request.publicJwk);
+    // From here to the issue nothing is waited for, so that of two who bring the same only one gets through.
+    const admitted = this.#admission.judge(request, thumbprint, now);
+    if (!admitted.ok) return admitted;
+    const { entry, ttlMs } = admitted.value;
+    const wit = await this.#issue(keyring.value, { ...request, ttlMs }, now);
     if (!wit.ok) return no({ kind: "not-ready", detail: wit.reason });
     this.#count(request.spiffeId.uri, now);
+    if (entry !== undefined) this.#registrations.count(entry, now);
     const { root, bundle } = keyring.value;
     return ok({ wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed });
+  }
+
+  /** All registration entries, those that are revoked too. */
+  entries(): RegistrationEntry[] {
+    return this.#registrations.all();
+  }
+
+  /** Those of one identity. */
+  entriesOf(spiffeId: string): RegistrationEntry[] {
+    return this.#registrations.of(spiffeId);
+  }
+
+  register(entry: NewEntry): RegistrationEntry | "taken" | "full" {
+    return this.#registrations.add(entry, Date.now());
+  }
+
+  /**
+   * Lets nothing be issued by an entry any more, and no token be believed that its identity was given until now: who
+   * has another entry, or is let in without one, gets the next token at once. `undefined` where there is no such entry.
+   */
+  async revokeEntry(
+    id: string,
+    by: string,
+    reason: string,
+  ): Promise<Result<RegistrationEntry | undefined, string>> {
+    const now = Date.now();
+    const entry = this.#registrations.get(id);
+    if (entry === undefined || entry.revokedAt !== undefined) return ok(entry);
+    this.#registrations.revoke(id, by, now);
+    const { spiffeId } = entry;
+    const isDenied = this.#revocations.denied([["spiffeId", spiffeId]]) !== undefined;
+    if (entry.issued > 0 && !isDenied) {
+      const why = `entry ${id} was revoked${reason === "" ? "" : `: ${reason}`}`;
+      const what = { kind: "spiffeId", value: spiffeId, by, reason: why, at: now } as const;
+      if (!this.#revocations.add(what, now))
+        return no(
+          "The entry is revoked, and nothing is issued by it; but the list of revocations is full, so what was issued is believed to its end",
+        );
+      this.#revocations.lift("spiffeId", spiffeId, now);
+      const turned = await this.#turn(now, { kind: "revocations" });
+      if (!turned.ok) return turned;
+    }
+    return ok(this.#registrations.get(id));
+  }
+
+  /** Forgets a revoked entry; with its last one an identity is not registered any more. */
+  forgetEntry(id: string): "forgotten" | "in force" | "unknown" {
+    const entry = this.#registrations.get(id);
+    if (entry === undefined) return "unknown";
+    if (entry.revokedAt === undefined) return "in force";
+    this.#registrations.delete(id);
+    return "forgotten";
   }
 
   /** Signs the pointers to snapshots, in their order. */
@@ -285,17 +305,6 @@ export class IssuerObject extends DurableObject<Env> {
         });
       },
     };
-  }
-
-  /** Whether this proof of possession comes for the first time. When too many are remembered, nobody's does. */
-  #firstTime(jti: string, now: number): boolean {
-    for (const [old, until] of this.#possessions) {
-      if (until > now) break;
-      this.#possessions.delete(old);
-    }
-    if (this.#possessions.has(jti) || this.#possessions.size >= maxPossessions) return false;
-    this.#possessions.set(jti, now + possessionMs);
-    return true;
   }
 }
 

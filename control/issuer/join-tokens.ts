@@ -31,6 +31,15 @@ export class JoinTokens {
     return token;
   }
 
+  /** Whether a token is there, for this service, and in time. */
+  has(hash: string, service: ServiceKey, now: number): boolean {
+    const [row] = this.#sql.exec(
+      "SELECT 1 FROM join_tokens WHERE hash = ? AND service = ? AND expires_at > ?",
+      ...[hash, service, now],
+    );
+    return row !== undefined;
+  }
+
   /**
    * Takes a token: whether it was there, for this service, and in time. One statement, so that of two
    * who bring it at once exactly one has it.

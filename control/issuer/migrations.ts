@@ -29,4 +29,34 @@ export const issuerTables: readonly string[] = [
     last_at INTEGER NOT NULL         -- milliseconds since the Unix epoch
   ) WITHOUT ROWID;
   `,
+  `
+  -- Which evidence may become which identity. One that is revoked stays, so that its identity stays registered.
+  CREATE TABLE entries (
+    id TEXT PRIMARY KEY,
+    spiffe_id TEXT NOT NULL,
+    attestor TEXT NOT NULL,          -- binding, deno-deploy, join-token
+    selectors TEXT NOT NULL,         -- JSON: list of name:value, sorted
+    ttl_ms INTEGER,                  -- NULL: as long as all others
+    note TEXT NOT NULL,
+    created_at INTEGER NOT NULL,     -- milliseconds since the Unix epoch, as all times
+    created_by TEXT NOT NULL,
+    issued INTEGER NOT NULL,
+    last_at INTEGER,
+    revoked_at INTEGER,              -- NULL: in force
+    revoked_by TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX entries_by_identity ON entries (spiffe_id);
+
+  -- Nonces that a platform's token was made for, until they expire.
+  CREATE TABLE used_nonces (nonce TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX used_nonces_by_end ON used_nonces (until);
+
+  -- Whose each workload's key is, while a token for it can be alive.
+  CREATE TABLE bound_keys (
+    thumbprint TEXT PRIMARY KEY,     -- RFC 7638
+    spiffe_id TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX bound_keys_by_end ON bound_keys (until);
+  `,
 ];

@@ -40,7 +40,7 @@ export interface PossessionRequest extends WorkloadKeys {
   readonly workload: string;
   /** Undefined at the first join, when the mesh has not told its trust domain yet. */
   readonly trustDomain: string | undefined;
-  /** Bound by its hash, so that neither this proof nor the token is of use to anyone with another key. */
+  /** A join token, or one of the platform: bound by its hash, so that neither this proof nor the token is of use to anyone with another key. */
   readonly joinToken?: string;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
@@ -194,3 +194,13 @@ export async function believes(
 
 /** Whether it is time to ask for the next credential. */
 export const renewalDue = (credential: Credential, now: number): boolean => now >= credential.renewAt;
+
+/** The first wait after a renewal that failed, and the longest, milliseconds; half of each is drawn. */
+const retryMs = { first: 6_000, longest: 120_000 } as const;
+
+/**
+ * How long to wait after `failures` renewals in a row that failed, milliseconds. There is time, half of a credential's
+ * life, and an issuer that is down or full shall not find every isolate of the mesh at its door when it comes back.
+ */
+export const renewalRetryMs = (failures: number, random: Random): number =>
+  Math.min(retryMs.first * 2 ** (failures - 1), retryMs.longest) * (0.5 + random() / 2);

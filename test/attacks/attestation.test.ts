@@ -1,5 +1,8 @@
-import { CompactSign } from "jose";
+import { CompactSign, generateKeyPair } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
+import { DenoAttestor } from "../../control/issuer/attestation/deno-attestor.ts";
+import { audienceFor } from "../../control/issuer/attestation/deno-token.ts";
+import { entitlement, type RegistrationEntry } from "../../control/issuer/registration.ts";
 import { serviceOfProps } from "../../control/service-key.ts";
 import {
   generateKeys,
@@ -8,6 +11,8 @@ import {
   verifyPossession,
   type WorkloadKeys,
 } from "../../mesh-runtime/identity/credential.ts";
+import { jwkThumbprint } from "../../mesh-runtime/identity/public-jwk.ts";
+import { app, type Claims, OidcIssuer, type Signing, selectors } from "../support/oidc-issuer.ts";
 import { now, nowS, rawJws } from "../unit/identity/fixture.ts";
 
 /*
@@ -125,5 +130,235 @@ describe("74: an attacker with another's proof of possession", () => {
     ],
   ])("has no use for %s", async (_, make) => {
     expect(await judged(...(await make()))).toBe(false);
+  });
+});
+
+const controlUrl = "https://control.example.com";
+const provider = "https://oidc.example.com";
+const secret = { TRUST_DOMAIN: "example.org", TULLE_KEY_SECRET: "k".repeat(32) };
+const env = { ...secret, TULLE_DENO_ISSUER: provider };
+
+const entry = (change: Partial<RegistrationEntry> = {}): RegistrationEntry => ({
+  id: "e1",
+  spiffeId: "spiffe://example.org/ns/default/sa/pay",
+  attestor: "deno-deploy",
+  selectors,
+  ttlMs: undefined,
+  note: "",
+  createdAt: 0,
+  createdBy: "operator",
+  issued: 0,
+  lastIssuedAt: undefined,
+  revokedAt: undefined,
+  revokedBy: undefined,
+  ...change,
+});
+
+describe("72: an attacker with a token of Deno Deploy", () => {
+  let issuer: OidcIssuer;
+  let stranger: OidcIssuer;
+  let attestor: DenoAttestor;
+  beforeAll(async () => {
+    [issuer, stranger] = await Promise.all([OidcIssuer.at(provider), OidcIssuer.at("https://evil.example")]);
+    const keySet = await issuer.keySet();
+    const strangers = await stranger.keySet();
+    attestor = new DenoAttestor(async (url) =>
+      Response.json(String(url).startsWith(`${provider}/`) ? keySet : strangers),
+    );
+  });
+
+  interface Try {
+    readonly claims?: Claims;
+    readonly signing?: Signing;
+    readonly nonce?: string;
+    /** What is made of the right audience. */
+    readonly audience?: (right: string) => unknown;
+    /** What is made of the whole token. */
+    readonly token?: (token: string) => string | Promise<string>;
+    readonly by?: OidcIssuer;
+    readonly after?: number;
+  }
+
+  /** Whom a token makes: the entry by which it does, the check that stops it, or nobody. */
+  async function becomes(tried: Try, entries: readonly RegistrationEntry[] = [entry()]): Promise<unknown> {
+    const thumbprint = await jwkThumbprint(keys.publicJwk);
+    const made = await attestor.nonce(env, now);
+    if (!made.ok) throw new Error(made.reason);
+    const right = audienceFor(controlUrl, tried.nonce ?? made.value, thumbprint);
+    const audience = (tried.audience ?? ((same) => same))(right);
+    const token = await (tried.by ?? issuer).token(audience, now, tried.claims, tried.signing);
+    const given = await (tried.token ?? ((same) => same))(token);
+    const stated = await attestor.attest(env, controlUrl, given, thumbprint, now + (tried.after ?? 0));
+    if (!stated.ok) return stated.reason;
+    if (stated.value.attestor !== "deno-deploy") return undefined;
+    return entitlement(entries, "deno-deploy", stated.value.facts);
+  }
+
+  test.each<readonly ["ES256" | "RS256"]>([["ES256"], ["RS256"]])(
+    "the app itself is who its entry says, by %s",
+    async (alg) => {
+      expect(await becomes({ signing: { alg } })).toEqual(entry());
+    },
+  );
+
+  const [head = "", body = ""] = ['{"alg":"none","typ":"JWT"}', "{}"];
+  test.each<readonly [string, Try | (() => Promise<Try>), stops: string]>([
+    ["a nonce that it made up", { nonce: "A".repeat(72) }, "nonce"],
+    ["no nonce", { nonce: "" }, "audience"],
+    ["a nonce of two minutes ago", { after: 120_000 }, "nonce"],
+    [
+      "a nonce of another mesh's issuer",
+      async () => {
+        const other = await attestor.nonce({ ...env, TRUST_DOMAIN: "other.org" }, now);
+        return other.ok ? { nonce: other.value } : {};
+      },
+      "nonce",
+    ],
+    [
+      "a token for another's key",
+      async () => {
+        const [mine, theirs] = await Promise.all([keys, thief].map((each) => jwkThumbprint(each.publicJwk)));
+        return { audience: (right) => right.replace(mine ?? "", theirs ?? "") };
+      },
+      "audience",
+    ],
+    [
+      "a token for both keys",
+      async () => ({ audience: async (right: string) => `${right}.${await jwkThumbprint(thief.publicJwk)}` }),
+      "audience",
+    ],
+    ["a token for another service of the internet", { audience: () => "https://example.com/" }, "audience"],
+    [
+      "a token for another control plane",
+      { audience: (right) => right.replace("control.", "controls.") },
+      "audience",
+    ],
+    ["a token for another path", { audience: (right) => right.replace("/attest", "/attest/x") }, "audience"],
+    [
+      "a token for the address in capitals",
+      { audience: (right) => right.replace("https", "HTTPS") },
+      "audience",
+    ],
+    ["a token for several", { audience: (right) => [right, "https://example.com/"] }, "audience"],
+    ["a token for this one, in a list", { audience: (right) => [right] }, "audience"],
+    ["a token without audience", { audience: () => undefined }, "audience"],
+    [
+      "another app with the same slug",
+      { claims: { app_id: "00000000-0000-4000-8000-000000000000" } },
+      "no entry",
+    ],
+    ["another organisation's app of the same id", { claims: { org_id: app.app_id } }, "no entry"],
+    ["a preview", { claims: { context_name: "preview", context_id: app.org_id } }, "no entry"],
+    ["a preview that looks like production", { claims: { context_name: "production\u200b" } }, "no entry"],
+    ["a context that is a list", { claims: { context_name: ["production"] } }, "claims"],
+    ["no context", { claims: { context_name: undefined } }, "claims"],
+    ["no app", { claims: { app_id: undefined } }, "claims"],
+    ["a subject of another kind", { claims: { sub: "user:acme/shipping/production" } }, "claims"],
+    ["a token that has expired", { claims: { exp: nowS - 31 } }, "time"],
+    ["a token that never expires", { claims: { exp: undefined } }, "time"],
+    ["a token for a day", { claims: { exp: nowS + 86_400 } }, "time"],
+    ["a token whose end is a text", { claims: { exp: String(nowS + 300) } }, "time"],
+    ["a token whose end is nothing", { claims: { exp: null } }, "time"],
+    ["a token for later", { claims: { nbf: nowS + 60 } }, "time"],
+    ["a token from later", { claims: { iat: nowS + 60, exp: nowS + 300 } }, "time"],
+    ["another iss", { claims: { iss: "https://evil.example" } }, "issuer"],
+    ["an iss with a slash more", { claims: { iss: `${provider}/` } }, "issuer"],
+    ["an iss in a list", { claims: { iss: [provider] } }, "issuer"],
+    ["no iss", { claims: { iss: undefined } }, "issuer"],
+    ["an issuer of its own, and its iss", async () => ({ by: stranger }), "signature"],
+    ["an issuer of its own under Deno's name", async () => ({ by: stranger.movedTo(provider) }), "signature"],
+    [
+      "a key in the header",
+      async () => {
+        const { privateKey, publicKey } = await generateKeyPair("ES256", { extractable: true });
+        const jwk = await crypto.subtle.exportKey("jwk", publicKey);
+        return { signing: { key: privateKey, header: { jwk } } };
+      },
+      "signature",
+    ],
+    [
+      "a key set in the header",
+      async () => {
+        const { privateKey } = await generateKeyPair("ES256");
+        const header = { jku: "https://evil.example/.well-known/jwks.json", kid: "key-ES256" };
+        return { signing: { key: privateKey, header } };
+      },
+      "signature",
+    ],
+    ["a kid that nobody has", { signing: { header: { kid: "none" } } }, "kid"],
+    ["no kid", { signing: { header: { kid: undefined } } }, "kid"],
+    ["a path for a kid", { signing: { header: { kid: "../../key-ES256" } } }, "kid"],
+    ["the kid of the other algorithm", { signing: { header: { kid: "key-RS256" } } }, "kid"],
+    ["a token of another type", { signing: { header: { typ: "wit+jwt" } } }, "form"],
+    ["alg none", { token: async () => (await rawJws(head, body, keys)).replace(/[^.]*$/, "") }, "algorithm"],
+    [
+      "alg none over the right claims",
+      { token: (token) => `${btoa(head).replaceAll("=", "")}.${token.split(".")[1]}.` },
+      "algorithm",
+    ],
+    [
+      "HS256 with the public key",
+      {
+        token: (token) =>
+          `${btoa('{"alg":"HS256","kid":"key-ES256"}').replaceAll("=", "")}.${token.split(".")[1]}.AAAA`,
+      },
+      "algorithm",
+    ],
+    [
+      "PS256 with the RSA key",
+      {
+        signing: { alg: "RS256", header: { alg: "RS256" } },
+        token: (token) =>
+          token.replace(/^[^.]*/, btoa('{"alg":"PS256","kid":"key-RS256"}').replaceAll("=", "")),
+      },
+      "algorithm",
+    ],
+    [
+      "another's claims under this signature",
+      { token: (token) => token.replace(/\.[^.]*\./, `.${btoa('{"iss":"x"}').replaceAll("=", "")}.`) },
+      "signature",
+    ],
+    ["half a token", { token: (token) => token.slice(0, -40) }, "signature"],
+    ["nothing", { token: () => "" }, "form"],
+    ["9 KB", { token: (token) => token + "A".repeat(9_000) }, "form"],
+  ])("is nobody with %s", async (_, tried, stops) => {
+    const ended = (await becomes(typeof tried === "function" ? await tried() : tried)) ?? "no entry";
+    expect(ended).toBe(stops);
+  });
+
+  test("is nobody while its entry is revoked, and by an entry for something else", async () => {
+    expect(await becomes({}, [entry({ revokedAt: 1 })])).toBeUndefined();
+    expect(await becomes({}, [entry({ attestor: "join-token", selectors: [] })])).toBeUndefined();
+    expect(await becomes({}, [])).toBeUndefined();
+  });
+
+  test("cannot have the issuer believe in another provider: only control's own environment names one", async () => {
+    const thumbprint = await jwkThumbprint(keys.publicJwk);
+    const made = await attestor.nonce(secret, now);
+    const nonce = made.ok ? made.value : "";
+    const token = await issuer.token(audienceFor(controlUrl, nonce, thumbprint), now);
+    const judged = (TULLE_DENO_ISSUER: string | undefined) =>
+      new DenoAttestor(async () => Response.json(await issuer.keySet())).attest(
+        { ...secret, ...(TULLE_DENO_ISSUER === undefined ? {} : { TULLE_DENO_ISSUER }) },
+        controlUrl,
+        token,
+        thumbprint,
+        now,
+      );
+    expect((await judged(provider)).ok).toBe(true);
+    expect(await judged(undefined)).toEqual({ ok: false, reason: "issuer" });
+    for (const unusable of ["http://oidc.example.com", "oidc.example.com", `${provider}/`, `${provider}?x`])
+      expect(await judged(unusable)).toEqual({ ok: false, reason: "configuration" });
+  });
+});
+
+describe("75: an attacker who is somebody, and wants to be somebody else", () => {
+  const names = ["pay", "payroll", "pay-", "pa", "PAY", "pay/", "pay%2Froll", "pay/../payroll", ""];
+  test.each(names.filter((name) => name !== "pay"))("has no entry as %j", (name) => {
+    const entries = [entry(), entry({ id: "e2", attestor: "binding", selectors: ["service:pay"] })];
+    const uri = `spiffe://example.org/ns/default/sa/${name}`;
+    const own = entries.filter(({ spiffeId }) => spiffeId === uri);
+    expect(entitlement(own, "deno-deploy", { ...app })).toBeUndefined();
+    expect(entitlement(entries, "binding", { service: name, namespace: "default" })).toBeUndefined();
   });
 });

@@ -86,11 +86,14 @@ describe("tulle identity", () => {
 
   test("list shows who has an identity; one that nobody has is not found", async () => {
     await using standIn = await startStandIn();
-    const line = { service: "default/web", spiffeId: web, lastSeenMs: 1_200, issued: 3, revoked: true };
-    standIn.answer("GET /api/identity", { identities: [line] });
+    const seen = { lastSeenMs: 1_200, issued: 3, revoked: true } as const;
+    const line = { service: "default/web", spiffeId: web, ...seen, attestors: [], registered: false };
+    const closed = { ...line, service: "default/api", spiffeId: `${web}-api`, registered: true };
+    standIn.answer("GET /api/identity", { identities: [line, closed] });
+    standIn.answer("GET /api/identity/entries", { entries: [] });
     const { stdout } = await tulleAt(standIn, ["identity", "list"]);
-    expect(stdout).toMatch(/^default\/web\s+spiffe:\S+\s+1 s ago\s+3\s+-\s+revoked$/m);
-    expect(await tulleAt(standIn, ["identity", "show", "web"])).toMatchObject({ code: 0 });
+    expect(stdout).toMatch(/^default\/web\s+spiffe:\S+\s+anybody named so\s+1 s ago\s+3\s+-\s+revoked$/m);
+    expect(stdout).toMatch(/^default\/api\s+spiffe:\S+\s+nobody\s/m);
     expect(await tulleAt(standIn, ["identity", "show", "nobody"])).toMatchObject({ code: 1, stdout: "" });
   });
 

@@ -5,6 +5,8 @@ import type {
   AuditAnswer,
   ChangeAnswer,
   CheckAnswer,
+  EntriesAnswer,
+  EntryLine,
   ExplainAnswer,
   ExplainRequest,
   IdentitiesAnswer,
@@ -45,6 +47,10 @@ export interface Answers {
   "POST /api/identity/tokens": TokenAnswer;
   "GET /api/identity": IdentitiesAnswer;
   "GET /api/identity/verification": VerificationAnswer;
+  "GET /api/identity/entries": EntriesAnswer;
+  "POST /api/identity/entries": EntryLine;
+  "POST /api/identity/entries/:id/revoke": EntryLine;
+  "DELETE /api/identity/entries/:id": EntryLine;
   "GET /api/identity/revocations": RevocationsAnswer;
   "POST /api/identity/revocations": RevocationsAnswer;
   "POST /api/identity/revocations/lift": RevocationsAnswer;
@@ -119,6 +125,7 @@ export async function startStandIn(): Promise<StandIn> {
 function routeOf({ method, url }: Received): Route {
   const path = url.pathname
     .replace(/^\/api\/policies\/[^/]+\/[^/]+\/[^/]+$/, "/api/policies/:kind/:namespace/:name")
+    .replace(/^\/api\/identity\/entries\/[^/]+/, "/api/identity/entries/:id")
     .replace(/^\/api\/tokens\/[^/]+$/, "/api/tokens/:name")
     .replace(/^\/api\/traces\/[^/]+$/, "/api/traces/:id");
   return `${method} ${path}` as Route;

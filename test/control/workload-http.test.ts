@@ -126,10 +126,13 @@ describe("joining over HTTP with a token", () => {
       possessionJti: "proof-1",
       ttlMs: 60_000,
     };
-    const refused = await issuerObject().admit({ ...request, tokenHash: "of-no-token" });
+    const by = (tokenHash: string) => ({
+      ...request,
+      evidence: { attestor: "join-token", tokenHash } as const,
+    });
+    const refused = await issuerObject().admit(by("of-no-token"));
     expect(refused).toMatchObject({ ok: false, reason: { kind: "bad-token" } });
-    const tokenHash = await sha256Text(joinToken);
-    expect(await issuerObject().admit({ ...request, tokenHash })).toMatchObject({ ok: true });
+    expect(await issuerObject().admit(by(await sha256Text(joinToken)))).toMatchObject({ ok: true });
   });
 
   test("without token and signature nobody joins, and the answer says what to do", async () => {

@@ -1,8 +1,10 @@
 import { createMesh, type Handling, type Mesh, randomIds } from "../../index.ts";
 import { inContext } from "../fetch/context.ts";
+import { documentsOver } from "../fetch/documents.ts";
 import { platformFetch, takeOverFetch } from "../fetch/global-fetch.ts";
 import { httpControl } from "../web/control-client.ts";
 import { httpTransport } from "../web/transport.ts";
+import { denoAttestation } from "./attest.ts";
 import { background, wait } from "./background.ts";
 import { type ServeOptions, settingsOf } from "./settings.ts";
 
@@ -37,6 +39,7 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     wait,
     background,
     transport: httpTransport(platformFetch),
+    fetchDocument: documentsOver(platformFetch),
     control: (credential) =>
       httpControl({
         url: settings.controlUrl,
@@ -49,6 +52,9 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     coldStart: async () => undefined,
     pinnedRoots: settings.rootJwks,
     ...(settings.joinToken === undefined ? {} : { joinToken: settings.joinToken }),
+    ...(settings.idToken === undefined
+      ? {}
+      : { attest: denoAttestation({ ...settings, idToken: settings.idToken, fetch: platformFetch }) }),
     workload: settings.workload,
     uuid: nonce,
     here: () => settings.here,

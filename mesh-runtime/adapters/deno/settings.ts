@@ -7,6 +7,13 @@ export interface ServeOptions {
   readonly service?: string;
   /** One-time token from `tulle identity token --service NAME`. @default the variable TULLE_JOIN_TOKEN */
   readonly joinToken?: string;
+  /**
+   * On Deno Deploy: `getIdToken` of `jsr:@deno/oidc`. The platform then vouches for this process, with each credential
+   * anew, in place of a join token; the app has a registration entry (`tulle identity create`).
+   *
+   * @param audience what the token must be made for
+   */
+  readonly idToken?: (audience: string) => Promise<string>;
   /** Public root key of the mesh, pinned; two while the root rolls. @default the key told at the first join, and those that it says follow it, for this process's life */
   readonly rootJwk?: PublicJwk | readonly PublicJwk[];
   /** @default the variable PORT, else 8000 */
@@ -21,6 +28,7 @@ export interface Settings {
   readonly controlUrl: string;
   readonly workload: string;
   readonly joinToken: string | undefined;
+  readonly idToken: ((audience: string) => Promise<string>) | undefined;
   readonly rootJwks: readonly PublicJwk[] | undefined;
   /** Where this process runs, as far as anybody says. */
   readonly here: Here | undefined;
@@ -57,10 +65,17 @@ export function settingsOf(options: ServeOptions, variable: (name: string) => st
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new TypeError(`serve() needs a port from 0 to 65535, found ${port}`);
   }
+  if (options.idToken !== undefined && options.joinToken !== undefined) {
+    throw new TypeError(
+      "serve() takes one evidence: a join token or idToken, by which the platform vouches, not both",
+    );
+  }
   return {
     controlUrl,
     workload: service.includes("/") ? service : `default/${service}`,
-    joinToken: options.joinToken ?? variable("TULLE_JOIN_TOKEN"),
+    joinToken:
+      options.idToken === undefined ? (options.joinToken ?? variable("TULLE_JOIN_TOKEN")) : undefined,
+    idToken: options.idToken,
     rootJwks: options.rootJwk === undefined ? undefined : [options.rootJwk].flat(),
     here: hereOf(variable),
     port,

@@ -174,7 +174,15 @@ test("identities are listed with what was issued to them, and whether they are r
   const list = async () =>
     (await api<IdentitiesAnswer>("GET", "/api/identity", undefined, viewer)).body.identities;
   expect(await list()).toEqual([
-    { service: "default/web", spiffeId: web, issued: 2, lastIssuedAt: expect.any(String), revoked: false },
+    {
+      service: "default/web",
+      spiffeId: web,
+      issued: 2,
+      lastIssuedAt: expect.any(String),
+      revoked: false,
+      attestors: ["binding", "join-token"],
+      registered: false,
+    },
   ]);
   await api("POST", "/api/identity/revocations", { spiffeId: web });
   expect(await list()).toMatchObject([{ revoked: true }]);

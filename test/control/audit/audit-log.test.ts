@@ -114,12 +114,19 @@ describe("what is written", () => {
     await api("POST", "/api/keys/revoke", { kid });
     await api("POST", "/api/identity/revocations", { spiffeId, reason: "leaked" });
     await api("POST", "/api/identity/revocations/lift", { spiffeId });
+    const entry = { spiffeId, attestor: "binding", note: "only by its binding" };
+    const { id } = (await api<{ id: string }>("POST", "/api/identity/entries", entry)).body;
+    await api("POST", `/api/identity/entries/${id}/revoke`, { reason: "moved" });
+    await api("DELETE", `/api/identity/entries/${id}`);
     const { entries } = await log();
     expect(entries.slice(1).map(({ action, objects, reason }) => [action, objects[0], reason])).toEqual([
       ["keys.rotate", "keys/signing", "rotate"],
       ["keys.revoke", `keys/${kid}`, ""],
       ["identity.revoke", `spiffeId/${spiffeId}`, "leaked"],
       ["identity.lift", `spiffeId/${spiffeId}`, ""],
+      ["entry.create", spiffeId, "binding"],
+      ["entry.revoke", `${spiffeId} ${id}`, "moved"],
+      ["entry.delete", `${spiffeId} ${id}`, ""],
     ]);
     // Whoever adds a route that changes something adds its action here, and its entry there.
     const changing = Object.keys(access).filter(
@@ -132,6 +139,9 @@ describe("what is written", () => {
         "DELETE /api/policies/:kind/:namespace/:name",
         "POST /api/sync",
         "POST /api/identity/tokens",
+        "POST /api/identity/entries",
+        "POST /api/identity/entries/:id/revoke",
+        "DELETE /api/identity/entries/:id",
         "POST /api/identity/revocations",
         "POST /api/identity/revocations/lift",
         "POST /api/keys/rotate",

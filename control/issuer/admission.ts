@@ -1,0 +1,140 @@
+import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
+import { witLeewayMs } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
+import type { PublicJwk, SpiffeId } from "@tulle/mesh-runtime/identity/words.ts";
+import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
+import { UsedNonces } from "./attestation/used-nonces.ts";
+import { BoundKeys } from "./bound-keys.ts";
+import type { JoinTokens } from "./join-tokens.ts";
+import type { Facts } from "./registration.ts";
+import type { Registrations } from "./registrations.ts";
+import type { RevocationList } from "./revocations.ts";
+
+/** What a workload that was attested, or brings a join token, wants. */
+export interface AdmitRequest {
+  readonly spiffeId: SpiffeId;
+  readonly service: ServiceKey;
+  /** The key whose possession was proved, and the proof's `jti`. */
+  readonly publicJwk: PublicJwk;
+  readonly possessionJti: string;
+  /** How long the token shall live where no registration entry says otherwise, milliseconds. */
+  readonly ttlMs: number;
+  readonly evidence: Evidence;
+}
+
+/** What a workload showed, verified as far as it can be without the issuer's memory. */
+export type Evidence =
+  /** What the props of its binding say. */
+  | { readonly attestor: "binding"; readonly facts: Facts }
+  /** base64url SHA-256 of the token, still to be taken. */
+  | { readonly attestor: "join-token"; readonly tokenHash: string }
+  /** The nonce is ours and in time, and still to be used; `until` is when it expires. */
+  | {
+      readonly attestor: "deno-deploy";
+      readonly facts: Facts;
+      readonly nonce: string;
+      readonly until: number;
+    }
+  /** A signature with a token that is valid: goes on from a join token, the one evidence that cannot come again. */
+  | { readonly attestor: "renewal" };
+
+export interface Admitted {
+  readonly wit: string;
+  readonly rootJwk: PublicJwk;
+  readonly bundle: string;
+}
+
+/** Why nobody was admitted. */
+export interface NotAdmitted {
+  readonly kind:
+    | "not-ready"
+    | "bad-token"
+    | "bad-possession"
+    | "revoked"
+    /** The evidence is nobody's, or was used before. */
+    | "not-attested"
+    /** No registration entry lets this evidence be this identity. */
+    | "not-entitled";
+  readonly detail: string;
+}
+
+/** How long a proof of possession is remembered: it is valid for a minute before and after its time, milliseconds. */
+const possessionMs = 120_000;
+const maxPossessions = 100_000;
+
+/** By which registration entry somebody is admitted, if it took one, and how long the token lives, milliseconds. */
+export interface Entitled {
+  readonly entry: string | undefined;
+  readonly ttlMs: number;
+}
+
+/** The door of the issuer: who may be whom, with everything that works only once. */
+export class Admission {
+  readonly #tokens: JoinTokens;
+  readonly #revocations: RevocationList;
+  readonly #registrations: Registrations;
+  readonly #nonces: UsedNonces;
+  readonly #keys: BoundKeys;
+  /** In memory only: a proof that comes again after a restart yields a token for the key that made it, of no use to another. */
+  readonly #possessions = new Map<string, number>();
+
+  constructor(
+    sql: SqlStorage,
+    tokens: JoinTokens,
+    revocations: RevocationList,
+    registrations: Registrations,
+  ) {
+    this.#tokens = tokens;
+    this.#revocations = revocations;
+    this.#registrations = registrations;
+    this.#nonces = new UsedNonces(sql);
+    this.#keys = new BoundKeys(sql);
+  }
+
+  /**
+   * Whether a workload may be who it wants to be, and for how long. What works once is taken, in one go: nothing in
+   * here is waited for, so that of two who bring the same exactly one gets through.
+   *
+   * @param thumbprint of the key in the request (RFC 7638)
+   */
+  judge(request: AdmitRequest, thumbprint: string, now: number): Result<Entitled, NotAdmitted> {
+    const { spiffeId, service, evidence, possessionJti } = request;
+    const denied = this.#revocations.denied([
+      ["spiffeId", spiffeId.uri],
+      ["thumbprint", thumbprint],
+    ]);
+    if (denied !== undefined)
+      return no({ kind: "revoked", detail: denied === "spiffeId" ? spiffeId.uri : "this key" });
+    // Before the proof is remembered: anybody can make proofs, and strangers must not fill the memory of them.
+    const isToken = evidence.attestor === "join-token";
+    if (isToken && !this.#tokens.has(evidence.tokenHash, service, now))
+      return no({ kind: "bad-token", detail: "the join token is not valid" });
+    const attestor = evidence.attestor === "renewal" ? "join-token" : evidence.attestor;
+    const facts = "facts" in evidence ? evidence.facts : {};
+    const entry = this.#registrations.entitles(spiffeId.uri, attestor, facts);
+    if (entry === undefined) {
+      const isKnown = attestor !== "deno-deploy" || this.#registrations.knows(attestor, facts);
+      return no({ kind: isKnown ? "not-entitled" : "not-attested", detail: attestor });
+    }
+    const { id, ttlMs = request.ttlMs } = entry === "open" ? {} : entry;
+    if (isToken && !this.#tokens.take(evidence.tokenHash, service, now))
+      return no({ kind: "bad-token", detail: "the join token is not valid" });
+    if (evidence.attestor === "deno-deploy" && !this.#nonces.take(evidence.nonce, evidence.until, now))
+      return no({ kind: "not-attested", detail: "the nonce has been used" });
+    if (!this.#firstTime(possessionJti, now))
+      return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
+    if (!this.#keys.bind(thumbprint, spiffeId.uri, now + ttlMs + witLeewayMs, now))
+      return no({ kind: "bad-possession", detail: "the key belongs to another workload" });
+    return ok({ entry: id, ttlMs });
+  }
+
+  /** Whether this proof of possession comes for the first time. When too many are remembered, nobody's does. */
+  #firstTime(jti: string, now: number): boolean {
+    for (const [old, until] of this.#possessions) {
+      if (until > now) break;
+      this.#possessions.delete(old);
+    }
+    if (this.#possessions.has(jti) || this.#possessions.size >= maxPossessions) return false;
+    this.#possessions.set(jti, now + possessionMs);
+    return true;
+  }
+}
