@@ -1,6 +1,5 @@
 import { createMesh, type Handling, type Mesh, randomIds } from "../../index.ts";
 import { inContext } from "../fetch/context.ts";
-import { documentsOver } from "../fetch/documents.ts";
 import { platformFetch, takeOverFetch } from "../fetch/global-fetch.ts";
 import { httpControl } from "../web/control-client.ts";
 import { httpTransport } from "../web/transport.ts";
@@ -39,7 +38,6 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     wait,
     background,
     transport: httpTransport(platformFetch),
-    fetchDocument: documentsOver(platformFetch),
     control: (credential) =>
       httpControl({
         url: settings.controlUrl,
