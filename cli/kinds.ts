@@ -7,6 +7,7 @@ import { Failure } from "./failure.ts";
  */
 const shortNames = {
   AuthorizationPolicy: ["authz", "ap"],
+  RequestAuthentication: ["ra"],
   TrafficPolicy: ["tp"],
   XBackendTrafficPolicy: ["xbtrafficpolicy", "backendtrafficpolicy"],
   HTTPRoute: ["route", "routes"],

@@ -2,6 +2,7 @@ import type { Answer, Cause, Noted } from "./foundation/exchange.ts";
 import { header, meshNamesIn } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
 import { no, ok } from "./foundation/result.ts";
+import type { Authenticated, EndUser } from "./identity/end-user.ts";
 import type { Identified, Principal } from "./identity/words.ts";
 import type { Loaded } from "./policy/loaded.ts";
 import type { Bounded } from "./resilience/words.ts";
@@ -10,6 +11,8 @@ import type { Spanned, Traced } from "./telemetry/words.ts";
 /** What the application can learn about the request that it handles, and what its own calls inherit. */
 export interface Handling {
   readonly principal: Principal | undefined;
+  /** The end user whose token was verified here; undefined without one. */
+  readonly user: EndUser | undefined;
   readonly cause: Cause;
   /** The span of this hop, under which the application's own nest. */
   readonly span: Spanned["span"];
@@ -27,6 +30,7 @@ export type Tell = () => { readonly epoch: number; readonly circuits: string };
 type News = readonly (readonly [name: string, value: string])[];
 
 type Ready = Identified &
+  Authenticated &
   Traced &
   Spanned &
   Noted &
@@ -48,10 +52,11 @@ type Ready = Identified &
 export const handled =
   (ports: { readonly tell: Tell; readonly crashed: (error: unknown) => void }): Step<Ready, Answer> =>
   async (exchange) => {
-    const { principal, trace, deadlineAt, credits, hops } = exchange;
+    const { principal, user, trace, deadlineAt, credits, hops } = exchange;
     try {
       const response: unknown = await exchange.handle(exchange.request, {
         principal,
+        user,
         cause: { trace, deadlineAt, credits, hops },
         span: exchange.span,
         policy: exchange.policy,

@@ -5,8 +5,10 @@ import type { Clock } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
 import { type Handle, handled, type Tell } from "./handled.ts";
 import { heard } from "./heard.ts";
+import { authenticated } from "./identity/authenticated.ts";
 import { type IdentifiedPorts, identified } from "./identity/identified.ts";
 import { type AskAdmission, unrepeated } from "./identity/unrepeated.ts";
+import type { AuthenticatedPorts } from "./identity/user-judgement.ts";
 import type { Loaded } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
 import { boundedArrival } from "./resilience/bounded.ts";
@@ -25,6 +27,8 @@ export interface InboundPorts {
   readonly tracing: TracedPorts;
   readonly crashed: (error: unknown) => void;
   readonly identity: IdentifiedPorts;
+  /** Keys of issuers, and tokens that were verified with them. */
+  readonly users: AuthenticatedPorts;
   /** Takes the policy epoch that an identified caller knows, as its header has it. */
   readonly hear: (epoch: string | null) => void;
   /** Asks control whether a proof is used for the first time, where policy wants to know. */
@@ -56,6 +60,8 @@ export function inbound(ports: InboundPorts): Step<Arriving, Response> {
           limit: arriving.policy.inbound.maxInFlight,
         })),
       )
+      // for which end user, if policy says how its token is verified; 401 invalid-token, 503 keys-unavailable
+      .through(authenticated(ports.users))
       // a rule allows it and none denies it; 403 denied
       .through(authorized(ports.identity))
       // what is left of the caller's deadline and credits; 504 deadline-exceeded, 508 too-many-hops

@@ -11,6 +11,7 @@ export {
   type Background,
   type Clock,
   type Endpoint,
+  type FetchDocument,
   type Random,
   type Transport,
   TransportFailure,
@@ -19,6 +20,7 @@ export { type Problem, problemOf, problemResponse } from "./foundation/problem.t
 export type { Refusal } from "./foundation/refusal.ts";
 export type { Handle, Handling } from "./handled.ts";
 export { contentDigest } from "./identity/content-digest.ts";
+export type { EndUser } from "./identity/end-user.ts";
 export { signMessage } from "./identity/proof.ts";
 export { workloadId } from "./identity/spiffe-id.ts";
 export type { Credential, Evidence, Mode, Principal, PublicJwk, SpiffeId } from "./identity/words.ts";

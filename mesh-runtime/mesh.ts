@@ -2,11 +2,14 @@ import type { Decide } from "./authorization/decide.ts";
 import type { Arrival, Cause, Message } from "./foundation/exchange.ts";
 import { header, meshNamesIn } from "./foundation/headers.ts";
 import type { Step } from "./foundation/layer.ts";
-import type { Background, Clock, Random, Transport } from "./foundation/ports.ts";
+import type { Background, Clock, FetchDocument, Random, Transport } from "./foundation/ports.ts";
 import { problemOf, problemResponse } from "./foundation/problem.ts";
 import type { Handle } from "./handled.ts";
+import type { TokenRules } from "./identity/end-user.ts";
+import { KeySets } from "./identity/key-sets.ts";
 import { ReplayWindow } from "./identity/replay.ts";
 import { WitCache } from "./identity/svid.ts";
+import { TokenCache } from "./identity/token-cache.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
 import { type Arriving, inbound } from "./inbound.ts";
 import type { ColdStart, Member } from "./member.ts";
@@ -33,6 +36,8 @@ export interface MeshPorts {
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly background: Background;
   readonly transport: Transport;
+  /** Fetches the keys of issuers of end users' tokens, past the mesh. */
+  readonly fetchDocument: FetchDocument;
   /** Control, as far as this worker is bound to it; over HTTP its requests are signed with the credential. */
   readonly control: (credential: () => Credential | undefined) => ControlPort | undefined;
   readonly missingControl: string;
@@ -101,6 +106,7 @@ export function createMesh(ports: MeshPorts): Mesh {
     target: Target,
     traffic: TrafficSettings,
     entry?: Decide,
+    entryUsers?: TokenRules,
   ): Promise<Response> {
     const { message } = call;
     message.headers.set(header.epoch, String(members.current()?.loaded.epoch ?? loaded.epoch));
@@ -113,6 +119,7 @@ export function createMesh(ports: MeshPorts): Mesh {
       traffic,
       policy: loaded,
       entry,
+      entryUsers,
     });
     members.touch();
     return withoutMeshHeaders(response);
@@ -128,7 +135,8 @@ export function createMesh(ports: MeshPorts): Mesh {
       return response;
     },
     depart: (call, loaded, destination) => leave(call, loaded, destination, destination.settings.traffic),
-    enter: (call, loaded, listener) => leave(call, loaded, listener, meshTraffic, loaded.entry),
+    enter: (call, loaded, listener) =>
+      leave(call, loaded, listener, meshTraffic, loaded.entry, loaded.entryUsers),
     loaded: () => members.current()?.loaded,
     report: () => members.report(),
     tend: () => members.touch(),
@@ -147,6 +155,17 @@ function journeyMaker(
   const { clock } = ports;
   const witCache = new WitCache();
   const replay = new ReplayWindow();
+  const users = {
+    clock,
+    keySets: new KeySets({
+      clock,
+      fetch: ports.fetchDocument,
+      wait: ports.wait,
+      count: (counter) => instruments.count(counter),
+    }),
+    tokens: new TokenCache(),
+    count: (counter: string) => instruments.count(counter),
+  };
   const arriving = new InFlight();
   const leaving = new InFlight();
   const budgets = new RetryBudgets(ports.random);
@@ -181,6 +200,7 @@ function journeyMaker(
           clock,
           count: (counter) => instruments.count(counter),
         },
+        users,
         hear: (epoch) => hearEpoch(members, epoch),
         askAdmission: members.askAdmission,
         inFlight: arriving,
@@ -197,6 +217,7 @@ function journeyMaker(
         budgets,
         book,
         loads,
+        users,
         here: ports.here ?? nowhere,
         askPermit: members.askPermit,
         credential: members.credential,

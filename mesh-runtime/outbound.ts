@@ -1,11 +1,14 @@
 import { authorizedEntry } from "./authorization/authorized.ts";
 import type { Decide } from "./authorization/decide.ts";
 import { copied, type Underway } from "./copied.ts";
-import type { Answer, Departure } from "./foundation/exchange.ts";
+import type { Answer, Departure, Noted } from "./foundation/exchange.ts";
 import { journey, type Step } from "./foundation/layer.ts";
 import type { Clock, Random, Transport } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
+import { authenticatedEntry } from "./identity/authenticated.ts";
+import type { Authenticated, TokenRules } from "./identity/end-user.ts";
 import { type SignedPorts, signed } from "./identity/signed.ts";
+import type { AuthenticatedPorts } from "./identity/user-judgement.ts";
 import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
 import { boundedDeparture } from "./resilience/bounded.ts";
@@ -19,6 +22,7 @@ import type { EndpointLoads } from "./routing/balancing/endpoint-loads.ts";
 import { located } from "./routing/located.ts";
 import { mirrored } from "./routing/mirrored.ts";
 import { persisted } from "./routing/persisted.ts";
+import { preflighted, refusedAtEntry } from "./routing/preflighted.ts";
 import { routed } from "./routing/routed.ts";
 import type { Here, Target } from "./routing/words.ts";
 import { type TracedPorts, tracedDeparture } from "./telemetry/traced.ts";
@@ -34,6 +38,8 @@ export type Leaving = Departure & {
   readonly policy: Loaded;
   /** The rules for requests from outside, if it is one and there are any. */
   readonly entry?: Decide | undefined;
+  /** How the tokens of its end user are verified, if it is from outside and policy says so. */
+  readonly entryUsers?: TokenRules | undefined;
 };
 
 /** All effects and all memory that the journey has. Everything else in it is judgement. */
@@ -58,6 +64,8 @@ export interface OutboundPorts {
   readonly loads: EndpointLoads;
   /** Where this isolate runs, as far as it knows. */
   readonly here: () => Here | undefined;
+  /** Keys of issuers, and tokens of end users that were verified with them. */
+  readonly users: AuthenticatedPorts;
   readonly credential: SignedPorts["credential"];
   readonly nonce: () => string;
   /** Service bindings and HTTPS. */
@@ -78,7 +86,7 @@ export interface OutboundPorts {
  * nothing that is refused for want of a place.
  */
 export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
-  const { random, tracing } = ports;
+  const { random, tracing, users } = ports;
   const { instruments } = tracing;
   const carry = copied(ports, delivered(ports));
   return (
@@ -87,8 +95,17 @@ export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
       .through(tracedDeparture(ports.tracing))
       // below here a refusal is a value; here it becomes a problem (RFC 9457)
       .through(rescued(ports.crashed))
+      // from outside: a preflight is told what its route says of CORS, whoever asks; never refuses
+      .through(preflighted())
+      // from outside: for which end user, if policy says how its token is verified; 401 invalid-token, 503 keys-unavailable
+      .through(authenticatedEntry<Leaving & Noted>({ ...users, refuse: refusedAtEntry }))
       // from outside: the gateway's rules let it in; 403 denied. Before routes, which could change what is judged
-      .through(authorizedEntry({ count: (counter) => instruments.count(counter) }))
+      .through(
+        authorizedEntry<Leaving & Noted & Authenticated>({
+          count: (counter) => instruments.count(counter),
+          refuse: refusedAtEntry,
+        }),
+      )
       // the rule that wins and its backends; 404 no-route, 500 no-backend; redirects and preflights are answered here
       .through(routed())
       // one deadline for all tries; 504 deadline-exceeded

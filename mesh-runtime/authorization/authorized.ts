@@ -1,6 +1,8 @@
 import type { Answer, Message, Noted, Notes } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
+import type { Refusal } from "../foundation/refusal.ts";
 import { no } from "../foundation/result.ts";
+import type { Authenticated, EndUser } from "../identity/end-user.ts";
 import type { Identified, Principal } from "../identity/words.ts";
 import type { Decide } from "./decide.ts";
 import type { AccessDecision, AccessRequest, Authorized } from "./words.ts";
@@ -10,8 +12,9 @@ export interface AuthorizedPorts {
   readonly count: (counter: string) => void;
 }
 
-/** What must be known before access can be judged: who calls, what for, and the rules. */
+/** What must be known before access can be judged: who calls, for which end user, what for, and the rules. */
 export type NeedsAuthorization = Pick<Identified, "principal" | "request"> &
+  Authenticated &
   Noted & {
     readonly request: Request;
     readonly policy: { readonly inbound: { readonly decide: Decide } };
@@ -24,32 +27,38 @@ export type NeedsAuthorization = Pick<Identified, "principal" | "request"> &
  */
 export const authorized = (ports: AuthorizedPorts) =>
   layer<NeedsAuthorization, Authorized, Answer>("authorized", (next) => async (exchange) => {
-    const { principal, request, policy, notes } = exchange;
-    const access = policy.inbound.decide(new ArrivedRequest(principal, request));
+    const { principal, user, request, policy, notes } = exchange;
+    const access = policy.inbound.decide(new ArrivedRequest(principal, user, request));
     note(access, notes, ports);
     if (access.allowed) return next({ ...exchange, access });
     return no({ kind: "denied", rule: access.rule, principal: principal?.id.uri ?? "" });
   });
 
 /** What must be known of a request that leaves; `entry` where it comes from outside and somebody has written rules for that. */
-export type NeedsEntry = Noted & {
-  readonly message: Message;
-  readonly entry?: Decide | undefined;
-};
+export type NeedsEntry = Noted &
+  Authenticated & {
+    readonly message: Message;
+    readonly entry?: Decide | undefined;
+  };
 
 /**
  * Lets a request from outside into the mesh if the rules of the gateway do; refuses with `denied` otherwise.
- * Whoever comes from outside has no identity of the mesh. The address is the one that the gateway itself
+ * Whoever comes from outside has no identity of the mesh, and may be an end user. The address is the one that the gateway itself
  * put on the message, as the platform told it. Calls of workloads go on as they are.
+ *
+ * @param refuse makes an answer of a refusal, so that scripts of other origins can read it
  */
-export const authorizedEntry = (ports: AuthorizedPorts) =>
-  layer<NeedsEntry, object, Answer>("authorizedEntry", (next) => (exchange) => {
-    const { entry, message, notes } = exchange;
+export const authorizedEntry = <Known extends NeedsEntry>(
+  ports: AuthorizedPorts & { readonly refuse?: (exchange: Known, refusal: Refusal) => Answer },
+) =>
+  layer<Known, object, Answer>("authorizedEntry", (next) => (exchange) => {
+    const { entry, message, notes, user } = exchange;
     if (entry === undefined) return next(exchange);
-    const access = entry(fromOutside(message));
+    const access = entry({ ...fromOutside(message), user });
     note(access, notes, ports);
     if (access.allowed) return next(exchange);
-    return Promise.resolve(no({ kind: "denied", rule: access.rule, principal: "" }));
+    const refusal: Refusal = { kind: "denied", rule: access.rule, principal: "" };
+    return Promise.resolve(ports.refuse?.(exchange, refusal) ?? no(refusal));
   });
 
 /** A request from outside as the rules of a gateway see it; `explain` asks them the same. */
@@ -69,12 +78,14 @@ export const fromOutside = ({
 /** A request that arrived. Its URL is parsed for the rules that ask for it: that costs as much as to judge all others. */
 class ArrivedRequest implements AccessRequest {
   readonly principal: Principal | undefined;
+  readonly user: EndUser | undefined;
   readonly method: string;
   readonly #request: Request;
   #url: URL | undefined;
 
-  constructor(principal: Principal | undefined, request: Request) {
+  constructor(principal: Principal | undefined, user: EndUser | undefined, request: Request) {
     this.principal = principal;
+    this.user = user;
     this.method = request.method;
     this.#request = request;
   }

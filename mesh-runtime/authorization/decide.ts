@@ -1,3 +1,4 @@
+import type { EndUser } from "../identity/end-user.ts";
 import type { Mode, Principal } from "../identity/words.ts";
 import { type Address, parseAddress } from "./address.ts";
 import { normalPath } from "./path-form.ts";
@@ -108,6 +109,7 @@ function subjects(rules: readonly ReadRule[]): (request: AccessRequest) => Asked
 
 class SubjectOf implements Subject {
   readonly principal: Principal | undefined;
+  readonly user: EndUser | undefined;
   readonly method: string;
   readonly path: ReadPath | undefined;
   readonly #request: AccessRequest;
@@ -115,6 +117,7 @@ class SubjectOf implements Subject {
 
   constructor(request: AccessRequest, path: ReadPath | undefined) {
     this.principal = request.principal;
+    this.user = request.user;
     this.method = request.method.toUpperCase();
     this.path = path;
     this.#request = request;
@@ -148,10 +151,16 @@ export function mayCall(rules: readonly AuthorizationRule[], principal: Principa
   return allowing.some((rule) => namesCaller(rule, principal));
 }
 
-/** Whether a rule speaks of everything that its callers do, wherever they are. */
+/** Whether a rule speaks of everything that its callers do, wherever they are and for whomever. */
 const isWhole = ({ from = [], to, when }: AuthorizationRule): boolean =>
   to === undefined &&
   when === undefined &&
-  from.every(({ ipBlocks, notIpBlocks }) => ipBlocks === undefined && notIpBlocks === undefined);
+  from.every(
+    ({ ipBlocks, notIpBlocks, requestPrincipals, notRequestPrincipals }) =>
+      ipBlocks === undefined &&
+      notIpBlocks === undefined &&
+      requestPrincipals === undefined &&
+      notRequestPrincipals === undefined,
+  );
 
 const denied = (rule: string): Verdict => ({ allowed: false, rule });

@@ -1,6 +1,10 @@
+import type { EndUser } from "../identity/end-user.ts";
 import type { Principal } from "../identity/words.ts";
 import { type Address, type Block, inBlock, parseBlock } from "./address.ts";
+import { userTest } from "./claim-test.ts";
+import { type Doubt, opposite } from "./doubt.ts";
 import { type ReadPath, ReadPattern } from "./path-readings.ts";
+import { noneOf, oneOf, stringMatches } from "./string-match.ts";
 import type {
   AuthorizationRule,
   Condition,
@@ -10,9 +14,12 @@ import type {
   StringMatch,
 } from "./words.ts";
 
+export { stringMatch, stringMatches } from "./string-match.ts";
+
 /** What rules are held against: an access request with everything in the forms that are compared. */
 export interface Subject {
   readonly principal: Principal | undefined;
+  readonly user: EndUser | undefined;
   /** Upper case. */
   readonly method: string;
   /** Undefined: it has no form, and nobody knows which rule it would match. */
@@ -24,13 +31,6 @@ export interface Subject {
   /** The value of a header, several joined by ", "; empty where there is none. */
   readonly header: (name: string) => string;
 }
-
-/**
- * Whether a doubt counts as a match. A request may be read in several ways, and sometimes in none: a list
- * that keeps somebody out (what a DENY rule names, what an ALLOW rule excepts) holds if any reading
- * is in it, a list that lets somebody in holds only if all are.
- */
-type Doubt = "matches" | "differs";
 
 /** A rule with everything done ahead that depends on the rule alone. */
 export interface ReadRule {
@@ -113,12 +113,15 @@ function isAmong(
 }
 
 function sourceTest(source: SourceMatch, named: Doubt, anyDomain: boolean): Test {
+  const { requestPrincipals, notRequestPrincipals } = source;
   const within = addressTest(source.ipBlocks, named);
   const without = addressTest(source.notIpBlocks, opposite(named));
   const names = anyDomain || source.principals !== undefined;
   return (subject) =>
     (names || subject.principal?.foreign !== true) &&
     callerFits(source, subject.principal, named) &&
+    oneOf(requestPrincipals, subject.user?.principal ?? "") &&
+    noneOf(notRequestPrincipals, subject.user?.principal ?? "") &&
     (within === undefined || within(subject)) &&
     (without === undefined || !without(subject));
 }
@@ -169,6 +172,10 @@ function pathTest(
 
 function conditionTest(condition: Condition, named: Doubt): Test {
   const { values, notValues } = condition;
+  if (isAboutUser(condition)) {
+    const test = userTest(condition, named);
+    return ({ user }) => test(user);
+  }
   if (condition.type !== "header") {
     const { type } = condition;
     return ({ principal }) =>
@@ -187,6 +194,14 @@ function conditionTest(condition: Condition, named: Doubt): Test {
   };
 }
 
+type AboutCaller = Extract<Condition, { readonly type: Attribute | "header" }>;
+
+const isAboutUser = (condition: Condition): condition is Exclude<Condition, AboutCaller> =>
+  condition.type === "requestPrincipal" ||
+  condition.type === "audiences" ||
+  condition.type === "presenter" ||
+  condition.type === "claim";
+
 function attribute(principal: Principal | undefined, type: Attribute): string {
   if (principal === undefined) return "";
   return type === "principal" ? principal.id.uri : principal[type];
@@ -201,37 +216,3 @@ const headerReadings = (value: string, doubt: Doubt): readonly string[] =>
   doubt === "matches" && value.includes(",")
     ? [value, ...value.split(",").map((item) => item.trim())]
     : [value];
-
-const opposite = (doubt: Doubt): Doubt => (doubt === "matches" ? "differs" : "matches");
-
-/**
- * Reads a value as Istio writes it: `*` is presence, `abc*` a prefix, `*abc` a suffix, anything else
- * exact. Asterisks elsewhere mean nothing to Istio; the schema refuses them before they come here.
- */
-export function stringMatch(text: string): StringMatch {
-  if (text === "*") return { type: "present" };
-  if (text.startsWith("*")) return { type: "suffix", value: text.slice(1) };
-  if (text.endsWith("*")) return { type: "prefix", value: text.slice(0, -1) };
-  return { type: "exact", value: text };
-}
-
-/** Whether a value fits. What is not there fits nothing, and an empty value is not there. */
-export function stringMatches(match: StringMatch, value: string): boolean {
-  if (value === "") return false;
-  switch (match.type) {
-    case "exact":
-      return value === match.value;
-    case "prefix":
-      return value.startsWith(match.value);
-    case "suffix":
-      return value.endsWith(match.value);
-    case "present":
-      return true;
-  }
-}
-
-const oneOf = (matches: readonly StringMatch[] | undefined, value: string): boolean =>
-  matches?.some((match) => stringMatches(match, value)) ?? true;
-
-const noneOf = (matches: readonly StringMatch[] | undefined, value: string): boolean =>
-  !(matches?.some((match) => stringMatches(match, value)) ?? false);

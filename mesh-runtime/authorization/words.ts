@@ -1,3 +1,4 @@
+import type { EndUser } from "../identity/end-user.ts";
 import type { Principal } from "../identity/words.ts";
 
 /** How a value is compared: exactly, by what it begins or ends with, or by merely being there. */
@@ -16,6 +17,9 @@ export interface SourceMatch {
   readonly notPrincipals?: readonly StringMatch[];
   readonly namespaces?: readonly StringMatch[];
   readonly notNamespaces?: readonly StringMatch[];
+  /** End users, `issuer/subject`. */
+  readonly requestPrincipals?: readonly StringMatch[];
+  readonly notRequestPrincipals?: readonly StringMatch[];
   /** Addresses of callers from outside, `192.0.2.0/24`; known at a gateway alone. */
   readonly ipBlocks?: readonly string[];
   readonly notIpBlocks?: readonly string[];
@@ -35,6 +39,10 @@ export interface OperationMatch {
 export type Condition = Values &
   (
     | { readonly type: "principal" | "namespace" | "evidence" }
+    /** Of the end user: who it is, whom its token is for (`aud`), and who had it issued (`azp`). */
+    | { readonly type: "requestPrincipal" | "audiences" | "presenter" }
+    /** A claim of the end user's token; `path` leads to it, outermost first. */
+    | { readonly type: "claim"; readonly path: readonly string[] }
     /** `name` in lower case. */
     | { readonly type: "header"; readonly name: string }
   );
@@ -62,6 +70,8 @@ export interface AuthorizationRule {
 /** What is judged. Members are read when a rule asks for them, so they may be getters. */
 export interface AccessRequest {
   readonly principal: Principal | undefined;
+  /** The end user whose token was verified; absent without one. */
+  readonly user?: EndUser | undefined;
   readonly method: string;
   /** Of the URL, as the runtime parsed it. */
   readonly path: string;

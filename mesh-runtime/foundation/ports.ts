@@ -41,3 +41,14 @@ export class TransportFailure extends Error {
   override readonly name = "TransportFailure";
   readonly delivered = false;
 }
+
+/**
+ * Fetches a document from an address that policy names. Redirects come back as they are; nothing is added that
+ * would tell who asks.
+ *
+ * @throws what the runtime throws when nothing was answered, or when the signal fires
+ */
+export type FetchDocument = (
+  address: string,
+  asked: { readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+) => Promise<Response>;

@@ -14,6 +14,8 @@ export interface Problem {
   readonly retryAfter?: number;
   /** For the header of that name. */
   readonly watch?: string;
+  /** What `WWW-Authenticate` says. */
+  readonly challenge?: string;
 }
 
 /**
@@ -39,6 +41,15 @@ export function problemOf(refusal: Refusal): Problem {
       });
     case "denied":
       return face("denied", "The caller is not allowed to do this", 403);
+    case "invalid-token":
+      // RFC 6750 §3: what was wrong with it is for operators; to a forger it would be help.
+      return face("invalid-token", "The token of the end user is not valid", 401, {
+        challenge: `Bearer realm="tulle", error="${refusal.error}"`,
+      });
+    case "keys-unavailable":
+      return face("keys-unavailable", "The keys for verifying tokens are not available", 503, {
+        retryAfter: seconds(refusal.retryAfterMs),
+      });
     case "no-route":
       return face("no-route", "No route matches this request", 404);
     case "no-backend":
@@ -79,10 +90,11 @@ export function problemOf(refusal: Refusal): Problem {
  * mesh tells it from an application's answer without reading the body.
  */
 export function problemResponse(problem: Problem): Response {
-  const { retryAfter, watch, ...body } = problem;
+  const { retryAfter, watch, challenge, ...body } = problem;
   const headers = new Headers({ "content-type": "application/problem+json", "cache-control": "no-store" });
   headers.set(header.problem, problem.type.slice(problem.type.lastIndexOf("/") + 1));
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
+  if (challenge !== undefined) headers.set("www-authenticate", challenge);
   if (watch !== undefined) headers.set(header.watch, watch);
   return new Response(JSON.stringify(body), { status: problem.status, headers });
 }
@@ -91,7 +103,7 @@ function face(
   name: Refusal["kind"],
   title: string,
   status: number,
-  more: Pick<Problem, "detail" | "retryAfter" | "watch"> = {},
+  more: Pick<Problem, "detail" | "retryAfter" | "watch" | "challenge"> = {},
 ): Problem {
   return { type: problemBase + name, title, status, ...more };
 }

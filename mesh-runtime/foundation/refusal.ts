@@ -22,6 +22,17 @@ export type Refusal =
     }
   /** The caller is who it says, and may not do this. `rule` names the deciding rule of the deciding document. */
   | { readonly kind: "denied"; readonly rule: string; readonly principal: string }
+  /**
+   * The end user's token cannot be believed. `error` is what the caller is told of it (RFC 6750 §3.1), `detail` is
+   * never any part of the token.
+   */
+  | {
+      readonly kind: "invalid-token";
+      readonly error: "invalid_token" | "invalid_request";
+      readonly detail: string;
+    }
+  /** Nobody can tell whether the end user's token is valid: its issuer's keys were never to be had, or too long ago. */
+  | { readonly kind: "keys-unavailable"; readonly detail: string; readonly retryAfterMs: number }
   | { readonly kind: "no-route"; readonly destination: string }
   | {
       readonly kind: "no-backend";

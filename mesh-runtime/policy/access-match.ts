@@ -39,6 +39,19 @@ export function principalMatch(written: string): Result<StringMatch, string> {
     : no('a SPIFFE ID such as "mesh.local/ns/default/sa/web", or "*"');
 }
 
+/** An end user, `issuer/subject`. */
+export function requestPrincipalMatch(written: string): Result<StringMatch, string> {
+  const match = wildcard(written);
+  if (!match.ok || match.value.type === "present") return match;
+  const { type, value } = match.value;
+  if (!printable.test(value)) return no("an issuer and a subject without control characters");
+  return type !== "exact" || /.\/./.test(value)
+    ? match
+    : no(
+        'an issuer, a slash and a subject, such as "https://id.example.com/alice", or "https://id.example.com/*"',
+      );
+}
+
 /** A namespace. */
 export function namespaceMatch(written: string): Result<StringMatch, string> {
   const match = wildcard(written);
@@ -120,10 +133,26 @@ export interface WrongCondition {
   readonly message: string;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+const printable = /^[^\x00-\x1f\x7f]+$/;
+
 const headerKey = /^request\.headers\[([!#$%&'*+.^_`|~0-9A-Za-z-]{1,256})\]$/;
 const evidenceKey = "mesh.evidence";
+/** Istio's keys about the end user, and what each is here. */
+const userKeys = {
+  "request.auth.audiences": "audiences",
+  "request.auth.presenter": "presenter",
+  "request.auth.principal": "requestPrincipal",
+} as const;
+const isUserKey = (key: string): key is keyof typeof userKeys => Object.hasOwn(userKeys, key);
+/** `request.auth.claims[iss]`, `request.auth.claims[realm][roles]`. */
+const claimKey = /^request\.auth\.claims((?:\[[^[\]]{1,256}\]){1,8})$/;
 /** What a condition may ask for. */
 export const conditionKeys = [
+  "request.auth.audiences",
+  "request.auth.claims[name]",
+  "request.auth.presenter",
+  "request.auth.principal",
   "request.headers[name]",
   "source.namespace",
   "source.principal",
@@ -132,7 +161,8 @@ export const conditionKeys = [
 
 /** Keys that Istio has and that are refused here, by what they begin with, and why. */
 const refusedKeys: readonly (readonly [string, string])[] = [
-  ["request.auth.", "it needs RequestAuthentication, which is not supported yet"],
+  ["request.auth.claims", 'write each name in brackets, such as "request.auth.claims[realm][roles]"'],
+  ["request.auth.", "the keys about end users are principal, audiences, presenter and claims[name]"],
   ["source.ip", "use ipBlocks of a source, in a policy for the Service of a Gateway"],
   ["remote.ip", "use ipBlocks of a source, in a policy for the Service of a Gateway"],
   ["source.serviceAccount", "use source.principal"],
@@ -168,14 +198,24 @@ export function conditionOf(written: WrittenCondition): Result<Condition, WrongC
     read[member] = matches;
   }
   if (header !== undefined) return ok({ type: "header", name: header, ...read });
+  if (isUserKey(key)) return ok({ type: userKeys[key], ...read });
+  const path = claimPath(key);
+  if (path !== undefined) return ok({ type: "claim", path, ...read });
   if (key === evidenceKey) return ok({ type: "evidence", ...read });
   return ok({ type: key === "source.namespace" ? "namespace" : "principal", ...read });
+}
+
+/** The names in the brackets of a key about a claim. */
+function claimPath(key: string): readonly string[] | undefined {
+  const names = claimKey.exec(key)?.[1];
+  return names?.slice(1, -1).split("][");
 }
 
 function keyFault(key: string, header: string | undefined): string | undefined {
   if (header !== undefined)
     return belongsToMesh(header) ? `the header ${header} is the mesh's own; use source.principal` : undefined;
-  if (conditionKeys.some((known) => known === key) && !key.startsWith("request.headers")) return undefined;
+  if (claimPath(key) !== undefined) return undefined;
+  if (conditionKeys.some((known) => known === key && !known.endsWith("[name]"))) return undefined;
   const refused = refusedKeys.find(([start]) => key.startsWith(start));
   if (refused !== undefined) return `${key} is not supported: ${refused[1]}`;
   return `there is no key ${JSON.stringify(key)}${didYouMean(key, conditionKeys) || `; the keys are ${conditionKeys.join(", ")}`}`;
@@ -188,6 +228,8 @@ function readerFor(
   if (key === evidenceKey) return evidenceMatch;
   if (key === "source.namespace") return namespaceMatch;
   if (key === "source.principal") return principalMatch;
+  if (key === "request.auth.principal") return requestPrincipalMatch;
+  if (key.startsWith("request.auth.")) return claimMatch;
   return secretHeaders.has(header ?? "") ? presence : headerMatch;
 }
 
@@ -195,6 +237,13 @@ const evidenceMatch = (written: string): Result<StringMatch, string> =>
   written === "binding" || written === "signature"
     ? ok({ type: "exact", value: written })
     : no(`binding or signature${didYouMean(written, ["binding", "signature"])}`);
+
+function claimMatch(written: string): Result<StringMatch, string> {
+  const match = wildcard(written);
+  return !match.ok || match.value.type === "present" || printable.test(match.value.value)
+    ? match
+    : no("a text without control characters");
+}
 
 const presence = (written: string): Result<StringMatch, string> =>
   written === "*"

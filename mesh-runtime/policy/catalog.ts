@@ -39,6 +39,7 @@ export interface Catalog {
   /** Of two for one Service the older holds, whole (GEP-713, no merging). */
   readonly backendTrafficPolicies: readonly DocumentOf<"XBackendTrafficPolicy">[];
   readonly authorizationPolicies: readonly DocumentOf<"AuthorizationPolicy">[];
+  readonly requestAuthentications: readonly DocumentOf<"RequestAuthentication">[];
   readonly telemetries: readonly DocumentOf<"Telemetry">[];
   /** The policies that speak of a Service, by name or as one of its namespace, in order of their keys. */
   readonly about: (service: DocumentOf<"Service">) => Policies;
@@ -47,6 +48,7 @@ export interface Catalog {
 /** Policies that speak of one Service. */
 export interface Policies {
   readonly authorization: readonly DocumentOf<"AuthorizationPolicy">[];
+  readonly requestAuthentication: readonly DocumentOf<"RequestAuthentication">[];
   readonly traffic: readonly DocumentOf<"TrafficPolicy">[];
   /** The one that holds first. */
   readonly backendTraffic: readonly DocumentOf<"XBackendTrafficPolicy">[];
@@ -73,9 +75,11 @@ export function catalogOf(
     new Map(all(kind).map((document) => [keyOf(document), document]));
   const config = all("MeshConfig")[0];
   const authorizationPolicies = all("AuthorizationPolicy");
+  const requestAuthentications = all("RequestAuthentication");
   const trafficPolicies = [...all("TrafficPolicy")].sort(byAge);
   const backendTrafficPolicies = [...all("XBackendTrafficPolicy")].sort(byAge);
   const telemetries = all("Telemetry");
+  const requestAuthentication = byTarget(requestAuthentications);
   const [authorization, traffic, backendTraffic, telemetry] = [
     byTarget(authorizationPolicies),
     byTarget(trafficPolicies),
@@ -96,9 +100,11 @@ export function catalogOf(
     trafficPolicies,
     backendTrafficPolicies,
     authorizationPolicies,
+    requestAuthentications,
     telemetries,
     about: (service) => ({
       authorization: authorization(service),
+      requestAuthentication: requestAuthentication(service),
       traffic: [...traffic(service)].sort(byAge),
       backendTraffic: [...backendTraffic(service)].sort(byAge),
       telemetry: telemetry(service),
@@ -106,7 +112,9 @@ export function catalogOf(
   };
 }
 
-type Targeting = DocumentOf<"AuthorizationPolicy" | "TrafficPolicy" | "XBackendTrafficPolicy" | "Telemetry">;
+type Targeting = DocumentOf<
+  "AuthorizationPolicy" | "RequestAuthentication" | "TrafficPolicy" | "XBackendTrafficPolicy" | "Telemetry"
+>;
 
 /** `namespace/name` of every Service that a policy names; what it says of a whole namespace is not among them. */
 export const targetKeys = ({ metadata, spec }: Targeting): readonly string[] =>

@@ -15,8 +15,10 @@ import {
   namespaceMatch,
   pathMatch,
   principalMatch,
+  requestPrincipalMatch,
 } from "./access-match.ts";
 import type { Catalog } from "./catalog.ts";
+import { entryUserRules } from "./compile-users.ts";
 import { type DocumentOf, nameOf } from "./documents.ts";
 import { isDryRun } from "./schema/metadata.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -38,7 +40,10 @@ export function accessRules(catalog: Catalog, service: DocumentOf<"Service">): r
  */
 export function entryRules(catalog: Catalog, service: DocumentOf<"Service">): Pick<Snapshot, "entry"> {
   const naming = catalog.about(service).authorization.filter(({ spec }) => spec.targetRefs !== undefined);
-  return naming.length === 0 ? {} : { entry: { authorization: naming.flatMap(policyRules) } };
+  const users = entryUserRules(catalog, service);
+  return naming.length === 0 && users.users === undefined
+    ? {}
+    : { entry: { authorization: naming.flatMap(policyRules), ...users } };
 }
 
 /**
@@ -64,6 +69,8 @@ const sourceOf = (source: Source): SourceMatch => ({
   ...read("notPrincipals", source.notPrincipals, principalMatch),
   ...read("namespaces", source.namespaces, namespaceMatch),
   ...read("notNamespaces", source.notNamespaces, namespaceMatch),
+  ...read("requestPrincipals", source.requestPrincipals, requestPrincipalMatch),
+  ...read("notRequestPrincipals", source.notRequestPrincipals, requestPrincipalMatch),
   ...read("ipBlocks", source.ipBlocks ?? source.remoteIpBlocks, blockMatch),
   ...read("notIpBlocks", source.notIpBlocks ?? source.notRemoteIpBlocks, blockMatch),
 });

@@ -36,7 +36,10 @@ export function trafficSettings({ spec }: TrafficPolicy): TrafficSettings {
 }
 
 /** How a workload treats what arrives, but for its rules. */
-export function inboundOf(catalog: Catalog, { spec }: Service): Omit<InboundSettings, "authorization"> {
+export function inboundOf(
+  catalog: Catalog,
+  { spec }: Service,
+): Omit<InboundSettings, "authorization" | "users"> {
   const defaults = catalog.config?.spec.defaults;
   return {
     mode: spec.mode ?? defaults?.mode ?? defaultMode,

@@ -6,6 +6,7 @@ import { listenersByWorker } from "./compile-gateway.ts";
 import { rulesOf } from "./compile-route.ts";
 import { defaultRule } from "./compile-session.ts";
 import { inboundOf, telemetryOf, trafficOf } from "./compile-settings.ts";
+import { userRules } from "./compile-users.ts";
 import { type DocumentOf, keyOf, type PolicyDocument } from "./documents.ts";
 import { notAttachedToService, parentKey } from "./references.ts";
 import { hasWorker } from "./schema/service.ts";
@@ -39,7 +40,11 @@ export function compile(
       trustDomain: catalog.trustDomain,
       workload: key,
       spiffeId: spiffeIdOf(catalog, service),
-      inbound: { ...inboundOf(catalog, service), authorization: accessRules(catalog, service) },
+      inbound: {
+        ...inboundOf(catalog, service),
+        authorization: accessRules(catalog, service),
+        ...userRules(catalog, service),
+      },
       ...(listeners.has(key) ? entryRules(catalog, service) : {}),
       ...(promised > 1 ? { promisedRetries: promised } : {}),
       destinations: destinations(service.metadata.namespace),

@@ -22,6 +22,7 @@ import {
 import { replays } from "./cross-check/replays.ts";
 import { excessiveRetries, retryMultiplication, unsafeRetries } from "./cross-check/retries.ts";
 import { backends, parents, virtualServices } from "./cross-check/routes.ts";
+import { unknownUsers } from "./cross-check/users.ts";
 import { writtenStatuses } from "./cross-check/written-statuses.ts";
 import type { Written } from "./documents.ts";
 import type { Issue } from "./issue.ts";
@@ -54,6 +55,7 @@ const checks: readonly Check[] = [
   lockedOut,
   knownCallers,
   addressesAtGateways,
+  unknownUsers,
   dryRuns,
   deadRules,
   evidence,

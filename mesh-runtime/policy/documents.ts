@@ -5,6 +5,7 @@ import type { HTTPRoute } from "./schema/http-route.ts";
 import type { MeshConfig } from "./schema/mesh-config.ts";
 import type { Namespace } from "./schema/namespace.ts";
 import type { ReferenceGrant } from "./schema/reference-grant.ts";
+import type { RequestAuthentication } from "./schema/request-authentication.ts";
 import type { Service } from "./schema/service.ts";
 import type { Telemetry } from "./schema/telemetry.ts";
 import type { TrafficPolicy } from "./schema/traffic-policy.ts";
@@ -17,6 +18,7 @@ export type {
   MeshConfig,
   Namespace,
   ReferenceGrant,
+  RequestAuthentication,
   Service,
   Telemetry,
   TrafficPolicy,
@@ -35,6 +37,7 @@ export type PolicyDocument =
   | TrafficPolicy
   | XBackendTrafficPolicy
   | AuthorizationPolicy
+  | RequestAuthentication
   | Telemetry
   | MeshConfig
   | Namespace;

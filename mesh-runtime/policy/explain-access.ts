@@ -50,6 +50,7 @@ export function entryOf(
     notes: [
       `The gateway ${access.allowed ? "lets it in" : "keeps it out"}: ${access.rule}${because === undefined ? "" : ` (${because})`}.`,
       ...besideWords(access),
+      ...userWords(rules),
       ...(asksAddress && request.address === undefined
         ? [
             "Rules of the gateway ask for the caller's address, which nobody told: say it with the header cf-connecting-ip.",
@@ -76,11 +77,14 @@ const either = (alternatives: readonly string[]): string =>
 
 function sourceWords(source: SourceMatch): string {
   const { principals, notPrincipals, namespaces, notNamespaces, ipBlocks, notIpBlocks } = source;
+  const { requestPrincipals, notRequestPrincipals } = source;
   return [
     ...listWords("", principals?.map(matchText)),
     ...listWords("not ", notPrincipals?.map(matchText)),
     ...listWords("namespace ", namespaces?.map(matchText)),
     ...listWords("not namespace ", notNamespaces?.map(matchText)),
+    ...listWords("end user ", requestPrincipals?.map(matchText)),
+    ...listWords("not end user ", notRequestPrincipals?.map(matchText)),
     ...listWords("address ", ipBlocks),
     ...listWords("not address ", notIpBlocks),
   ].join(" and ");
@@ -99,12 +103,53 @@ function operationWords(operation: OperationMatch): string {
 }
 
 function conditionWords(condition: Condition): string {
-  const name = condition.type === "header" ? `header ${condition.name}` : condition.type;
+  const name = conditionName(condition);
   return [
     ...listWords(`${name} is `, condition.values?.map(matchText)),
     ...listWords(`${name} is not `, condition.notValues?.map(matchText)),
   ].join(" and ");
 }
+
+function conditionName(condition: Condition): string {
+  switch (condition.type) {
+    case "header":
+      return `header ${condition.name}`;
+    case "claim":
+      return `claim ${condition.path.join(".")}`;
+    case "requestPrincipal":
+      return "end user";
+    case "audiences":
+    case "presenter":
+      return `${condition.type} of the token`;
+    case "principal":
+    case "namespace":
+    case "evidence":
+      return condition.type;
+  }
+}
+
+/** Whether rules ask for the end user. */
+const asksUser = (rules: readonly AuthorizationRule[]): boolean =>
+  rules.some(
+    ({ from = [], when = [] }) =>
+      from.some(
+        ({ requestPrincipals, notRequestPrincipals }) =>
+          requestPrincipals !== undefined || notRequestPrincipals !== undefined,
+      ) || when.some(({ type }) => aboutUser.has(type)),
+  );
+
+const aboutUser: ReadonlySet<Condition["type"]> = new Set([
+  "requestPrincipal",
+  "audiences",
+  "presenter",
+  "claim",
+]);
+
+/** What is to be known of rules about end users: no token is verified here. */
+export const userWords = (rules: readonly AuthorizationRule[]): readonly string[] =>
+  asksUser(rules)
+    ? ["Its rules ask for the end user: what is told here is what becomes of a request without a token."]
+    : [];
 
 const listWords = (before: string, items: readonly string[] | undefined): readonly string[] =>
   items === undefined ? [] : [`${before}${items.join(", ")}`];

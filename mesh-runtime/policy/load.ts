@@ -1,5 +1,6 @@
 import { decider } from "../authorization/decide.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
+import { tokenRules } from "../identity/end-user.ts";
 import { parseSpiffeId } from "../identity/spiffe-id.ts";
 import type { SpiffeId } from "../identity/words.ts";
 import { listenerIndex } from "../routing/listeners.ts";
@@ -77,6 +78,8 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
     self: self.value,
     inbound: { ...snapshot.inbound, decide: decider(snapshot.inbound.authorization, snapshot.inbound.mode) },
     entry: snapshot.entry && decider(snapshot.entry.authorization, "PERMISSIVE", "default: no ALLOW rule"),
+    users: snapshot.inbound.users && tokenRules(snapshot.inbound.users),
+    entryUsers: snapshot.entry?.users && tokenRules(snapshot.entry.users),
     destination: (key) => byKey.get(key),
     destinationByHost: (host) => byHost.get(host),
     destinationByBinding: (binding) => byBinding.get(binding),

@@ -1,4 +1,5 @@
 import type { AccessDecision, AccessRequest } from "../authorization/words.ts";
+import type { TokenRules } from "../identity/end-user.ts";
 import type { SpiffeId } from "../identity/words.ts";
 import type { BalancingSettings, Target } from "../routing/words.ts";
 import type { Destination, EndpointSettings, InboundSettings, Snapshot } from "./snapshot.ts";
@@ -10,9 +11,13 @@ export interface Loaded {
   readonly snapshot: Snapshot;
   readonly self: SpiffeId;
   readonly inbound: InboundSettings & { readonly decide: (request: AccessRequest) => AccessDecision };
+  /** How the tokens of end users are verified here; undefined where no document says so. */
+  readonly users: TokenRules | undefined;
   readonly destination: (key: string) => LoadedDestination | undefined;
   /** How a gateway judges requests from outside; undefined where no policy names its Service. */
   readonly entry: ((request: AccessRequest) => AccessDecision) | undefined;
+  /** How a gateway verifies the tokens of requests from outside; undefined where no document that names its Service says so. */
+  readonly entryUsers: TokenRules | undefined;
   /** By the host of a URL, lower case, without port. */
   readonly destinationByHost: (host: string) => LoadedDestination | undefined;
   /** By the name of a binding in `env`. */

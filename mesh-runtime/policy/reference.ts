@@ -29,6 +29,8 @@ const introductions: Readonly<Record<Kind, string>> = {
     "What is special about a backend, whichever routes lead to it: how many of its requests may be retries, and whether sessions stay with one endpoint. Of two for one Service the older holds. Fields and meaning are Gateway API's (experimental channel).",
   AuthorizationPolicy:
     "Who may call what. `DENY` comes before `ALLOW`; in a `STRICT` Service what no `ALLOW` rule matches is denied. Fields and meaning are Istio's. Where any rule looks at paths, one whose segments can be read in two ways is denied; what else may be read otherwise is denied in every reading and allowed in none alone. A policy that names the Service of a Gateway judges what comes in from outside. [authorization.md](authorization.md) is the guide.",
+  RequestAuthentication:
+    "How tokens (JWTs) of end users are verified. A request without a token goes on, one with a token that no rule believes is answered 401; an AuthorizationPolicy may demand a token with `requestPrincipals`. Fields and meaning are Istio's. A document that names the Service of a Gateway speaks of what comes in from outside. [end-users.md](end-users.md) is the guide.",
   Telemetry:
     "What is recorded: of a Service, or of all Services of the namespace. Member by member, the nearest word counts.",
   MeshConfig: "What holds for the whole mesh. There is at most one.",

@@ -13,6 +13,7 @@ import { meshConfig } from "./schema/mesh-config.ts";
 import { coreVersions, experimentalVersions, gatewayVersions, meshVersions } from "./schema/metadata.ts";
 import { namespace } from "./schema/namespace.ts";
 import { referenceGrant } from "./schema/reference-grant.ts";
+import { requestAuthentication } from "./schema/request-authentication.ts";
 import { service } from "./schema/service.ts";
 import { telemetry } from "./schema/telemetry.ts";
 import { trafficPolicy } from "./schema/traffic-policy.ts";
@@ -27,6 +28,7 @@ export const kinds = {
   TrafficPolicy: { versions: meshVersions, schema: trafficPolicy },
   XBackendTrafficPolicy: { versions: experimentalVersions, schema: backendTrafficPolicy },
   AuthorizationPolicy: { versions: meshVersions, schema: authorizationPolicy },
+  RequestAuthentication: { versions: meshVersions, schema: requestAuthentication },
   Telemetry: { versions: meshVersions, schema: telemetry },
   MeshConfig: { versions: meshVersions, schema: meshConfig },
   Namespace: { versions: coreVersions, schema: namespace },
@@ -47,7 +49,6 @@ const foreign: Readonly<Record<string, string>> = {
   VirtualService: "not read; write HTTPRoute",
   DestinationRule: "not read; write TrafficPolicy",
   PeerAuthentication: "not read; write mode in the Service",
-  RequestAuthentication: "not supported yet",
   Rollout: "not supported yet",
   ServiceEntry: "not read; write a Service with endpoint.url",
   Deployment: "not read: workers are deployed by wrangler; write a Service",

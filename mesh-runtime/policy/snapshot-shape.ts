@@ -182,6 +182,8 @@ const authorizationRule = strict({
         notPrincipals: stringMatches,
         namespaces: stringMatches,
         notNamespaces: stringMatches,
+        requestPrincipals: stringMatches,
+        notRequestPrincipals: stringMatches,
         ipBlocks: blocks,
         notIpBlocks: blocks,
       }),
@@ -205,11 +207,30 @@ const authorizationRule = strict({
         principal: conditionValues,
         namespace: conditionValues,
         evidence: conditionValues,
+        requestPrincipal: conditionValues,
+        audiences: conditionValues,
+        presenter: conditionValues,
+        claim: { path: list(text), ...conditionValues },
         header: { name: text, ...conditionValues },
       }),
     ),
   ),
 });
+
+const tokenRule = strict({
+  name: text,
+  issuer: text,
+  audiences: optional(list(text)),
+  keys: tagged({ url: { url: text, timeoutMs: count }, inline: { jwks: text } }),
+  places: list(
+    tagged({ header: { name: text, prefix: text }, cookie: { name: text }, query: { name: text } }),
+  ),
+  forward: flag,
+  claimHeaders: list(strict({ header: text, claim: text })),
+  payloadHeader: optional(text),
+  spaceDelimited: list(text),
+});
+const users = optional(list(tokenRule));
 
 const evidence = oneOf("binding", "signature");
 const largeBody = oneOf("reject", "unsigned");
@@ -298,13 +319,14 @@ const snapshot = open({
     mode: oneOf("STRICT", "PERMISSIVE"),
     evidence,
     authorization: list(authorizationRule),
+    users,
     timeoutMs: amount,
     maxInFlight: count,
     maxDigestBytes: whole,
     largeBody,
     replay: optional(oneOf("strict")),
   }),
-  entry: optional(strict({ authorization: list(authorizationRule) })),
+  entry: optional(strict({ authorization: list(authorizationRule), users })),
   destinations: record(destination),
   promisedRetries: optional(count),
   listeners: list(listener),

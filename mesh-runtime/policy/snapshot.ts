@@ -1,5 +1,6 @@
 import type { AuthorizationRule } from "../authorization/words.ts";
 import type { Endpoint } from "../foundation/ports.ts";
+import type { TokenRule } from "../identity/end-user.ts";
 import type { Evidence, Mode } from "../identity/words.ts";
 import type { TrafficSettings } from "../resilience/words.ts";
 import type { BalancingSettings, Listener, Placement, Rule, ServiceKey } from "../routing/words.ts";
@@ -20,7 +21,11 @@ export interface Snapshot {
   readonly spiffeId: string;
   readonly inbound: InboundSettings;
   /** Rules for requests from outside, where policies name the Service of a gateway; absent elsewhere. */
-  readonly entry?: { readonly authorization: readonly AuthorizationRule[] };
+  readonly entry?: {
+    readonly authorization: readonly AuthorizationRule[];
+    /** How tokens of end users are verified; absent where no document says so. */
+    readonly users?: readonly TokenRule[];
+  };
   /** The most retries that a route of the mesh promises, where that is more than 1: call trees start with credits for so many. */
   readonly promisedRetries?: number;
   /** Every service that this workload may name, by key, in key order. */
@@ -36,6 +41,8 @@ export interface InboundSettings {
   /** The weakest evidence that is accepted. */
   readonly evidence: Evidence;
   readonly authorization: readonly AuthorizationRule[];
+  /** How tokens of end users are verified; absent where no document says so. */
+  readonly users?: readonly TokenRule[];
   /** Milliseconds; 0: none. */
   readonly timeoutMs: number;
   /** Requests under way in one isolate; above it they are refused. */

@@ -37,6 +37,8 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
     case "unidentified":
     case "replay-undecided":
     case "denied":
+    case "invalid-token":
+    case "keys-unavailable":
     case "no-route":
     case "no-backend":
     case "circuit-open":
@@ -67,6 +69,9 @@ const neutralProblems: ReadonlySet<string> = new Set<RefusalKind>([
   "unidentified",
   "replay-undecided",
   "denied",
+  "invalid-token",
+  // Were it a failure, tokens that anybody can make up would open the circuit of a service for everybody.
+  "keys-unavailable",
   "no-route",
   "too-many-hops",
   "body-too-large",

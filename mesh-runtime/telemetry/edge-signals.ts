@@ -42,6 +42,8 @@ const countsAsFailure: Readonly<Record<RefusalKind, boolean>> = {
   unidentified: false,
   "replay-undecided": true,
   denied: false,
+  "invalid-token": false,
+  "keys-unavailable": true,
   "no-route": false,
   "no-backend": true,
   "deadline-exceeded": true,

@@ -11,6 +11,7 @@ import { RetryBudgets } from "../../mesh-runtime/resilience/retried.ts";
 import { EndpointLoads } from "../../mesh-runtime/routing/balancing/endpoint-loads.ts";
 import { Instruments } from "../../mesh-runtime/telemetry/instruments.ts";
 import { makeWorld, now, self, verifier, type World } from "../unit/identity/fixture.ts";
+import { users } from "../unit/identity/users.ts";
 import { allowAll, policy, service } from "../unit/policy/writing.ts";
 import { forge } from "./attacker.ts";
 import { isolate, loadedPolicy } from "./journey.ts";
@@ -74,6 +75,7 @@ async function leave(
     askPermit: async () => undefined,
     loads: new EndpointLoads(random),
     here: () => undefined,
+    users: users().ports,
     credential: () => credential,
     nonce: () => `departure-${nonces++}`,
     transport: {

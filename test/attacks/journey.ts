@@ -14,6 +14,7 @@ import { InFlight } from "../../mesh-runtime/resilience/admitted.ts";
 import { Instruments } from "../../mesh-runtime/telemetry/instruments.ts";
 import type { AccessRecord } from "../../mesh-runtime/telemetry/words.ts";
 import { now, value } from "../unit/identity/fixture.ts";
+import { type Users, users } from "../unit/identity/users.ts";
 import { documents, policy, service } from "../unit/policy/writing.ts";
 
 /*
@@ -67,6 +68,8 @@ export interface Seen {
 export interface Isolate {
   readonly cache: WitCache;
   readonly replay: ReplayWindow;
+  /** Keys of issuers, and tokens of end users. */
+  readonly users: Users;
   arrive(request: Request, at?: number, props?: unknown): Promise<Seen>;
 }
 
@@ -81,6 +84,7 @@ export function isolate(
   const cache = new WitCache();
   const replay = new ReplayWindow();
   const inFlight = new InFlight();
+  const known = users();
   let lines: string[] = [];
   let time = now;
   const clock = { now: () => time };
@@ -97,6 +101,7 @@ export function isolate(
     },
     crashed: () => undefined,
     identity: { trust, refreshTrust, cache, replay, clock, count: () => undefined },
+    users: known.ports,
     hear: () => undefined,
     ...(askAdmission === undefined ? {} : { askAdmission }),
     inFlight,
@@ -106,21 +111,25 @@ export function isolate(
   return {
     cache,
     replay,
+    users: known,
     async arrive(request, at = now, props): Promise<Seen> {
       time = at;
+      known.clock.at = at;
       lines = [];
       let handled: Seen["handled"];
+      const going: Promise<unknown>[] = [];
       const response = await journey({
         request,
         bindingProps: props as undefined,
         startedAt: at,
-        background: { run: () => undefined },
+        background: { run: (work) => void going.push(work) },
         policy: loaded,
         handle: (request, handling) => {
           handled = { request, handling };
           return handler(request);
         },
       });
+      await Promise.all(going);
       const [line = "{}"] = lines;
       const body = await response.text();
       const { status, headers } = response;

@@ -10,6 +10,8 @@ export const refusals: { readonly [Kind in RefusalKind]: Extract<Refusal, { read
   unidentified: { kind: "unidentified", step: "proof", detail: innerDetail },
   "replay-undecided": { kind: "replay-undecided", detail: innerDetail, retryAfterMs: 1_000 },
   denied: { kind: "denied", rule: innerDetail, principal: innerDetail },
+  "invalid-token": { kind: "invalid-token", error: "invalid_token", detail: innerDetail },
+  "keys-unavailable": { kind: "keys-unavailable", detail: innerDetail, retryAfterMs: 1_000 },
   "no-route": { kind: "no-route", destination: innerDetail },
   "no-backend": { kind: "no-backend", destination: innerDetail, rule: innerDetail, detail: innerDetail },
   "deadline-exceeded": { kind: "deadline-exceeded", destination: innerDetail, budgetMs: 250 },

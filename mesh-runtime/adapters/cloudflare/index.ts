@@ -5,8 +5,8 @@ import { meshOf } from "./isolate.ts";
 import { meshedEnv } from "./meshed-env.ts";
 import { inHandling } from "./tracing.ts";
 
-export type { Principal } from "../../index.ts";
-export { caller } from "../fetch/context.ts";
+export type { EndUser, Principal } from "../../index.ts";
+export { caller, endUser } from "../fetch/context.ts";
 
 /** A worker's default export: an object of handlers, or a class. */
 type Handlers<Env> = ExportedHandler<Env>;

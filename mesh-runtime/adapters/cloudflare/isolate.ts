@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers";
 import { createMesh, type Mesh, randomIds } from "../../index.ts";
+import { documentsOver } from "../fetch/documents.ts";
 import { platformFetch } from "../fetch/global-fetch.ts";
 import { type MeshBindings, missingMesh, pinnedRoots } from "./bindings.ts";
 import { Location } from "./location.ts";
@@ -35,6 +36,7 @@ function meshIn(bindings: MeshBindings): Mesh {
     wait: (ms, signal) => scheduler.wait(ms, signal === undefined ? undefined : { signal }),
     background: { run: (work) => waitUntil(work) },
     transport: transportOver(env, platformFetch),
+    fetchDocument: documentsOver(platformFetch),
     // With a root key that cannot be read nobody may be trusted with the first one that is told.
     control: () => (root.ok ? bindings.MESH : undefined),
     missingControl: root.ok ? missingMesh : root.reason,

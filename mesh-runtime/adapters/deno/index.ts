@@ -1,5 +1,6 @@
 import { createMesh, type Handling, type Mesh, randomIds } from "../../index.ts";
 import { inContext } from "../fetch/context.ts";
+import { documentsOver } from "../fetch/documents.ts";
 import { platformFetch, takeOverFetch } from "../fetch/global-fetch.ts";
 import { httpControl } from "../web/control-client.ts";
 import { httpTransport } from "../web/transport.ts";
@@ -7,8 +8,8 @@ import { denoAttestation } from "./attest.ts";
 import { background, wait } from "./background.ts";
 import { type ServeOptions, settingsOf } from "./settings.ts";
 
-export type { Principal } from "../../index.ts";
-export { caller } from "../fetch/context.ts";
+export type { EndUser, Principal } from "../../index.ts";
+export { caller, endUser } from "../fetch/context.ts";
 export type { ServeOptions } from "./settings.ts";
 
 /** How often a process that nobody calls looks after its credential and its policy, milliseconds: a credential lives for an hour. */
@@ -38,6 +39,7 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     wait,
     background,
     transport: httpTransport(platformFetch),
+    fetchDocument: documentsOver(platformFetch),
     control: (credential) =>
       httpControl({
         url: settings.controlUrl,

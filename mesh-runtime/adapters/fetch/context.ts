@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Handling, Loaded, Principal } from "../../index.ts";
+import type { EndUser, Handling, Loaded, Principal } from "../../index.ts";
 
 /** What the calls of a handler inherit from the request that it handles. */
 export interface HandlingContext {
@@ -23,3 +23,9 @@ export const presentContext = (): HandlingContext | undefined => storage.getStor
  * PERMISSIVE mode for callers without identity.
  */
 export const caller = (): Principal | undefined => storage.getStore()?.handling?.principal;
+
+/**
+ * The end user of the request that is being handled, whose token a RequestAuthentication has verified here: undefined
+ * outside of a request, and without a token.
+ */
+export const endUser = (): EndUser | undefined => storage.getStore()?.handling?.user;

@@ -95,6 +95,7 @@ function contradiction({ from, to, when = [] }: AuthorizationRule): string | und
     (source) =>
       excluded(source.principals, source.notPrincipals, "principals") ??
       excluded(source.namespaces, source.notNamespaces, "namespaces") ??
+      excluded(source.requestPrincipals, source.notRequestPrincipals, "requestPrincipals") ??
       elsewhere(source.principals, source.namespaces) ??
       (source.ipBlocks?.every((block) => source.notIpBlocks?.includes(block))
         ? "every one of its ipBlocks is among notIpBlocks"
@@ -153,9 +154,11 @@ function elsewhere(
 function outsiders({ from, when = [] }: AuthorizationRule): string | undefined {
   const why = "it is for a gateway, and callers from outside have no identity of the mesh";
   const named = from?.every((source) => source.principals !== undefined || source.namespaces !== undefined);
-  const asked = when.some(({ type, values }) => type !== "header" && values !== undefined);
+  const asked = when.some(({ type, values }) => aboutCaller.has(type) && values !== undefined);
   return (named === true && from?.length !== 0) || asked ? why : undefined;
 }
+
+const aboutCaller: ReadonlySet<string> = new Set(["principal", "namespace", "evidence"]);
 
 function weakEvidence({ when = [] }: AuthorizationRule): string | undefined {
   const weak = when.some(

@@ -13,12 +13,17 @@ import { missing } from "../unresolved.ts";
 import { type CheckedMesh, collisions } from "./checked-mesh.ts";
 
 type AuthorizationPolicy = DocumentOf<"AuthorizationPolicy">;
-type Targeting = DocumentOf<"AuthorizationPolicy" | "TrafficPolicy" | "Telemetry">;
+type Targeting = DocumentOf<"AuthorizationPolicy" | "RequestAuthentication" | "TrafficPolicy" | "Telemetry">;
 
 /** Every target exists, and a rule about callers targets somebody who is called. */
 export function* policyTargets({ catalog, issue }: CheckedMesh): Generator<Issue> {
-  const { authorizationPolicies, trafficPolicies, telemetries } = catalog;
-  const policies: readonly Targeting[] = [...authorizationPolicies, ...trafficPolicies, ...telemetries];
+  const { authorizationPolicies, requestAuthentications, trafficPolicies, telemetries } = catalog;
+  const policies: readonly Targeting[] = [
+    ...authorizationPolicies,
+    ...requestAuthentications,
+    ...trafficPolicies,
+    ...telemetries,
+  ];
   for (const policy of policies) {
     for (const [index, key] of targetKeys(policy).entries()) {
       const path: Path = ["spec", "targetRefs", index, "name"];

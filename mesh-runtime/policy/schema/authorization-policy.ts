@@ -9,6 +9,7 @@ import {
   namespaceMatch,
   pathMatch,
   principalMatch,
+  requestPrincipalMatch,
 } from "../access-match.ts";
 import {
   about,
@@ -30,7 +31,6 @@ import { targetRefs } from "./target-refs.ts";
 const maxItems = 512;
 
 const later = (instead: string): string => `not supported yet; ${instead}`;
-const endUser = "not supported yet: it needs RequestAuthentication; check the token in the application";
 
 /** A list of values that one reader of `access-match.ts` understands. */
 const matches = (
@@ -77,8 +77,14 @@ const source = checked(
     notNamespaces: about(optional(matches(namespaceMatch)), "All but these."),
     serviceAccounts: unsupported(later("use principals")),
     notServiceAccounts: unsupported(later("use notPrincipals")),
-    requestPrincipals: unsupported(endUser),
-    notRequestPrincipals: unsupported(endUser),
+    requestPrincipals: about(
+      optional(matches(requestPrincipalMatch)),
+      "End users, `issuer/subject`, whose token a RequestAuthentication has verified; `*`: any.",
+    ),
+    notRequestPrincipals: about(
+      optional(matches(requestPrincipalMatch)),
+      "All but these; requests without a token are among the others.",
+    ),
     ipBlocks: about(
       optional(blocks()),
       "Addresses of callers from outside, `192.0.2.0/24`; in policies for the Service of a Gateway alone.",

@@ -27,6 +27,7 @@ const notes = (): Notes => blankNotes();
 
 const arriving = (caller: typeof web | undefined, url = "https://payments/charge?x=1") => ({
   principal: caller,
+  user: undefined,
   request: new Request(url, { method: "POST" }),
   notes: notes(),
   policy: { inbound: { decide: decider([rule], "STRICT") } },
@@ -133,7 +134,7 @@ describe("authorizedEntry", () => {
   const deny: AuthorizationRule = { name: "deny", action: "DENY", from: [{ ipBlocks: ["192.0.2.0/24"] }] };
   const entry = decider([deny], "PERMISSIVE", "default: no ALLOW rule");
   const through = async (headers: HeadersInit, judge: typeof entry | undefined = entry) => {
-    const exchange = { notes: notes(), message: message(headers), entry: judge };
+    const exchange = { notes: notes(), message: message(headers), user: undefined, entry: judge };
     const step = authorizedEntry({ count }).wrap<typeof exchange>(
       async (): Promise<Answer> => ok(new Response()),
     );
@@ -151,7 +152,7 @@ describe("authorizedEntry", () => {
   });
 
   test("lets everything on where nobody has written rules", async () => {
-    const exchange = { notes: notes(), message: message({}) };
+    const exchange = { notes: notes(), user: undefined, message: message({}) };
     const step = authorizedEntry({ count }).wrap<typeof exchange>(
       async (): Promise<Answer> => ok(new Response()),
     );

@@ -37,6 +37,7 @@ export function speaks(rule: AuthorizationRule, request: AccessRequest): boolean
   const form = normalPath(request.path);
   return readRule(rule).speaksOf({
     principal: request.principal,
+    user: request.user,
     method: request.method.toUpperCase(),
     path: form.ok ? new ReadPath(form.value, 7) : undefined,
     host: request.host ?? "",

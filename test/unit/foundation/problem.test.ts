@@ -15,6 +15,8 @@ const statuses: { readonly [Kind in RefusalKind]: number } = {
   unidentified: 400,
   "replay-undecided": 503,
   denied: 403,
+  "invalid-token": 401,
+  "keys-unavailable": 503,
   "no-route": 404,
   "no-backend": 500,
   "deadline-exceeded": 504,
@@ -74,6 +76,7 @@ test.each([
 ])("a wait of %d ms is announced as %d whole seconds, never less than one", (retryAfterMs, seconds) => {
   for (const refusal of [
     { kind: "mesh-not-ready", detail: "", retryAfterMs },
+    { kind: "keys-unavailable", detail: "", retryAfterMs },
     { kind: "circuit-open", circuit: "default/payments", retryAfterMs },
     { kind: "overloaded", limit: "in-flight", retryAfterMs },
   ] as const) {
@@ -86,7 +89,13 @@ test("only what may be tried again announces when", () => {
   const announcing = all
     .filter((refusal) => problemResponse(problemOf(refusal)).headers.has("retry-after"))
     .map((refusal) => refusal.kind);
-  expect(announcing).toEqual(["mesh-not-ready", "replay-undecided", "circuit-open", "overloaded"]);
+  expect(announcing).toEqual([
+    "mesh-not-ready",
+    "replay-undecided",
+    "keys-unavailable",
+    "circuit-open",
+    "overloaded",
+  ]);
 });
 
 test("a memory of proofs that has begun anew is told in a header, so that a new try may follow at once", async () => {
@@ -100,6 +109,19 @@ test("size limits tell the caller the limit, and a misconfiguration what to add"
   expect(problemOf(refusals["body-too-large"]).detail).toBe("The limit is 65536 bytes.");
   expect(problemOf(refusals["headers-too-large"]).detail).toBe("The limit is 16384 bytes.");
   expect(problemOf(refusals.misconfigured).detail).toBe("add [[services]] MESH");
+});
+
+test("a token that is refused is challenged as RFC 6750 §3 says, and nothing else is", () => {
+  const challenges = all.map((refusal) =>
+    problemResponse(problemOf(refusal)).headers.get("www-authenticate"),
+  );
+  expect(challenges.filter((challenge) => challenge !== null)).toEqual([
+    'Bearer realm="tulle", error="invalid_token"',
+  ]);
+  const several = problemOf({ kind: "invalid-token", error: "invalid_request", detail: innerDetail });
+  expect(problemResponse(several).headers.get("www-authenticate")).toBe(
+    'Bearer realm="tulle", error="invalid_request"',
+  );
 });
 
 test("a problem travels as RFC 9457 says, and no cache keeps it", async () => {

@@ -14,6 +14,7 @@ import { RetryBudgets } from "../../../mesh-runtime/resilience/retried.ts";
 import { EndpointLoads } from "../../../mesh-runtime/routing/balancing/endpoint-loads.ts";
 import { entering } from "../../../mesh-runtime/routing/listeners.ts";
 import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
+import { users } from "../identity/users.ts";
 import { documents, policy } from "../policy/writing.ts";
 
 /** What became of a request. */
@@ -87,6 +88,7 @@ export function smallMesh(texts: readonly string[], gone: readonly string[] = []
       askPermit: async () => undefined,
       loads: new EndpointLoads(random),
       here: () => undefined,
+      users: users().ports,
       credential: () => credentialOf(loaded),
       nonce: () => "nonce",
       transport: { send, vouchesFor: () => true },

@@ -5,6 +5,7 @@ import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import { load, maxSnapshotBytes } from "../../../mesh-runtime/policy/load.ts";
 import type { Loaded } from "../../../mesh-runtime/policy/loaded.ts";
 import type { Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
+import { tokenRule } from "../identity/users.ts";
 import { anyMesh } from "./meshes.ts";
 import { documents, entry, gateway, policy, route, service } from "./writing.ts";
 
@@ -207,8 +208,8 @@ describe("a snapshot is refused", () => {
     ],
     [
       "has a condition to come in a source",
-      (s: Snapshot) => withRule(s, { from: [{ requestPrincipals: [] }] }),
-      "from[0].requestPrincipals is not known to this runtime",
+      (s: Snapshot) => withRule(s, { from: [{ devices: [] }] }),
+      "from[0].devices is not known to this runtime",
     ],
     [
       "has a block of addresses that is none",
@@ -217,8 +218,21 @@ describe("a snapshot is refused", () => {
     ],
     [
       "has a condition that is about something to come",
-      (s: Snapshot) => withRule(s, { when: [{ type: "claim", name: "iss", values: [] }] }),
-      "when[0].type must be one of principal, namespace, evidence, header",
+      (s: Snapshot) => withRule(s, { when: [{ type: "device", name: "id", values: [] }] }),
+      "when[0].type must be one of principal, namespace, evidence, requestPrincipal, audiences, presenter, claim, header",
+    ],
+    [
+      "has a way to verify tokens that is to come",
+      (s: Snapshot) => ({ ...s, inbound: { ...s.inbound, users: [{ ...tokenRule(), dpop: true }] } }),
+      "inbound.users[0].dpop is not known to this runtime",
+    ],
+    [
+      "finds keys in a way to come",
+      (s: Snapshot) => ({
+        ...s,
+        inbound: { ...s.inbound, users: [{ ...tokenRule(), keys: { type: "discovery" } }] },
+      }),
+      "inbound.users[0].keys.type must be one of url, inline",
     ],
     [
       "has a rule that is on another sort of dry run",

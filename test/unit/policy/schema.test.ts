@@ -608,9 +608,9 @@ describe("other wrong documents are refused at their line", () => {
     [
       "access",
       "    - from:",
-      "    - when: [{key: 'request.auth.claims[iss]', values: [a]}]\n      from:",
+      "    - when: [{key: 'request.auth.claims.iss', values: [a]}]\n      from:",
       "8 spec.rules[0].when[0].key",
-      "needs RequestAuthentication",
+      "write each name in brackets",
     ],
     [
       "access",
@@ -652,7 +652,7 @@ describe("other wrong documents are refused at their line", () => {
       "principals: [mesh.local/ns/default/sa/web]",
       "requestPrincipals: [x]",
       "9 spec.rules[0].from[0].source.requestPrincipals",
-      "it needs RequestAuthentication",
+      "it must be an issuer, a slash and a subject",
     ],
     [
       "access",

@@ -40,6 +40,8 @@ const fromCallee: Readonly<Record<RefusalKind, Outcome>> = {
   unidentified: "neutral",
   "replay-undecided": "neutral",
   denied: "neutral",
+  "invalid-token": "neutral",
+  "keys-unavailable": "neutral",
   "no-route": "neutral",
   "no-backend": "failure",
   "deadline-exceeded": "failure",

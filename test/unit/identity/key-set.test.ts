@@ -1,0 +1,111 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { keySetFault, keysFor, parseKeySet, platformKey } from "../../../mesh-runtime/identity/key-set.ts";
+import { value } from "./fixture.ts";
+import { type IssuerKey, issuerKey, keySetOf } from "./users.ts";
+
+let key: IssuerKey;
+let rsa: IssuerKey;
+beforeAll(async () => {
+  [key, rsa] = await Promise.all([issuerKey("a"), issuerKey("r", "RS256")]);
+});
+
+const setWith = (...jwks: readonly object[]): string => JSON.stringify({ keys: [key.jwk, ...jwks] });
+const counted = (text: string): number => value(parseKeySet(text)).keys.length;
+
+describe("parseKeySet()", () => {
+  test.each([
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+  ])("takes a key for %s, as the platform verifies with it", async (alg) => {
+    const set = value(parseKeySet(keySetOf(await issuerKey("k", alg))));
+    const [held] = keysFor(set, alg, "k");
+    expect(held && (await platformKey(held, alg))?.usages).toEqual(["verify"]);
+  });
+
+  test.each([
+    ["for encryption", { use: "enc" }],
+    ["for other operations", { key_ops: ["deriveBits"] }],
+    ["of a curve that is not known", { crv: "secp256k1" }],
+    ["of a kind that is not known", { kty: "AKP" }],
+    ["with an algorithm of another kind", { alg: "RS256" }],
+    ["with a kid that is no text", { kid: 7 }],
+    ["with a kid beyond measure", { kid: "k".repeat(257) }],
+    ["with a private half", { d: "AAAA" }],
+  ])("passes over a key %s", (_what, change) => {
+    expect(counted(setWith({ ...key.jwk, ...change }))).toBe(1);
+    expect(parseKeySet(JSON.stringify({ keys: [{ ...key.jwk, ...change }] })).ok).toBe(false);
+  });
+
+  test("passes over symmetric keys, and RSA keys that are too short, too long or slow", () => {
+    const n = String(rsa.jwk.n);
+    expect(
+      counted(
+        setWith(
+          { kty: "oct", k: "c2VjcmV0", alg: "HS256" },
+          { ...rsa.jwk, n: n.slice(0, 300) },
+          { ...rsa.jwk, n: n.repeat(5) },
+          { ...rsa.jwk, e: "AQAB".repeat(20) },
+        ),
+      ),
+    ).toBe(1);
+    expect(counted(setWith(rsa.jwk))).toBe(2);
+  });
+
+  test("a point that is not on its curve verifies nothing", async () => {
+    const set = value(parseKeySet(setWith({ ...key.jwk, kid: "off", y: key.jwk.x })));
+    const [held] = keysFor(set, "ES256", "off");
+    expect(held && (await platformKey(held, "ES256"))).toBeUndefined();
+  });
+});
+
+describe("keysFor()", () => {
+  test("gives the keys of a token's algorithm, by its kid where both have one", async () => {
+    const unnamed = await issuerKey(undefined);
+    const set = value(parseKeySet(keySetOf(key, rsa, unnamed)));
+    const found = (alg: string, kid?: string) => keysFor(set, alg, kid).map((held) => held.kid);
+    expect(found("ES256", "a")).toEqual(["a", undefined]);
+    expect(found("ES256", "b")).toEqual([undefined]);
+    expect(found("ES256")).toEqual(["a", undefined]);
+    expect(found("RS256", "r")).toEqual(["r"]);
+    expect(found("RS512", "r")).toEqual([]);
+    expect(found("ES384", "a")).toEqual([]);
+    expect(found("HS256", "a")).toEqual([]);
+    expect(found("none")).toEqual([]);
+    expect(found("toString")).toEqual([]);
+  });
+
+  test("an RSA key that names no algorithm verifies with each of its kind, and made keys are kept", async () => {
+    const { alg: _alg, ...open } = rsa.jwk;
+    const [held] = keysFor(value(parseKeySet(JSON.stringify({ keys: [open] }))), "PS512", "r");
+    if (held === undefined) throw new Error("there is no key");
+    const made = await platformKey(held, "PS512");
+    expect(made?.algorithm).toMatchObject({ name: "RSA-PSS", hash: { name: "SHA-512" } });
+    expect(await platformKey(held, "PS512")).toBe(made);
+    expect((await platformKey(held, "RS256"))?.algorithm.name).toBe("RSASSA-PKCS1-v1_5");
+  });
+});
+
+describe("keySetFault()", () => {
+  test("finds nothing wrong with public keys", () => {
+    expect(keySetFault(keySetOf(key, rsa))).toBeUndefined();
+  });
+
+  test("tells of a secret, which a document would show to everybody", () => {
+    for (const secret of [
+      { ...key.jwk, d: "x" },
+      { kty: "oct", k: "c2VjcmV0" },
+    ])
+      expect(keySetFault(setWith(secret))).toBe(
+        "it holds a private or symmetric key; write public keys alone",
+      );
+  });
+});
