@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { exit } from "../../cli/exit-codes.ts";
 import manifest from "../../cli/package.json" with { type: "json" };
@@ -24,6 +25,14 @@ describe("the launcher", () => {
     symlinkSync(launcher, link);
     const ended = spawnSync(process.execPath, [link, "--version"], { cwd: directory.path, encoding: "utf8" });
     expect(ended).toMatchObject({ status: 0, stdout: `${manifest.version}\n`, stderr: "" });
+  });
+
+  test("keeps what Node.js made of its files, and needs no such folder to begin", async () => {
+    const kept = fileURLToPath(new URL("../../node_modules/.cache/tulle/cli", import.meta.url));
+    rmSync(kept, { recursive: true, force: true, maxRetries: 5 });
+    expect(await tulle(["--version"])).toMatchObject({ code: 0, stderr: "" });
+    expect(readdirSync(kept, { recursive: true }).length).toBeGreaterThan(10);
+    expect(await tulle(["--version"])).toMatchObject({ code: 0, stderr: "" });
   });
 
   test("hands over from an older Node.js, with words, stdin and exit code", async () => {
