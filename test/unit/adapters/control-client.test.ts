@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { httpControl } from "../../../mesh-runtime/adapters/web/control-client.ts";
+import { generateKeys } from "../../../mesh-runtime/identity/credential.ts";
+import { workloadId } from "../../../mesh-runtime/identity/spiffe-id.ts";
 import type { ReportRequest } from "../../../mesh-runtime/workload-contract.ts";
 
 const request: ReportRequest = {
@@ -69,4 +71,25 @@ test.each([
   await expect(answering(response).report(request)).rejects.toThrow(
     `control answered ${response.status} to report`,
   );
+});
+
+test("a join for which the platform vouches goes unsigned, so that a credential that ended is no obstacle", async () => {
+  const { publicJwk, privateKey } = await generateKeys();
+  const id = workloadId("mesh.local", "default", "outer");
+  const credential = { id, publicJwk, privateKey, wit: "a.b.c", issuedAt: 0, expiresAt: 1e12, renewAt: 0 };
+  const seen: Request[] = [];
+  const control = httpControl({
+    url: "https://control.example.com",
+    credential: () => credential,
+    fetch: async (input, init) => {
+      seen.push(new Request(input, init));
+      return Response.json({ ok: true });
+    },
+    now: () => 1_790_000_000_000,
+    nonce: () => "nonce",
+  });
+  const join = { version: 1, isolate: "i", publicJwk, possession: "p", workload: "default/outer" };
+  await control.join(join);
+  await control.join({ ...join, idToken: "token" });
+  expect(seen.map(({ headers }) => headers.has("signature"))).toEqual([true, false]);
 });

@@ -45,3 +45,22 @@ describe("the address of control", () => {
     expect(() => from(url)).not.toThrow(/secret/);
   });
 });
+
+describe("the evidence", () => {
+  const variables = environment({
+    TULLE_URL: "https://control.example.com",
+    TULLE_SERVICE: "shipping",
+    TULLE_JOIN_TOKEN: "secret",
+  });
+  const idToken = async (): Promise<string> => "token";
+
+  test("is a join token, or the platform's word, which goes before one in the environment", () => {
+    expect(settingsOf({}, variables)).toMatchObject({ joinToken: "secret", idToken: undefined });
+    expect(settingsOf({ idToken }, variables)).toMatchObject({ joinToken: undefined, idToken });
+  });
+
+  test("is not both by the application's own will, and the message tells no token", () => {
+    expect(() => settingsOf({ idToken, joinToken: "secret" }, variables)).toThrow(/not both/);
+    expect(() => settingsOf({ idToken, joinToken: "secret" }, variables)).not.toThrow(/secret/);
+  });
+});

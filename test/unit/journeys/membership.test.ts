@@ -1,9 +1,10 @@
-import { CompactSign } from "jose";
+import { CompactSign, decodeJwt } from "jose";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { generateKeys, type WorkloadKeys } from "../../../mesh-runtime/identity/credential.ts";
+import { sha256Text } from "../../../mesh-runtime/identity/bytes.ts";
+import { generateKeys, jwkThumbprint, type WorkloadKeys } from "../../../mesh-runtime/identity/credential.ts";
 import { signDocument } from "../../../mesh-runtime/identity/signed-document.ts";
 import { bundleType } from "../../../mesh-runtime/identity/trust-bundle.ts";
-import { type Membership, membership } from "../../../mesh-runtime/membership.ts";
+import { type Membership, type MembershipPorts, membership } from "../../../mesh-runtime/membership.ts";
 import { canonicalJson, digestOf } from "../../../mesh-runtime/policy/canonical.ts";
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import type { Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
@@ -41,10 +42,17 @@ class StandIn implements ControlPort {
   revoked: readonly object[] = [];
   signedBy = root;
   joins = 0;
+  /** What the joins brought. */
+  readonly joined: JoinRequest[] = [];
+  /** How many of the next joins fail. */
+  failing = 0;
   reports = 0;
 
-  async join({ publicJwk }: JoinRequest) {
+  async join(request: JoinRequest) {
+    const { publicJwk } = request;
     this.joins++;
+    this.joined.push(request);
+    if (this.failing-- > 0) throw new Error("the issuer is down");
     const claims = {
       sub: snapshot.spiffeId,
       iat: startS,
@@ -100,6 +108,7 @@ class StandIn implements ControlPort {
 
 let now = start;
 let control: StandIn;
+let ports: MembershipPorts;
 let members: Membership;
 let instruments: Instruments;
 let background: Promise<unknown>[];
@@ -112,7 +121,7 @@ beforeEach(async () => {
   control = new StandIn();
   instruments = new Instruments();
   background = [];
-  members = membership({
+  ports = {
     control,
     missingControl: "",
     coldStart: async () => undefined,
@@ -126,7 +135,8 @@ beforeEach(async () => {
     log: () => undefined,
     uuid: () => crypto.randomUUID(),
     workload: "",
-  });
+  };
+  members = membership(ports);
   expect((await members.ready()).ok).toBe(true);
 });
 
@@ -210,4 +220,115 @@ describe("the question whether a proof was used", () => {
     };
     expect(await members.askAdmission(proof, 300)).toBeUndefined();
   });
+});
+
+describe("a credential is renewed", () => {
+  const half = 1_800_000;
+  beforeEach(() => {
+    // Reports are not waited for; only the limits of time, which are 5 s, never pass.
+    patience = (ms) => (ms === 5_000 ? new Promise(() => undefined) : Promise.resolve());
+  });
+  /** Lets time pass, and a hundred requests arrive at once. */
+  const touchAt = async (at: number): Promise<number> => {
+    now = start + at;
+    for (let request = 0; request < 100; request++) members.touch();
+    await Promise.all(background);
+    return control.joins;
+  };
+
+  test("at half of its life and not before, once for however many requests", async () => {
+    expect(await touchAt(half - 1)).toBe(1);
+    expect(await touchAt(half)).toBe(2);
+  });
+
+  test("up to a tenth of that earlier or later, as each isolate draws it: they do not renew together", async () => {
+    const times = [0, 0.25, 0.999_999].map(async (drawn) => {
+      const own = membership({ ...ports, random: () => drawn });
+      await own.ready();
+      return (own.current()?.credential?.renewAt ?? 0) - start;
+    });
+    expect((await Promise.all(times)).map(Math.round)).toEqual(
+      [0.9, 0.95, 1.1].map((share) => Math.round(share * half)),
+    );
+  });
+
+  test("again when that failed, ever more rarely, so that a mesh does not fall upon an issuer that comes back", async () => {
+    control.failing = 100;
+    let tries = await touchAt(half);
+    expect(tries).toBe(2);
+    const waits: number[] = [];
+    for (let at = half, last = half; waits.length < 7; at += 500) {
+      const joins = await touchAt(at);
+      if (joins === tries) continue;
+      tries = joins;
+      waits.push(at - last);
+      last = at;
+    }
+    // Three quarters of 6, 12, 24, 48, 96, 120 and 120 s: half of each is drawn, and 0.5 is drawn here.
+    expect(waits).toEqual([4_500, 9_000, 18_000, 36_000, 72_000, 90_000, 90_000]);
+    expect(members.current()?.credential).toBeDefined();
+  });
+
+  test("and the waits begin anew once it succeeded", async () => {
+    control.failing = 1;
+    await touchAt(half);
+    expect(await touchAt(half + 4_500)).toBe(3);
+    expect(await touchAt(half + 4_501)).toBe(4);
+  });
+});
+
+describe("where the platform vouches for a process", () => {
+  const vouched: string[] = [];
+  const attest = async (thumbprint: string): Promise<string> => {
+    vouched.push(thumbprint);
+    return `token for ${thumbprint}`;
+  };
+  const th = (possession: string): unknown => decodeJwt(possession).th;
+
+  test("it does so for each new key, and the proof of possession binds its very token", async () => {
+    vouched.length = 0;
+    control.joined.length = 0;
+    const own = membership({ ...ports, attest, joinToken: "not used" });
+    await own.ready();
+    now = start + 1_800_000;
+    own.touch();
+    await Promise.all(background);
+    expect(control.joined).toHaveLength(2);
+    for (const [index, { publicJwk, idToken, joinToken, possession }] of control.joined.entries()) {
+      expect(vouched[index]).toBe(await jwkThumbprint(publicJwk));
+      expect([idToken, joinToken]).toEqual([`token for ${vouched[index]}`, undefined]);
+      expect(th(possession)).toBe(await sha256Text(idToken ?? ""));
+    }
+    expect(new Set(vouched).size).toBe(2);
+  });
+
+  test("nobody joins while it does not, and whoever calls is told to come again", async () => {
+    const before = control.joins;
+    const own = membership({
+      ...ports,
+      attest: async () => {
+        throw new Error("the metadata service is away");
+      },
+    });
+    const refused = await own.ready();
+    expect(refused).toMatchObject({
+      ok: false,
+      reason: { kind: "mesh-not-ready", detail: expect.stringContaining("metadata service is away") },
+    });
+    expect(control.joins).toBe(before);
+  });
+
+  test.each([true, false])(
+    "a credential that control does not believe any more is replaced: %s",
+    async (can) => {
+      const own = membership({ ...ports, ...(can ? { attest } : {}) });
+      await own.ready();
+      const joins = control.joins;
+      const reason = "not-attested" as const;
+      control.report = async () => ({ ok: false, reason, detail: "", remedy: "" }) as never;
+      await own.report();
+      await Promise.all(background);
+      expect(control.joins - joins).toBe(can ? 1 : 0);
+    },
+  );
 });
