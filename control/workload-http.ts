@@ -133,8 +133,10 @@ export class WorkloadDoor {
     if (!root.ok) return undefined;
     const bundle = await loadBundle(published.value.signed, root.value, undefined, now);
     if (!bundle.ok) return undefined;
-    this.#trust = { bundle: bundle.value, until: now + bundleForMs };
-    return bundle.value;
+    // Whoever another trust domain vouches for is no workload of this mesh, and reports nothing here.
+    const own = { ...bundle.value, federated: new Map<string, TrustBundle>() };
+    this.#trust = { bundle: own, until: now + bundleForMs };
+    return own;
   }
 }
 

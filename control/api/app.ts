@@ -12,6 +12,7 @@ import { type Caller, callerOf } from "./caller.ts";
 import { check } from "./check.ts";
 import { entries } from "./entries.ts";
 import { explain } from "./explain.ts";
+import { federation } from "./federation.ts";
 import type { ApiEnv, Handlers } from "./handler.ts";
 import { identity, jwks } from "./identity.ts";
 import { keys } from "./keys.ts";
@@ -42,6 +43,7 @@ const handlers: Handlers<Route> = {
   ...identity,
   ...entries,
   ...keys,
+  ...federation,
   ...revocations,
   ...sync,
   ...operators,

@@ -1,9 +1,11 @@
 import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { Env } from "../env.ts";
+import { keptMs } from "../issuer/federation/federation.ts";
 import { bundleLifeMs } from "../issuer/keyring.ts";
 import { issuer, policyStore } from "../objects.ts";
 import type { StoreState } from "../policy-store/words.ts";
-import type { CheckAnswer, CheckLine, StatusAnswer } from "./contract.ts";
+import type { CheckAnswer, CheckLine, FederationLine, StatusAnswer } from "./contract.ts";
+import { answerOf } from "./federation.ts";
 import type { Handlers } from "./handler.ts";
 import { statusOf } from "./status.ts";
 
@@ -27,6 +29,7 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
     ["operator token", operatorToken],
     ["signing keys", signingKeys],
     ["trust bundle", freshness],
+    ["federation", federations],
     ["policy store", store],
     ["routes", routes],
     ["KV", kv],
@@ -134,6 +137,38 @@ const freshness: Look = async (env, now) => {
     ...(Number.isFinite(headsExpireAt) ? [aged("heads", headsExpireAt, headLifeS * 1_000)] : []),
   ];
 };
+
+/** One line for each federated trust domain; none where there is none. */
+const federations: Look = async (env) => {
+  const { federations: all } = await answerOf(env);
+  return all.map(federationLine);
+};
+
+function federationLine(line: FederationLine): CheckLine {
+  const { trustDomain, state, keys, sequence, seenAt = "", believedUntil = "", error = "" } = line;
+  const name = `federation ${trustDomain}`;
+  const remedy = `See tulle federation show ${trustDomain}, and ask its operators. When it is mended: tulle federation refresh ${trustDomain}.`;
+  switch (state) {
+    case "pending":
+      return failed(name, `Its bundle has never been seen: ${error}. Its callers are refused.`, remedy);
+    case "expired":
+      return failed(
+        name,
+        `Its bundle was seen last at ${seenAt}, longer ago than ${keptMs / 3_600_000} h: ${error}. Its callers are refused.`,
+        remedy,
+      );
+    case "failing":
+      return warning(
+        name,
+        `Its bundle was seen last at ${seenAt}: ${error}. Its callers are believed until ${believedUntil}.`,
+        remedy,
+      );
+    case "ok":
+      return keys.length === 0
+        ? warning(name, "Its bundle has no WIT-SVID key of P-256, so its callers are refused.", remedy)
+        : fine(name, `${keys.length} keys, bundle ${sequence ?? "without sequence"}, seen at ${seenAt}.`);
+  }
+}
 
 const store: Look = async (env) => {
   const { revision, documents, unsignedHeads } = await policyStore(env).state();

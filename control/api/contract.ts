@@ -355,6 +355,51 @@ export interface TokenAnswer {
   readonly expiresAt: string;
 }
 
+/** `POST /api/federation`; answers the {@link FederationLine}. */
+export interface FederationRequest {
+  readonly trustDomain: string;
+  readonly bundleEndpoint: {
+    /** `https`; `http` to this machine only. */
+    readonly url: string;
+    /** Who answers is verified by the Web PKI. A worker cannot verify by anything else. @default https_web */
+    readonly profile?: "https_web";
+  };
+  /** Its bundle as text, where it is known already: it is believed without waiting for the endpoint. */
+  readonly trustDomainBundle?: string;
+}
+
+/** `GET /api/federation`; also the answer of `DELETE /api/federation/:trustDomain`. */
+export interface FederationAnswer {
+  /** Our own. */
+  readonly trustDomain: string;
+  readonly federations: readonly FederationLine[];
+}
+
+/** Another trust domain that is believed; also the answer of `POST /api/federation/:trustDomain/refresh`. Times are ISO 8601. */
+export interface FederationLine {
+  readonly trustDomain: string;
+  readonly bundleEndpoint: { readonly url: string; readonly profile: "https_web" };
+  /** `pending`: its keys have never been seen. `failing`: not lately. `expired`: too long ago to be believed. */
+  readonly state: "ok" | "pending" | "failing" | "expired";
+  readonly addedBy: string;
+  readonly addedAt: string;
+  /** Of the bundle that was seen last; absent where it has none. */
+  readonly sequence?: number;
+  /** The `kid` of each key that is believed about names of this domain. */
+  readonly keys: readonly string[];
+  /** When its bundle was seen last; absent: never. */
+  readonly seenAt?: string;
+  /** How often it is looked at, milliseconds. */
+  readonly refreshMs?: number;
+  /** When its callers are refused, if it is not seen again. */
+  readonly believedUntil?: string;
+  readonly triedAt?: string;
+  /** What was wrong at the last attempt, and how often in a row; absent where nothing was. */
+  readonly error?: string;
+  readonly failures?: number;
+  readonly nextAt: string;
+}
+
 /** What a caller of the admin API may do; each includes those before it. */
 export type Role = "viewer" | "editor" | "admin";
 
@@ -416,6 +461,9 @@ export type AuditAction =
   | "keys.revoke"
   | "identity.revoke"
   | "identity.lift"
+  | "federation.add"
+  | "federation.remove"
+  | "federation.refresh"
   | "access.denied"
   | "audit.checkpoint"
   /** Shown in place of an entry that was made unreadable in the storage. */

@@ -1,5 +1,6 @@
-import { policyStore, serviceObject } from "../objects.ts";
-import { prometheusContentType, renderMetrics } from "../services/prometheus.ts";
+import type { Env } from "../env.ts";
+import { issuer, policyStore, serviceObject } from "../objects.ts";
+import { type MeshMetrics, prometheusContentType, renderMetrics } from "../services/prometheus.ts";
 import type { Handlers } from "./handler.ts";
 import { askServices } from "./services.ts";
 
@@ -20,6 +21,7 @@ export const metrics: Handlers<"GET /metrics"> = {
     const text = renderMetrics({
       epoch,
       events: Object.fromEntries(events),
+      federations: await federationsOf(env),
       edges: tellings.flatMap(({ telling }) => telling.edges),
       circuits: tellings.flatMap(({ telling }) => (telling.circuit === undefined ? [] : [telling.circuit])),
       services: tellings
@@ -35,3 +37,18 @@ export const metrics: Handlers<"GET /metrics"> = {
     });
   },
 };
+
+async function federationsOf(env: Env): Promise<NonNullable<MeshMetrics["federations"]>> {
+  try {
+    const now = Date.now();
+    const all = await issuer(env).federations();
+    return all.map(({ trustDomain, held, failures }) => ({
+      trustDomain,
+      ageMs: held && Math.max(0, now - held.seenAt),
+      failures,
+    }));
+  } catch {
+    // An issuer that does not answer must not cost the scraper everything else.
+    return [];
+  }
+}

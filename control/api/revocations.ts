@@ -58,9 +58,17 @@ async function wantedOf(
     return malformed("Name exactly one of spiffeId, jti and thumbprint.");
   const read = readRevoked(only.kind, only.value);
   if (!read.ok) return malformed(`${read.reason}.`);
-  if (only.kind === "spiffeId" && !only.value.startsWith(`spiffe://${context.env.TRUST_DOMAIN}/`))
-    return malformed(`spiffeId must be of the trust domain ${context.env.TRUST_DOMAIN}.`);
+  if (only.kind === "spiffeId" && !(await isKnown(context, only.value)))
+    return malformed(
+      `spiffeId must be of the trust domain ${context.env.TRUST_DOMAIN}, or of one that is federated.`,
+    );
   return { ...only, reason: body.reason ?? "" };
+}
+
+/** Whether an identity could be believed here: of our own trust domain, or of another one that was configured. */
+async function isKnown({ env }: ApiContext, spiffeId: string): Promise<boolean> {
+  const isOf = (trustDomain: string): boolean => spiffeId.startsWith(`spiffe://${trustDomain}/`);
+  return isOf(env.TRUST_DOMAIN) || (await issuer(env).federated()).some(isOf);
 }
 
 async function listed(context: ApiContext): Promise<Response> {

@@ -6,6 +6,8 @@ import { compactVerify, importJWK } from "jose";
 
 /** What the issuer decided, against which the token is held before it leaves. */
 export interface WitExpected {
+  /** The one that this issuer issues for. */
+  readonly trustDomain: string;
   readonly spiffeId: SpiffeId;
   /** The key whose possession the workload proved. */
   readonly publicJwk: PublicJwk;
@@ -48,12 +50,15 @@ function inspectClaims(
   claims: Readonly<Record<string, unknown>>,
   expected: WitExpected,
 ): Result<undefined, string> {
-  const { spiffeId, publicJwk, maxTtlMs, now } = expected;
+  const { trustDomain, spiffeId, publicJwk, maxTtlMs, now } = expected;
   const { sub, iat, nbf, exp, jti, cnf } = claims;
   for (const name of Object.keys(claims)) {
     if (!known.has(name)) return faulty(`it claims ${JSON.stringify(name.slice(0, 32))}`);
   }
   if (sub !== spiffeId.uri) return faulty(`sub must be ${spiffeId.uri}`);
+  // Nobody would believe it, and whoever did would have merged two bundles.
+  if (spiffeId.trustDomain !== trustDomain || !spiffeId.uri.startsWith(`spiffe://${trustDomain}/`))
+    return faulty(`sub must be of the trust domain ${trustDomain}`);
   if (typeof iat !== "number" || typeof exp !== "number" || typeof nbf !== "number")
     return faulty("it must have iat, nbf and exp");
   if (exp * 1_000 <= now || nbf * 1_000 > now || iat * 1_000 > now) return faulty("it is not valid now");

@@ -11,6 +11,8 @@ import type { Env } from "../env.ts";
 import { migrate } from "../storage.ts";
 import { Admission, type AdmitRequest, type Admitted, type NotAdmitted } from "./admission.ts";
 import { composeWit, witHeader } from "./compose.ts";
+import type { Federation } from "./federation/federation.ts";
+import { Federations, type NewFederation, type NotFederated } from "./federation/federations.ts";
 import { inspectWit } from "./inspect.ts";
 import { JoinTokens } from "./join-tokens.ts";
 import {
@@ -61,6 +63,7 @@ export interface Issued {
 export class IssuerObject extends DurableObject<Env> {
   readonly #tokens: JoinTokens;
   readonly #revocations: RevocationList;
+  readonly #federations: Federations;
   readonly #registrations: Registrations;
   readonly #admission: Admission;
   #keyring: Keyring | undefined;
@@ -69,7 +72,12 @@ export class IssuerObject extends DurableObject<Env> {
     super(ctx, env);
     migrate(ctx.storage, issuerTables);
     this.#tokens = new JoinTokens(ctx.storage.sql);
-    this.#revocations = new RevocationList(ctx.storage.sql);
+    this.#revocations = new RevocationList(ctx.storage.sql, env.TRUST_DOMAIN);
+    const ownKeys = async () => {
+      const keyring = await this.#open(Date.now());
+      return keyring.ok ? keyring.value.bundle.keys : [];
+    };
+    this.#federations = new Federations(ctx.storage.sql, env.TRUST_DOMAIN, ownKeys, Math.random);
     this.#registrations = new Registrations(ctx.storage.sql);
     this.#admission = new Admission(ctx.storage.sql, this.#tokens, this.#revocations, this.#registrations);
   }
@@ -201,6 +209,43 @@ export class IssuerObject extends DurableObject<Env> {
     return turned.ok ? ok(true) : turned;
   }
 
+  /** What is known of other trust domains. */
+  federations(): Federation[] {
+    return this.#federations.all();
+  }
+
+  /** Their names. */
+  federated(): string[] {
+    return this.#federations.all().map(({ trustDomain }) => trustDomain);
+  }
+
+  /** Believes another trust domain from now on, as soon as its keys are known. */
+  async federate(wanted: NewFederation): Promise<Result<Federation, NotFederated>> {
+    const added = await this.#federations.add(wanted, Date.now());
+    await this.#settle();
+    return added;
+  }
+
+  /** Believes it no more. False where there was nothing to end. */
+  async unfederate(trustDomain: string): Promise<Result<boolean, string>> {
+    const removed = this.#federations.remove(trustDomain);
+    const settled = await this.#settle();
+    return settled.ok ? ok(removed) : settled;
+  }
+
+  /** Asks the bundle endpoint of a federated trust domain now. `busy`: that has been wanted too often. */
+  async refreshFederation(trustDomain: string): Promise<Federation | "busy" | undefined> {
+    const found = await this.#federations.refresh(trustDomain, Date.now());
+    await this.#settle();
+    return found;
+  }
+
+  /** Asks the bundle endpoints whose turn it is, and lets go of keys that nobody has seen for too long. */
+  override async alarm(): Promise<void> {
+    await this.#federations.refreshDue(Date.now());
+    await this.#settle();
+  }
+
   /** How many tokens each identity was given. */
   issued(): Issued[] {
     const rows = this.ctx.storage.sql.exec<{ spiffe_id: string; count: number; last_at: number }>(
@@ -250,7 +295,15 @@ export class IssuerObject extends DurableObject<Env> {
     const wit = await new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
       .setProtectedHeader(witHeader(signer.kid))
       .sign(signer.privateKey);
-    const inspected = await inspectWit(wit, { spiffeId, publicJwk, maxTtlMs: ttlMs, now, signer });
+    const { TRUST_DOMAIN: trustDomain } = this.env;
+    const inspected = await inspectWit(wit, {
+      trustDomain,
+      spiffeId,
+      publicJwk,
+      maxTtlMs: ttlMs,
+      now,
+      signer,
+    });
     return inspected.ok ? ok(wit) : inspected;
   }
 
@@ -270,12 +323,27 @@ export class IssuerObject extends DurableObject<Env> {
         trustDomain: this.env.TRUST_DOMAIN,
         secrets: { current: this.env.TULLE_KEY_SECRET, previous: this.env.TULLE_KEY_SECRET_PREVIOUS },
         rotation: rotation.value,
-        revoked: this.#revocations.all().flatMap((entry) => published(entry, now)),
+        revoked: this.#revocations.all().flatMap((entry) => published(entry, now, this.env.TRUST_DOMAIN)),
+        federated: this.#federations.published(now),
       };
       const opened = await openKeyring(this.#store(), settings, now, change);
       if (opened.ok) this.#keyring = opened.value;
       return opened;
     });
+  }
+
+  /** Signs the bundle anew where it does not say what is known of other trust domains, and says when to look again. */
+  async #settle(): Promise<Result<Keyring, string>> {
+    const now = Date.now();
+    const wakeAt = this.#federations.wakeAt(now);
+    if (wakeAt === undefined) await this.ctx.storage.deleteAlarm();
+    else await this.ctx.storage.setAlarm(wakeAt);
+    const opened = await this.#open(now);
+    if (!opened.ok) return opened;
+    const said = JSON.stringify(opened.value.bundle.federated ?? []);
+    return said === JSON.stringify(this.#federations.published(now))
+      ? opened
+      : this.#turn(now, { kind: "federations" });
   }
 
   #count(spiffeId: string, now: number): void {

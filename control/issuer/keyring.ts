@@ -5,6 +5,7 @@ import {
   type BundleKey,
   type BundlePayload,
   bundleType,
+  type FederatedKeys,
   type Revocation,
 } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
 import { maxWitLifetimeMs, witLeewayMs } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
@@ -78,6 +79,8 @@ export interface SignedBundle {
   /** Compact JWS. */
   readonly signed: string;
   readonly keys: readonly BundleKey[];
+  /** Those of other trust domains; absent where there are none. */
+  readonly federated?: readonly FederatedKeys[];
   /** Milliseconds since the Unix epoch. */
   readonly expiresAt: number;
 }
@@ -103,6 +106,8 @@ export interface RingSettings {
   readonly rotation: RotationPolicy;
   /** What the bundle shall say is revoked. Entries that have run out leave it when it is signed anew. */
   readonly revoked: readonly Revocation[];
+  /** The keys of other trust domains, each for itself. */
+  readonly federated: readonly FederatedKeys[];
 }
 
 /** What an operator wants changed. */
@@ -116,7 +121,9 @@ export type RingChange =
   /** The next root key signs from now on. */
   | { readonly kind: "roll-root" }
   /** The list of revocations is another one. */
-  | { readonly kind: "revocations" };
+  | { readonly kind: "revocations" }
+  /** What is known of other trust domains is another thing. */
+  | { readonly kind: "federations" };
 
 /**
  * Opens the stored keys, makes what is missing, moves the rotation on to `now`, and signs a new bundle when the
@@ -270,16 +277,18 @@ interface Content {
   readonly slots: readonly KeySlot<StoredKey>[];
   readonly roots: readonly StoredKey[];
   readonly revoked: readonly Revocation[];
+  readonly federated: readonly FederatedKeys[];
 }
 
 async function signBundle(
   root: SigningKey,
-  { trustDomain, slots, roots, revoked }: Content,
+  { trustDomain, slots, roots, revoked, federated }: Content,
   sequence: number,
   now: number,
 ): Promise<SignedBundle> {
   const keys = slots.map(({ kid, key }): BundleKey => ({ ...key.publicJwk, kid, use: "wit-svid" }));
   const iat = Math.floor(now / 1_000);
+  const others = federated.length === 0 ? {} : { federated };
   const payload: BundlePayload = {
     trustDomain,
     sequence,
@@ -288,7 +297,8 @@ async function signBundle(
     keys,
     revoked,
     roots: roots.map(({ publicJwk }) => publicJwk),
+    ...others,
   };
   const signed = await signDocument(payload, bundleType, root.kid, root.privateKey);
-  return { sequence, signed, keys, expiresAt: payload.exp * 1_000 };
+  return { sequence, signed, keys, ...others, expiresAt: payload.exp * 1_000 };
 }

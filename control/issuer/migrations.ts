@@ -59,4 +59,8 @@ export const issuerTables: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE INDEX bound_keys_by_end ON bound_keys (until);
   `,
+  `
+  -- Other trust domains that are believed, and what is known of them: JSON, public keys alone.
+  CREATE TABLE federations (trust_domain TEXT PRIMARY KEY, federation TEXT NOT NULL) WITHOUT ROWID;
+  `,
 ];

@@ -53,9 +53,13 @@ export const denies = ({ liftedAt }: Revoked): boolean => liftedAt === undefined
 
 /**
  * What a bundle says of an entry; nothing once no token that it is about can be alive. A lifted identity keeps its
- * not-before time: the workload gets new tokens, and those that were stolen before stay refused.
+ * not-before time: the workload gets new tokens, and those that were stolen before stay refused. Whose issuer is
+ * another one gets new tokens whatever we say, so all of them are refused until it is lifted.
  */
-export function published({ kind, value, at }: Revoked, now: number): readonly Revocation[] {
+export function published(entry: Revoked, now: number, trustDomain: string): readonly Revocation[] {
+  const { kind, value, at } = entry;
+  if (kind === "spiffeId" && denies(entry) && !value.startsWith(`spiffe://${trustDomain}/`))
+    return [{ sub: value }];
   if (at + outliveMs <= now) return [];
   switch (kind) {
     case "spiffeId":
@@ -69,17 +73,20 @@ export function published({ kind, value, at }: Revoked, now: number): readonly R
 }
 
 /** Whether one more entry fits into what every isolate has to hold. */
-export function fitsInBundle(entries: readonly Revoked[], now: number): boolean {
-  const list = entries.flatMap((entry) => published(entry, now));
+export function fitsInBundle(entries: readonly Revoked[], now: number, trustDomain: string): boolean {
+  const list = entries.flatMap((entry) => published(entry, now, trustDomain));
   return entries.length <= maxRevocations && JSON.stringify(list).length <= maxRevocationsLength;
 }
 
 /** The revocations of one trust domain, kept. */
 export class RevocationList {
   readonly #sql: SqlStorage;
+  readonly #trustDomain: string;
 
-  constructor(sql: SqlStorage) {
+  /** @param trustDomain the one that the issuer issues for */
+  constructor(sql: SqlStorage, trustDomain: string) {
     this.#sql = sql;
+    this.#trustDomain = trustDomain;
   }
 
   all(): Revoked[] {
@@ -108,7 +115,7 @@ export class RevocationList {
     this.sweep(now);
     const { kind, value, at, by, reason } = entry;
     const others = this.all().filter((each) => each.kind !== kind || each.value !== value);
-    if (!fitsInBundle([...others, { ...entry, liftedAt: undefined }], now)) return false;
+    if (!fitsInBundle([...others, { ...entry, liftedAt: undefined }], now, this.#trustDomain)) return false;
     this.#sql.exec(
       "INSERT OR REPLACE INTO revocations (kind, value, at, lifted_at, by, reason) VALUES (?, ?, ?, NULL, ?, ?)",
       ...[kind, value, at, by, reason],

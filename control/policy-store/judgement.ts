@@ -45,12 +45,17 @@ interface Looked {
 
 /** Reads, cross-checks and compiles. Keeps the documents of the set that it judged last, so that one change reads one text. */
 export class Judgement {
-  readonly #options: { readonly meshTrustDomain: string };
+  #options: { readonly meshTrustDomain: string; readonly federated?: readonly string[] };
   #known: ReadonlyMap<string, Written> = new Map();
 
   /** @param trustDomain the one that the issuer issues for */
   constructor(trustDomain: string) {
     this.#options = { meshTrustDomain: trustDomain };
+  }
+
+  /** Which other trust domains callers may be of, from now on. */
+  federated(names: readonly string[]): void {
+    this.#options = { ...this.#options, federated: names };
   }
 
   /** Reads sources: every document of them, and everything that is wrong with each. */
@@ -179,8 +184,14 @@ async function servicesOf(
   const [anyone] = snapshots.values();
   const virtual = Object.values(anyone?.destinations ?? {})
     .filter(({ key }) => !snapshots.has(key))
-    .map(({ key, spiffeId, traffic }) => ({
-      view: { service: key, spiffeId, virtual: true, circuit: traffic.circuit, access: nobody },
+    .map(({ key, spiffeId, trustDomain, traffic }) => ({
+      view: {
+        service: key,
+        spiffeId,
+        virtual: true,
+        circuit: traffic.circuit,
+        access: trustDomain === undefined ? nobody : anybody,
+      },
     }));
   return [...real, ...virtual];
 }
@@ -204,6 +215,9 @@ async function inParts(snapshot: Snapshot, shared: CompiledSnapshot["shared"]): 
 
 /** What only routes to others has no worker that anybody could call. */
 const nobody = { mode: "STRICT", rules: [] } as const;
+
+/** Who may call a Service of another mesh, that mesh knows: any workload of ours may try, and tell how it went. */
+const anybody = { mode: "PERMISSIVE", rules: [] } as const;
 
 function viewOf(
   service: string,

@@ -288,6 +288,12 @@ export class PolicyObject extends DurableObject<Env> {
     return outcome.kind === "answer" && outcome.answer.applied ? outcome.answer.changes : undefined;
   }
 
+  /** An issuer that does not answer costs a warning about names that it knows, and no change. */
+  async #learnFederated(): Promise<void> {
+    const [names] = await Promise.allSettled([this.#issuer().federated()]);
+    if (names.status === "fulfilled") this.#judgement.federated(names.value);
+  }
+
   /** Plans, judges and writes a change. Judging takes awaits, so it is done anew if the ledger moved meanwhile. */
   async #change(
     options: Authored &
@@ -301,6 +307,7 @@ export class PolicyObject extends DurableObject<Env> {
       | { readonly kind: "edits"; readonly edits: readonly Edit[] }
       | Exclude<ChangeOutcome, { kind: "answer" }>,
   ): Promise<ChangeOutcome> {
+    await this.#learnFederated();
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       const base = this.#ledger.revision();
       if (options.expectedRevision !== undefined && options.expectedRevision !== base)

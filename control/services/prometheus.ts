@@ -22,6 +22,14 @@ export interface MeshMetrics {
   readonly epoch: number;
   /** Sums of the counters that workloads report, by name. */
   readonly events: Readonly<Record<string, number>>;
+  /** Other trust domains that are believed. */
+  readonly federations?: readonly {
+    readonly trustDomain: string;
+    /** How long ago its bundle was seen, milliseconds; absent: never. */
+    readonly ageMs: number | undefined;
+    /** Attempts in a row that failed. */
+    readonly failures: number;
+  }[];
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -72,6 +80,24 @@ export function renderMetrics(metrics: MeshMetrics): string {
       "counter",
       "What workloads count beside requests, such as spans_dropped.",
       Object.entries(metrics.events).map(([event, count]) => ["", { event }, count]),
+    ),
+    family(
+      "tulle_federated_bundle_age_seconds",
+      "gauge",
+      "How long ago the bundle of a federated trust domain was seen. None while it never was.",
+      (metrics.federations ?? []).flatMap(({ trustDomain, ageMs }): Sample[] =>
+        ageMs === undefined ? [] : [["", { trust_domain: trustDomain }, ageMs / 1_000]],
+      ),
+    ),
+    family(
+      "tulle_federated_bundle_failures",
+      "gauge",
+      "Attempts in a row to see the bundle of a federated trust domain that failed.",
+      (metrics.federations ?? []).map(({ trustDomain, failures }) => [
+        "",
+        { trust_domain: trustDomain },
+        failures,
+      ]),
     ),
   ].join("");
 }

@@ -110,7 +110,7 @@ export async function loadBundle(
   if (held !== undefined && bundle.sequence < held.sequence) {
     return refused(`sequence must be at least ${held.sequence}, found ${bundle.sequence}`);
   }
-  const imported = await importKeys(keys);
+  const imported = await importBundleKeys(keys);
   if (!imported.ok) return imported;
   const list = readRevoked(revoked);
   if (!list.ok) return list;
@@ -131,7 +131,7 @@ async function withFederated(own: TrustBundle, list: unknown): Promise<Result<Tr
       return refused("another trust domain is not one");
     if (trustDomain === own.trustDomain || federated.has(trustDomain))
       return refused(`the trust domain ${trustDomain} stands in it twice`);
-    const imported = await importKeys(keys);
+    const imported = await importBundleKeys(keys);
     if (!imported.ok) return imported;
     federated.set(trustDomain, { ...own, trustDomain, keys: imported.value, roots: [] });
   }
@@ -151,7 +151,10 @@ function readRoots(list: unknown): Result<readonly PublicJwk[], string> {
   return ok(roots);
 }
 
-async function importKeys(list: unknown): Promise<Result<ReadonlyMap<string, CryptoKey>, string>> {
+/** Reads the keys of a bundle, all or nothing; by `kid`, those that are of use here. See {@link loadBundle}. */
+export async function importBundleKeys(
+  list: unknown,
+): Promise<Result<ReadonlyMap<string, CryptoKey>, string>> {
   if (!Array.isArray(list) || list.length > maxKeys)
     return refused(`it must have a list of at most ${maxKeys} keys`);
   const kids = new Set<string>();

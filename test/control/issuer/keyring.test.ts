@@ -32,6 +32,7 @@ const settings = (current: string | undefined = secret, previous?: string): Ring
   secrets: { current, previous },
   rotation,
   revoked: [],
+  federated: [],
 });
 
 async function open(

@@ -22,6 +22,7 @@ const request = (): WitRequest => ({
   issuer: "spiffe://example.org",
 });
 const expected = (): WitExpected => ({
+  trustDomain: "example.org",
   spiffeId,
   publicJwk: world.keys.publicJwk,
   maxTtlMs: 3_600_000,
@@ -83,6 +84,17 @@ describe("inspectWit()", () => {
     ["a key without alg", (claims) => ({ ...claims, cnf: { jwk: { ...claims.cnf.jwk, alg: undefined } } })],
   ])("holds a token back with %s", async (_, change) => {
     expect((await inspectWit(await sign(change(composeWit(request()))), expected())).ok).toBe(false);
+  });
+
+  test("holds a token back with a name of another trust domain, although that was decided", async () => {
+    for (const name of ["partner.example", "example.org.partner.example", "example.or"]) {
+      const theirs = workloadId(name, "default", "web");
+      const wit = await sign(composeWit({ ...request(), spiffeId: theirs }));
+      expect(await inspectWit(wit, { ...expected(), spiffeId: theirs })).toEqual({
+        ok: false,
+        reason: "Cannot let a token leave: sub must be of the trust domain example.org",
+      });
+    }
   });
 
   test("holds a token back for another key than the one that was proved", async () => {
