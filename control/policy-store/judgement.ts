@@ -7,7 +7,7 @@ import { defaultCircuit } from "@tulle/mesh-runtime/policy/defaults.ts";
 import { nameOf, type PolicyDocument, type Written } from "@tulle/mesh-runtime/policy/documents.ts";
 import { maxSnapshotBytes } from "@tulle/mesh-runtime/policy/load.ts";
 import { parseDocuments } from "@tulle/mesh-runtime/policy/parse.ts";
-import { readDocument } from "@tulle/mesh-runtime/policy/schema.ts";
+import { readApplied, readDocument } from "@tulle/mesh-runtime/policy/schema.ts";
 import type { Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import { issueAt, type Source } from "@tulle/mesh-runtime/policy/source.ts";
 import type { Issue } from "../api/contract.ts";
@@ -68,7 +68,7 @@ export class Judgement {
       issues.push(...formIssues);
       const texts = documentTexts(source.text, parsed);
       for (const [index, each] of parsed.entries()) {
-        const read = readDocument(each);
+        const read = readApplied(each);
         issues.push(...read.issues);
         const text = texts[index] ?? source.text;
         for (const written of read.written) {

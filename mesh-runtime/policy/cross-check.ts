@@ -22,6 +22,7 @@ import {
 import { replays } from "./cross-check/replays.ts";
 import { excessiveRetries, retryMultiplication, unsafeRetries } from "./cross-check/retries.ts";
 import { backends, parents, virtualServices } from "./cross-check/routes.ts";
+import { takenBefore } from "./cross-check/taken-before.ts";
 import { unknownUsers } from "./cross-check/users.ts";
 import { writtenStatuses } from "./cross-check/written-statuses.ts";
 import type { Written } from "./documents.ts";
@@ -34,6 +35,7 @@ const checks: readonly Check[] = [
   duplicateNames,
   writtenStatuses,
   ignored,
+  takenBefore,
   meshConfigs,
   identities,
   bindings,

@@ -1,6 +1,7 @@
 import * as v from "valibot";
-import type { PolicyDocument, Written } from "./documents.ts";
+import { nameOf, type PolicyDocument, type Written } from "./documents.ts";
 import type { Issue } from "./issue.ts";
+import { narrowed } from "./narrowed.ts";
 import { didYouMean } from "./nearest.ts";
 import { parseDocuments } from "./parse.ts";
 import { authorizationPolicy } from "./schema/authorization-policy.ts";
@@ -67,14 +68,31 @@ export interface ReadDocuments {
  */
 export function readDocuments(sources: readonly Source[]): ReadDocuments {
   const { parsed, issues } = parseDocuments(sources);
-  const read = parsed.map(readDocument);
+  const read = parsed.map(readApplied);
   return {
     written: read.flatMap(({ written }) => written),
     issues: [...issues, ...read.flatMap((one) => inOrder(one.issues))],
   };
 }
 
-/** Reads one parsed document; reports all issues, each with path, line, what was expected and found. */
+/**
+ * Reads one document that somebody applies. Beyond {@link readDocument} it refuses what could be understood and is
+ * refused by Gateway API's CRDs and Kubernetes.
+ */
+export function readApplied(parsed: Parsed): ReadDocuments {
+  const read = readDocument(parsed);
+  const issues = read.written.flatMap(({ document, origin }) =>
+    [...narrowed(document)].map(({ message, ...finding }) =>
+      issueAt(origin, nameOf(document), { ...finding, message: `${pathText(finding.path)}: ${message}.` }),
+    ),
+  );
+  return issues.length > 0 ? { written: [], issues: inOrder(issues) } : read;
+}
+
+/**
+ * Reads one parsed document as far as it can be understood, as one in force is read; reports all issues, each with
+ * path, line, what was expected and found.
+ */
 export function readDocument(parsed: Parsed): ReadDocuments {
   const { value, origin } = parsed;
   const refused = (findings: readonly Finding[]): ReadDocuments => ({

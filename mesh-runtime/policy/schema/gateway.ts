@@ -35,21 +35,10 @@ const routeKind = strict({
 });
 
 const words = ["Same", "All", "Selector", "None"] as const;
-const expectsFrom = "one of Same, All, Selector";
 
-/** `FromNamespaces`. `None` is a word of the type that the CRD refuses here; documents of before may say it. */
-const from = checked(
-  value<(typeof words)[number]>(expectsFrom, (input) => words.some((word) => word === input)),
-  function* (given): Generator<Fault> {
-    if (given !== "None") return;
-    yield {
-      path: [],
-      expected: expectsFrom,
-      found: JSON.stringify(given),
-      message:
-        "a listener that lets no route in says so of allowedListeners alone; remove the listener, or use a Selector that fits no namespace",
-    };
-  },
+/** `FromNamespaces`. `None` is a word of the type that the CRD refuses here; see `narrowed.ts`. */
+const from = value<(typeof words)[number]>("one of Same, All, Selector", (input) =>
+  words.some((word) => word === input),
 );
 
 const namespaces = checked(
@@ -117,11 +106,7 @@ const listener = checked(
     allowedRoutes: about(defaulted(allowedRoutes, {}), "Routes that may attach."),
   }),
   function* ({ protocol, tls: given }): Generator<Fault> {
-    if (given === undefined) return;
-    if (protocol === "HTTPS") {
-      if (given.certificateRefs === undefined || given.certificateRefs.length === 0) yield uncertified;
-      return;
-    }
+    if (protocol === "HTTPS" || given === undefined) return;
     yield {
       path: ["tls"],
       expected: "no tls for the protocol HTTP",
@@ -130,15 +115,6 @@ const listener = checked(
     };
   },
 );
-
-/** The mode is `Terminate` where nothing is said, and the CRD demands certificates of it. */
-const uncertified: Fault = {
-  path: ["tls", "certificateRefs"],
-  expected: "a certificate for the mode Terminate",
-  found: "none",
-  message:
-    "tls that is ended here has a certificate; name one in certificateRefs, or leave tls out: the platform has the certificates",
-};
 
 const spec = checked(
   strict({

@@ -17,7 +17,7 @@ import {
 import { filter, filterFaults, replacesPrefix } from "./http-filters.ts";
 import { orEmpty } from "./members.ts";
 import { documentOf, gatewayVersions, subdomain, writtenStatus } from "./metadata.ts";
-import { backendName, withPort } from "./mirror.ts";
+import { backendName } from "./mirror.ts";
 import { parentRefs } from "./parent-refs.ts";
 import { retry, timeouts } from "./route-limits.ts";
 import { match } from "./route-match.ts";
@@ -25,16 +25,14 @@ import { sessionPersistence } from "./session-persistence.ts";
 
 const backendFilters = checked(list(filter, 0, 16), (filters) => filterFaults(filters, []));
 
-const backendRef = withPort(
-  strict({
-    ...backendName,
-    weight: about(
-      defaulted(integer(0, 1_000_000), routeDefaults.weight),
-      "Share of requests: weight over the sum of weights.",
-    ),
-    filters: about(optional(backendFilters), "What is done for this backend alone."),
-  }),
-);
+const backendRef = strict({
+  ...backendName,
+  weight: about(
+    defaulted(integer(0, 1_000_000), routeDefaults.weight),
+    "Share of requests: weight over the sum of weights.",
+  ),
+  filters: about(optional(backendFilters), "What is done for this backend alone."),
+});
 
 const rule = checked(
   strict({

@@ -13,7 +13,7 @@ import {
   unsupported,
   value,
 } from "./fields.ts";
-import { boundedAnnotations, labels } from "./labels.ts";
+import { texts } from "./texts.ts";
 
 /** RFC 1123 label: what namespaces and services are called. */
 export const label = (): Schema<string> =>
@@ -71,7 +71,7 @@ export const isDryRun = ({
 /** Annotations are anybody's, but those of the mesh must be ones that it reads. */
 export const annotations = (): Schema<Readonly<Record<string, string>>> =>
   v.pipe(
-    boundedAnnotations(),
+    texts(),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
       for (const key of Object.keys(dataset.value)) {
@@ -123,7 +123,7 @@ const metadata = (name: Schema<string>) =>
     name: about(name, "Name, unique for its kind in the namespace."),
     namespace: about(defaulted(label(), defaultNamespace), "Namespace."),
     labels: about(
-      optional(labels()),
+      optional(texts()),
       "For people and tools; the mesh does not read them, except those of a Namespace.",
     ),
     annotations: about(

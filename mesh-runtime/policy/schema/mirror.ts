@@ -1,5 +1,5 @@
 import { routeDefaults } from "../defaults.ts";
-import { about, checked, defaulted, type Fault, integer, optional, type Schema, strict } from "./fields.ts";
+import { about, checked, defaulted, type Fault, integer, optional, strict } from "./fields.ts";
 import { group, kindName, label, port, subdomain } from "./metadata.ts";
 
 /** What every reference to a backend says (Gateway API `BackendObjectReference`). */
@@ -13,24 +13,6 @@ export const backendName = {
     "A port that the Service names, or any if it names none: a worker has one way in. With the group `mesh.tulle.dev` it may be left out.",
   ),
 };
-
-interface BackendName {
-  readonly group: string;
-  readonly kind: string;
-  readonly port?: number;
-}
-
-/** A reference to a Service of the core group says at which port, as Gateway API's CRD has it. */
-export const withPort = <Ref extends BackendName>(ref: Schema<Ref>): Schema<Ref> =>
-  checked(ref, function* ({ group: of, kind, port: at }): Generator<Fault> {
-    if (of !== "" || kind !== "Service" || at !== undefined) return;
-    yield {
-      path: ["port"],
-      expected: "a port from 1 to 65535",
-      found: "nothing",
-      message: "a reference to a Service names its port; write port: 80, or one that the Service names",
-    };
-  });
 
 /** Gateway API bounds it by its type. */
 const most = 2_147_483_647;
@@ -57,7 +39,7 @@ const fraction = checked(
 /** Gateway API `HTTPRequestMirrorFilter`. */
 export const mirror = checked(
   strict({
-    backendRef: about(withPort(strict(backendName)), "Where the copies go."),
+    backendRef: about(strict(backendName), "Where the copies go."),
     percent: about(
       optional(integer(0, 100)),
       "Share of requests that are mirrored, of 100; all, if nothing is said.",

@@ -1,7 +1,6 @@
 import type * as v from "valibot";
 import { defaultNamespace } from "../defaults.ts";
 import { about, choice, defaulted, optional, strict, value } from "./fields.ts";
-import { labels } from "./labels.ts";
 import {
   annotations,
   clusterMetadata,
@@ -10,6 +9,7 @@ import {
   label,
   writtenStatus,
 } from "./metadata.ts";
+import { texts } from "./texts.ts";
 
 /** What a cluster says of a namespace; here it is there when a document names it. */
 const unread = about(
@@ -36,7 +36,7 @@ export const namespace = strict({
       "A Namespace stands in no other; leave it out.",
     ),
     labels: about(
-      optional(labels()),
+      optional(texts()),
       "What a listener's `allowedRoutes.namespaces.selector` looks at, beside `kubernetes.io/metadata.name`, which every namespace has.",
     ),
     annotations: about(optional(annotations()), "For people and tools."),

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import { compilePattern } from "../compile-pattern.ts";
 import { routeDefaults } from "../defaults.ts";
 import {
@@ -80,16 +81,28 @@ const comparison = () =>
     "How the value is compared; a regular expression (RE2 syntax) stands for the whole value.",
   );
 
+const exactHeaderValue = headerValue();
+
 const headerMatch = checked(
   strict({
     type: comparison(),
     name: about(headerName(), "Header name, in any case."),
     value: about(
-      headerValue(),
+      text("a header value of 1 to 4096 characters", /^[\s\S]+$/, 4_096),
       "The whole value, or the expression. Of a header that was sent several times, the values joined with a comma and a space.",
     ),
   }),
-  ({ type, value: written }) => patternFault(type, written),
+  function* ({ type, value: written }): Generator<Fault> {
+    yield* patternFault(type, written);
+    if (type === "RegularExpression" || v.is(exactHeaderValue, written)) return;
+    const { expects } = exactHeaderValue;
+    yield {
+      path: ["value"],
+      expected: expects,
+      found: JSON.stringify(written),
+      message: `it must be ${expects}; write it as it is sent`,
+    };
+  },
 );
 
 const queryMatch = checked(

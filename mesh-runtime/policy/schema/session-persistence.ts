@@ -126,16 +126,6 @@ export const sessionPersistence = checked(
           "this is the form of Gateway API up to 1.6, and cookie and header are the present one; keep one of the two",
       };
     }
-    const unsaid = one === undefined && sessionName === undefined && cookieConfig === undefined;
-    if (type === "Cookie" && unsaid && other === undefined) {
-      yield {
-        path: ["cookie"],
-        expected: "cookie",
-        found: "nothing",
-        message:
-          "a session of the type Cookie says which; write cookie: {}, for a name that the rule has for itself, or give it a name",
-      };
-    }
     if (type === "Header" && other === undefined && sessionName === undefined) {
       yield {
         path: ["header"],

@@ -7,6 +7,18 @@ const texts = (documents: Record<string, string>) => new Map(Object.entries(docu
 const web = { "Service/default/web": service("web") };
 
 describe("Judgement", () => {
+  test("what an earlier version took and nobody may apply any more holds where it is in force", async () => {
+    const old = route("r", "web", "web").replaceAll("group: mesh.tulle.dev", 'group: ""');
+    const judgement = new Judgement("mesh.local");
+    const judged = await judgement.judge(texts({ ...web, "HTTPRoute/default/r": old }));
+    expect(judged.services.map(({ view }) => view.service)).toEqual(["default/web"]);
+    const narrowed = judged.issues.filter(({ path }) => path === "spec.rules[0].backendRefs[0].port");
+    expect(narrowed).toMatchObject([{ severity: "warning", document: "HTTPRoute/default/r" }]);
+    const again = judgement.read([{ source: "r.yaml", text: old }]);
+    expect(again.edits).toEqual([]);
+    expect(again.issues).toMatchObject([{ severity: "error", path: "spec.rules[0].backendRefs[0].port" }]);
+  });
+
   test("compiles a valid set, the same whatever the order and whoever compiled before", async () => {
     const both = { ...web, "Service/default/payments": service("payments") };
     const used = new Judgement("mesh.local");
