@@ -44,6 +44,7 @@ async function leave(
   answer: () => Response = () => new Response("ok"),
   body: Uint8Array | null = null,
   credential: Credential | undefined = world.credential,
+  asked: { readonly method?: string; readonly target?: string } = {},
 ): Promise<Left> {
   const loaded = await loadedPolicy((snapshot) => snapshot, documents, "default/web");
   const target = loaded.destinationByHost(host);
@@ -89,8 +90,8 @@ async function leave(
   });
   const response = await journey({
     message: {
-      url: new URL(`http://${host}/charge?x=1`),
-      method: "POST",
+      url: new URL(`http://${host}${asked.target ?? "/charge?x=1"}`),
+      method: asked.method ?? "POST",
       headers: new Fields(new Headers(headers)),
       body,
     },
@@ -205,6 +206,55 @@ describe("nothing forged leaves", () => {
       expect(await verifyMessage({ method, url, headers }, by)).toMatchObject({ ok: true });
     }
   });
+
+  test.each(["payments", "ledger"])(
+    "34: what leaves is for %s, whom policy names, whatever host the application writes",
+    async (name) => {
+      const headers = {
+        host: "evil.example",
+        "x-forwarded-host": "evil.example",
+        forwarded: "host=evil.example",
+      };
+      const input = only(await leave(name, headers)).headers.get("signature-input");
+      expect(input).toContain(`;wimse-aud="${self.replace("payments", name)}"`);
+    },
+  );
+
+  test.each([
+    "/",
+    "/?",
+    "/a?",
+    "/a//b",
+    "/a/../b",
+    "/%61?b=%20c+d&b",
+    "/a%2Fb;x=1",
+    "/caf\u00e9?\u00fc=\u00e4",
+    "/a#fragment",
+    "/a?b#c?d",
+    `/${"a".repeat(2_000)}?${"b=1&".repeat(500)}`,
+  ])("41, 42: what is signed is what is sent, to the byte: %s", async (target) => {
+    for (const method of ["GET", "PUT", "PATCH", "OPTIONS"]) {
+      const asked = { method, target };
+      const request = only(await leave("payments", {}, undefined, null, world.credential, asked));
+      const { url, headers } = request;
+      expect(request.method).toBe(method);
+      const verified = await verifyMessage({ method, url, headers }, verifier(world));
+      expect([method, verified.ok]).toEqual([method, true]);
+    }
+  });
+
+  test.each<readonly [string, Readonly<Record<string, string>>, string]>([
+    ["38: a control character in a covered value", { "content-type": "text/plain\u0001" }, "POST"],
+    ["38: a letter outside of ASCII in a covered value", { "content-type": "text/caf\u00e9" }, "POST"],
+    ["40: a method in lower case, which runtimes write differently", {}, "patch"],
+  ])(
+    "%s: what two could read differently does not leave, signed or unsigned",
+    async (_what, headers, method) => {
+      const left = await leave("payments", headers, undefined, null, world.credential, { method });
+      expect([left.response.status, left.sent.length]).toEqual([500, 0]);
+      expect(await left.response.text()).not.toContain("caf");
+    },
+  );
 
   test("23: without a credential, or with one that has run out, nothing leaves", async () => {
     const old = await leave("payments", {}, undefined, null, { ...world.credential, expiresAt: now });
