@@ -1,4 +1,3 @@
-import { importJWK } from "jose";
 import { no, ok, type Result } from "../foundation/result.ts";
 import { holdsSecret } from "./public-jwk.ts";
 
@@ -34,16 +33,24 @@ const keyFor: Readonly<Record<string, string>> = {
 export const isTokenAlgorithm = (alg: unknown): alg is string =>
   typeof alg === "string" && Object.hasOwn(keyFor, alg);
 
-/** One key of a set, and what was made of it for each algorithm that asked. */
+interface PublicKeyMembers {
+  readonly kty: string;
+  readonly crv?: string;
+  readonly x?: string;
+  readonly y?: string;
+  readonly n?: string;
+  readonly e?: string;
+}
+
+/** One key of a set. */
 interface HeldKey {
   readonly kid: string | undefined;
   /** `RSA`, or the curve. */
   readonly form: string;
   /** The one algorithm that it is for, if its issuer says so. */
   readonly alg: string | undefined;
-  readonly jwk: Readonly<Record<string, unknown>>;
-  /** `null`: the platform does not take it. */
-  readonly made: Map<string, CryptoKey | null>;
+  /** The members that say what the key is, and no others: platforms refuse a `use` or `ext` that they do not like. */
+  readonly jwk: PublicKeyMembers;
 }
 
 /** The keys of an issuer at one time. Another reading of the same text is another set. */
@@ -105,8 +112,11 @@ function held(jwk: Readonly<Record<string, unknown>>): HeldKey | undefined {
     return undefined;
   if (alg !== undefined && !(isTokenAlgorithm(alg) && keyFor[alg] === form)) return undefined;
   if (kid !== undefined && (typeof kid !== "string" || kid.length > maxKidLength)) return undefined;
-  return { kid, form, alg, jwk, made: new Map() };
+  return { kid, form, alg, jwk: bare(jwk) as PublicKeyMembers };
 }
+
+const bare = ({ kty, crv, x, y, n, e }: Readonly<Record<string, unknown>>): object =>
+  kty === "RSA" ? { kty, n, e } : kty === "OKP" ? { kty, crv, x } : { kty, crv, x, y };
 
 const fits = (value: unknown, form: RegExp): boolean => typeof value === "string" && form.test(value);
 
@@ -124,21 +134,3 @@ export const keysFor = ({ keys }: KeySet, alg: string, kid: string | undefined):
 
 /** RFC 9864 gives EdDSA over this curve a name of its own. */
 const isSame = (one: string, other: string): boolean => one === other || keyFor[one] === "Ed25519";
-
-/** A key as the platform verifies with it; undefined where the platform does not take it. Made once, and then plain data. */
-export async function platformKey(key: HeldKey, alg: string): Promise<CryptoKey | undefined> {
-  const known = key.made.get(alg);
-  if (known !== undefined) return known ?? undefined;
-  let made: CryptoKey | null = null;
-  try {
-    // Of all members only those that say what the key is: platforms refuse a `use` or `ext` that they do not like.
-    const { kty, crv, x, y, n, e } = key.jwk;
-    const bare = kty === "RSA" ? { kty, n, e } : kty === "OKP" ? { kty, crv, x } : { kty, crv, x, y };
-    const imported = await importJWK(bare as JsonWebKey & { kty: string }, alg);
-    if (!(imported instanceof Uint8Array)) made = imported;
-  } catch {
-    // A point that is not on the curve, and the like: the key verifies nothing, whatever the platform calls it.
-  }
-  key.made.set(alg, made);
-  return made ?? undefined;
-}

@@ -1,7 +1,7 @@
 import { compactVerify } from "jose";
 import { no, ok, type Result } from "../foundation/result.ts";
 import type { Claims, EndUser, TokenRule } from "./end-user.ts";
-import { isTokenAlgorithm, type KeySet, keysFor, platformKey } from "./key-set.ts";
+import { isTokenAlgorithm, type KeySet, keysFor } from "./key-set.ts";
 
 /** Longest token that is looked at, characters. Larger ones do not fit into the headers that servers take. */
 export const maxTokenLength = 8_192;
@@ -114,13 +114,12 @@ export async function judgeSignature(
 ): Promise<Disbelief | undefined> {
   const candidates = keysFor(keys, alg, kid);
   for (const candidate of candidates) {
-    const key = await platformKey(candidate, alg);
-    if (key === undefined) continue;
     try {
-      await compactVerify(text, key, { algorithms: [alg] });
+      // jose makes the platform's key of a JWK once, and keeps it with the object.
+      await compactVerify(text, candidate.jwk, { algorithms: [alg] });
       return undefined;
     } catch {
-      // Not this one. What jose says may quote the token.
+      // Not this one, or the platform does not take it. What jose says may quote the token.
     }
   }
   // Without a kid on both sides a key that is not there yet looks like a signature that does not verify.

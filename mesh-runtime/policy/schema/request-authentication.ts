@@ -150,12 +150,15 @@ const rule = checked(
       "Claims whose text is a list with blanks between the items.",
     ),
     timeout: about(defaulted(timeout(), defaultKeysTimeout), "How long `jwksUri` may take to answer."),
-    failureMode: optional(
-      choice(["PERMISSIVE"], {
-        STRICT:
-          "not supported: demand a token by an AuthorizationPolicy with requestPrincipals, or notRequestPrincipals to deny",
-        IGNORE: "not supported: a token that cannot be verified is refused",
-      }),
+    failureMode: about(
+      optional(
+        choice(["PERMISSIVE"], {
+          STRICT:
+            "not supported: demand a token by an AuthorizationPolicy with requestPrincipals, or notRequestPrincipals to deny",
+          IGNORE: "not supported: a token that cannot be verified is refused",
+        }),
+      ),
+      "A request without a token goes on, one with a bad token does not; nothing else can be chosen.",
     ),
   }),
   function* (given): Generator<Fault> {

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { keySetFault, keysFor, parseKeySet, platformKey } from "../../../mesh-runtime/identity/key-set.ts";
+import { keySetFault, keysFor, parseKeySet } from "../../../mesh-runtime/identity/key-set.ts";
+import { judgeSignature, readToken } from "../../../mesh-runtime/identity/user-token.ts";
 import { value } from "./fixture.ts";
-import { type IssuerKey, issuerKey, keySetOf } from "./users.ts";
+import { type IssuerKey, issuerKey, keySetOf, token } from "./users.ts";
 
 let key: IssuerKey;
 let rsa: IssuerKey;
@@ -25,10 +26,13 @@ describe("parseKeySet()", () => {
     "ES512",
     "EdDSA",
     "Ed25519",
-  ])("takes a key for %s, as the platform verifies with it", async (alg) => {
-    const set = value(parseKeySet(keySetOf(await issuerKey("k", alg))));
-    const [held] = keysFor(set, alg, "k");
-    expect(held && (await platformKey(held, alg))?.usages).toEqual(["verify"]);
+  ])("takes a key for %s, with which its tokens verify", async (alg) => {
+    const made = await issuerKey("k", alg);
+    const set = value(parseKeySet(keySetOf(made)));
+    const read = value(readToken(await token(made)));
+    expect(await judgeSignature(read, set)).toBeUndefined();
+    const stranger = value(readToken(await token(await issuerKey("k", alg))));
+    expect(await judgeSignature(stranger, set)).toMatchObject({ fault: "signature" });
   });
 
   test.each([
@@ -60,10 +64,13 @@ describe("parseKeySet()", () => {
     expect(counted(setWith(rsa.jwk))).toBe(2);
   });
 
-  test("a point that is not on its curve verifies nothing", async () => {
-    const set = value(parseKeySet(setWith({ ...key.jwk, kid: "off", y: key.jwk.x })));
-    const [held] = keysFor(set, "ES256", "off");
-    expect(held && (await platformKey(held, "ES256"))).toBeUndefined();
+  test("a point that is not on its curve verifies nothing, and hinders no other key", async () => {
+    const set = value(parseKeySet(JSON.stringify({ keys: [{ ...key.jwk, y: key.jwk.x }, key.jwk] })));
+    expect(await judgeSignature(value(readToken(await token(key))), set)).toBeUndefined();
+    const off = value(parseKeySet(JSON.stringify({ keys: [{ ...key.jwk, y: key.jwk.x }] })));
+    expect(await judgeSignature(value(readToken(await token(key))), off)).toMatchObject({
+      fault: "signature",
+    });
   });
 });
 
@@ -83,14 +90,11 @@ describe("keysFor()", () => {
     expect(found("toString")).toEqual([]);
   });
 
-  test("an RSA key that names no algorithm verifies with each of its kind, and made keys are kept", async () => {
+  test("an RSA key that names no algorithm verifies with each of its kind", async () => {
     const { alg: _alg, ...open } = rsa.jwk;
-    const [held] = keysFor(value(parseKeySet(JSON.stringify({ keys: [open] }))), "PS512", "r");
-    if (held === undefined) throw new Error("there is no key");
-    const made = await platformKey(held, "PS512");
-    expect(made?.algorithm).toMatchObject({ name: "RSA-PSS", hash: { name: "SHA-512" } });
-    expect(await platformKey(held, "PS512")).toBe(made);
-    expect((await platformKey(held, "RS256"))?.algorithm.name).toBe("RSASSA-PKCS1-v1_5");
+    const set = value(parseKeySet(JSON.stringify({ keys: [open] })));
+    for (const alg of ["RS256", "PS512"]) expect(keysFor(set, alg, "r")).toHaveLength(1);
+    expect(await judgeSignature(value(readToken(await token(rsa))), set)).toBeUndefined();
   });
 });
 
