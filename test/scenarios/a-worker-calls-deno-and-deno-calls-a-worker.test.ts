@@ -6,13 +6,15 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePorts } from "../../bench/support.ts";
 import { type DenoProcess, startDeno } from "../support/deno.ts";
 import { root } from "../support/imports.ts";
+import { selectors } from "../support/oidc-issuer.ts";
+import { type OidcServer, startOidcServer } from "../support/oidc-server.ts";
 import type { Hop } from "./hop.ts";
 
 const run = promisify(execFile);
 const entry = fileURLToPath(new URL("workers/relay.ts", import.meta.url));
 const main = fileURLToPath(new URL("deno/relay.ts", import.meta.url));
 const id = (service: string): string => `spiffe://mesh.local/ns/default/sa/${service}`;
-const [outerPort = 0, storePort = 0, secondPort = 0] = await freePorts(3);
+const [outerPort = 0, storePort = 0, secondPort = 0, carrierPort = 0] = await freePorts(4);
 
 const allow = (callee: string, ...callers: readonly string[]): string => `
 apiVersion: mesh.tulle.dev/v1
@@ -23,12 +25,17 @@ spec:
   rules: [{ from: [{ source: { principals: [${callers.map((name) => `mesh.local/ns/default/sa/${name}`).join(", ")}] } }] }]
 `;
 
-/** `outer` runs on Deno; `web` calls it, and it calls `store`, which has an address beside the binding. */
+/** `outer` and `carrier` run on Deno; `web` calls them, and they call `store`, which has an address beside the binding. */
 const services = `
 apiVersion: mesh.tulle.dev/v1
 kind: Service
 metadata: { name: outer }
 spec: { endpoint: { url: "http://127.0.0.1:${outerPort}" } }
+---
+apiVersion: mesh.tulle.dev/v1
+kind: Service
+metadata: { name: carrier }
+spec: { endpoint: { url: "http://127.0.0.1:${carrierPort}" } }
 ---
 apiVersion: mesh.tulle.dev/v1
 kind: Service
@@ -43,6 +50,7 @@ spec: { sampleRatio: 1, accessLog: true }
 
 let mesh: TestMesh;
 let deno: DenoProcess;
+let denoDeploy: OidcServer;
 let usedToken: string;
 
 /** A one-time token, as an operator makes it. */
@@ -54,9 +62,11 @@ async function joinToken(): Promise<string> {
 }
 
 beforeAll(async () => {
+  denoDeploy = await startOidcServer();
   mesh = await startMesh({
     services: { web: { entry }, store: { entry, port: storePort } },
-    policies: [services, allow("outer", "web"), allow("store", "outer")],
+    policies: [services, allow("outer", "web"), allow("carrier", "web"), allow("store", "outer", "carrier")],
+    controlVars: { TULLE_DENO_ISSUER: denoDeploy.url },
     onLog: () => undefined,
   });
   usedToken = await joinToken();
@@ -66,6 +76,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await deno?.[Symbol.asyncDispose]();
   await mesh?.dispose();
+  await denoDeploy?.[Symbol.asyncDispose]();
 });
 
 const call = (path = ""): Promise<Response> => mesh.from("web").fetch(`http://outer/${path}`);
@@ -132,6 +143,56 @@ test("a token for another service, or that nobody made, opens nothing", async ()
     expect(await second.log.line("not ready")).toContain("tulle identity token --service default/");
     expect((await fetch(second.url)).status).toBe(500);
   }
+});
+
+/** Asks the admin API to change registration entries. */
+async function entries<Answer>(path: string, body: object): Promise<Answer> {
+  const init = {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  return (await mesh.api(`/api/identity/entries${path}`, init)).json() as Promise<Answer>;
+}
+
+test("an app of Deno Deploy joins by the word of its platform, and is out once its entry is revoked", async () => {
+  const { idTokens } = denoDeploy;
+  const app = { main, controlUrl: mesh.operator.url, service: "carrier", idTokens, port: carrierPort };
+  const through = (): Promise<Response> => mesh.from("web").fetch("http://carrier/store");
+  {
+    await using stranger = await startDeno(app);
+    const said = await stranger.log.line("not ready");
+    expect(said).toContain("tulle identity create --service default/carrier --attestor deno-deploy");
+    expect(said).not.toContain("eyJ");
+  }
+  const wish = { service: "carrier", attestor: "deno-deploy", selectors };
+  const { id: entryId } = await entries<{ id: string }>("", wish);
+  {
+    denoDeploy.claims = { context_name: "preview" };
+    await using preview = await startDeno(app);
+    expect(await preview.log.line("not ready")).toContain("does not make it default/carrier");
+    denoDeploy.claims = {};
+  }
+  await using _carrier = await startDeno(app);
+  const response = await through();
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({ caller: id("web"), next: { caller: id("carrier") } });
+
+  const given = denoDeploy.given();
+  await entries(`/${entryId}/revoke`, { reason: "moved away" });
+  let status = 200;
+  for (let asked = 0; status === 200 && asked < 1_000; asked++) {
+    const answer = await through();
+    await answer.body?.cancel();
+    ({ status } = answer);
+  }
+  // Refused by the store, or the carrier itself knows that nobody would believe it.
+  expect([400, 503]).toContain(status);
+  // It has tried to become itself again, and got nothing.
+  for (let asked = 0; denoDeploy.given() === given && asked < 1_000; asked++)
+    await (await through()).body?.cancel();
+  expect(denoDeploy.given()).toBeGreaterThan(given);
+  expect([400, 503]).toContain((await through()).status);
 });
 
 test("both hops and both runtimes are in one trace, each span the child of the one before it", async () => {

@@ -17,13 +17,15 @@ export interface DenoOptions {
   readonly main: string;
   readonly controlUrl: string;
   readonly service: string;
-  readonly joinToken: string;
+  /** A join token, or where a stand-in for Deno Deploy gives tokens. */
+  readonly joinToken?: string;
+  readonly idTokens?: string;
   readonly port: number;
 }
 
 /** Starts a service on Deno; returns when it listens. @throws Error with what it printed, if it ends before */
 export async function startDeno(options: DenoOptions): Promise<DenoProcess> {
-  const { main, controlUrl, service, joinToken, port } = options;
+  const { main, controlUrl, service, joinToken, idTokens, port } = options;
   const permissions = ["--allow-net=127.0.0.1", "--allow-env", "--no-prompt"];
   const child = spawn(
     path.join(root, "node_modules/.bin/deno"),
@@ -37,7 +39,8 @@ export async function startDeno(options: DenoOptions): Promise<DenoProcess> {
         NO_COLOR: "1",
         TULLE_URL: controlUrl,
         TULLE_SERVICE: service,
-        TULLE_JOIN_TOKEN: joinToken,
+        ...(joinToken === undefined ? {} : { TULLE_JOIN_TOKEN: joinToken }),
+        ...(idTokens === undefined ? {} : { ID_TOKENS: idTokens }),
         PORT: String(port),
       },
     },
