@@ -9,6 +9,9 @@ import type {
   EntryRequest,
   ExplainAnswer,
   ExplainRequest,
+  FederationAnswer,
+  FederationLine,
+  FederationRequest,
   IdentitiesAnswer,
   Issue,
   KeysAnswer,
@@ -87,6 +90,10 @@ export interface Control {
   keys(): Promise<KeysAnswer>;
   rotateKey(request: RotateRequest): Promise<KeysAnswer>;
   revokeKey(kid: string): Promise<KeysAnswer>;
+  federations(): Promise<FederationAnswer>;
+  federate(request: FederationRequest): Promise<FederationLine>;
+  refreshFederation(trustDomain: string): Promise<FederationLine>;
+  unfederate(trustDomain: string): Promise<FederationAnswer>;
   tokens(): Promise<OperatorTokensAnswer>;
   createToken(request: OperatorTokenRequest): Promise<NewOperatorToken>;
   revokeToken(name: string): Promise<OperatorToken>;
@@ -132,6 +139,17 @@ export function openControl(connection: Connection): Control {
     keys: () => ask({ path: "/api/keys", expects: "keys" }),
     rotateKey: (body) => ask({ method: "POST", path: "/api/keys/rotate", body, expects: "keys" }),
     revokeKey: (kid) => ask({ method: "POST", path: "/api/keys/revoke", body: { kid }, expects: "keys" }),
+    federations: () => ask({ path: "/api/federation", expects: "federations" }),
+    federate: (body) => ask({ method: "POST", path: "/api/federation", body, expects: "bundleEndpoint" }),
+    refreshFederation: (trustDomain) =>
+      ask({
+        method: "POST",
+        path: `${federationPath(trustDomain)}/refresh`,
+        body: {},
+        expects: "bundleEndpoint",
+      }),
+    unfederate: (trustDomain) =>
+      ask({ method: "DELETE", path: federationPath(trustDomain), expects: "federations" }),
     tokens: () => ask({ path: "/api/tokens", expects: "tokens" }),
     createToken: (body) => ask({ method: "POST", path: "/api/tokens", body, expects: "token" }),
     revokeToken: (name) =>
@@ -144,6 +162,8 @@ export function openControl(connection: Connection): Control {
 export function isRefused(answer: { readonly issues: readonly Issue[] }): boolean {
   return answer.issues.some((issue) => issue.severity === "error");
 }
+
+const federationPath = (trustDomain: string): string => `/api/federation/${encodeURIComponent(trustDomain)}`;
 
 const entryPath = (id: string): string => `/api/identity/entries/${encodeURIComponent(id)}`;
 

@@ -5,6 +5,7 @@ import { addCheck } from "./commands/check.ts";
 import { addCircuits } from "./commands/circuits.ts";
 import { addDelete } from "./commands/delete.ts";
 import { addExplain } from "./commands/explain.ts";
+import { addFederation } from "./commands/federation.ts";
 import { addGet } from "./commands/get.ts";
 import { addHistory } from "./commands/history.ts";
 import { addIdentity } from "./commands/identity.ts";
@@ -40,6 +41,7 @@ const additions: readonly ((cli: Cli) => void)[] = [
   addTrace,
   addIdentity,
   addKeys,
+  addFederation,
   addToken,
 ];
 

@@ -9,6 +9,8 @@ import type {
   EntryLine,
   ExplainAnswer,
   ExplainRequest,
+  FederationAnswer,
+  FederationLine,
   IdentitiesAnswer,
   KeysAnswer,
   NewOperatorToken,
@@ -57,6 +59,10 @@ export interface Answers {
   "GET /api/keys": KeysAnswer;
   "POST /api/keys/rotate": KeysAnswer;
   "POST /api/keys/revoke": KeysAnswer;
+  "GET /api/federation": FederationAnswer;
+  "POST /api/federation": FederationLine;
+  "POST /api/federation/:trustDomain/refresh": FederationLine;
+  "DELETE /api/federation/:trustDomain": FederationAnswer;
   "GET /api/tokens": OperatorTokensAnswer;
   "POST /api/tokens": NewOperatorToken;
   "DELETE /api/tokens/:name": OperatorToken;
@@ -126,6 +132,7 @@ function routeOf({ method, url }: Received): Route {
   const path = url.pathname
     .replace(/^\/api\/policies\/[^/]+\/[^/]+\/[^/]+$/, "/api/policies/:kind/:namespace/:name")
     .replace(/^\/api\/identity\/entries\/[^/]+/, "/api/identity/entries/:id")
+    .replace(/^\/api\/federation\/[^/]+/, "/api/federation/:trustDomain")
     .replace(/^\/api\/tokens\/[^/]+$/, "/api/tokens/:name")
     .replace(/^\/api\/traces\/[^/]+$/, "/api/traces/:id");
   return `${method} ${path}` as Route;
