@@ -72,17 +72,28 @@ export async function reportOn(
   const now = Date.now();
   const at = options.at ?? now;
   const explanation = await explainIdentity(captured, { ...verifier, now: at });
-  const made =
-    stated === undefined ? undefined : { at: stated.created * 1_000, by: "its proof says that it was made" };
-  const seen =
-    read.capturedAt === undefined ? made : { at: read.capturedAt, by: "the file says that it was captured" };
-  const other = options.at === undefined ? seen : { at: now, by: "it is now" };
+  const others: OtherTime[] = [];
+  if (read.capturedAt !== undefined)
+    others.push({ at: read.capturedAt, by: "when the file says that it was captured" });
+  else if (stated !== undefined)
+    others.push({ at: stated.created * 1_000, by: "when its proof says that it was made" });
+  if (options.at !== undefined) others.push({ at: now, by: "which is now" });
+  const changes = await Promise.all(
+    others.map((other) => otherwise(captured, verifier, explanation, at, other)),
+  );
   return {
     ...explanation,
     audience: verifier.policy.self.uri,
     at: new Date(at).toISOString(),
-    notes: [...(await otherwise(captured, verifier, explanation, at, other)), ...verifier.notes],
+    notes: [...changes.flat(), ...verifier.notes],
   };
+}
+
+/** Another time that a request can be judged at, and why that one. */
+interface OtherTime {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly by: string;
 }
 
 /** What another time would change: a request that is looked at later has nearly always run out. */
@@ -91,15 +102,19 @@ async function otherwise(
   verifier: Verifier,
   explanation: IdentityExplanation,
   at: number,
-  other: { readonly at: number; readonly by: string } | undefined,
+  other: OtherTime,
 ): Promise<readonly string[]> {
-  if (other === undefined || Math.abs(other.at) > 8.64e15 || other.at === at) return [];
+  if (Math.abs(other.at) > maxTimeMs || other.at === at) return [];
   const then = await explainIdentity(captured, { ...verifier, now: other.at });
   if (then.accepted === explanation.accepted) return [];
-  const when = `${new Date(other.at).toISOString()}, when ${other.by}, ${spanText(Math.abs(other.at - at))} ${other.at < at ? "before" : "after"}`;
+  const apart = `${spanText(Math.abs(other.at - at))} ${other.at < at ? "before" : "after"}`;
+  const when = `${new Date(other.at).toISOString()}, ${other.by}, ${apart}`;
   const failed = then.checks.find(({ outcome }) => outcome === "failed");
   return [then.accepted ? `It was valid at ${when}.` : `It is refused at ${when}: ${failed?.detail ?? ""}.`];
 }
+
+/** The last time that a `Date` can tell, milliseconds since the Unix epoch. */
+const maxTimeMs = 8.64e15;
 
 /** The request whole: what the command line says goes before what the file says. */
 function completed(read: CapturedFile, options: IdentityExplainOptions): Captured {

@@ -85,7 +85,7 @@ describe("tulle identity explain", () => {
     const [verdict = "", note = "", gap, judged, first] = ended.stdout.split("\n");
     expect(verdict).toBe(`accepted: ${caller}, known by its signature`);
     expect(note).toMatch(
-      /^ {2}note: It is refused at .*, when it is now, \d+ d after: trust-domain: the trust bundle/,
+      /^ {2}note: It is refused at .*, which is now, \d+ d after: trust-domain: the trust bundle/,
     );
     expect([gap, judged]).toEqual(["", `Judged as ${self}, at ${captured}`]);
     expect(first).toBe("passed       headers of the proof           WIMSE http-signature §3");
@@ -97,12 +97,16 @@ describe("tulle identity explain", () => {
     await using standIn = await control();
     const text = `${raw().trimEnd()}\r\ndate: ${new Date(now + 2_000).toUTCString()}\r\n`;
     const report = await reported(standIn, text, { at: lateAt });
+    expect(report.notes[0]).toMatch(
+      /^It was valid at .*, when the file says that it was captured, 3 min before\.$/,
+    );
     expect(report).toMatchObject({ accepted: false, refusal: { step: "clock" }, audience: self, at: late });
     const ended = await explain(standIn, raw(), "--at", late);
     expect(ended.code).toBe(1);
-    expect(ended.stdout.split("\n").slice(0, 2)).toEqual([
+    expect(ended.stdout.split("\n").slice(0, 3)).toEqual([
       "refused unidentified, clock: the proof has expired",
       "  Judge it at the time when it was captured, with --at; if it fails then too, compare the two clocks.",
+      `  note: It was valid at ${new Date(now).toISOString()}, when its proof says that it was made, 3 min before.`,
     ]);
     expect(ended.stdout).toMatch(
       /\nfailed {7}time .*\n {13}clock: the proof has expired\n.*\n {13}expires .*, 3 min before\n/,
