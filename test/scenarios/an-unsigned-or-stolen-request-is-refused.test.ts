@@ -2,7 +2,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { startMesh, type TestMesh } from "@tulle/mesh-runtime/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { freePorts } from "../../bench/support.ts";
 import { AccessLog } from "../support/access-log.ts";
+import { type Http2Front, type Outgoing, overHttp1, startHttp2Front } from "../support/http2-front.ts";
 import { type Delivery, type Insider, joinAs } from "../support/insider.ts";
 
 /** What the vault's handler, which runs here, was given. */
@@ -50,7 +52,10 @@ spec: { accessLog: true }
 `;
 
 const log = new AccessLog();
+const [bankPort = 0] = await freePorts(1);
 let mesh: TestMesh;
+/** Speaks HTTP/2 to the outside, and HTTP/1.1 to the bank. */
+let front: Http2Front;
 /** A real member of the mesh, as web, that signs whatever it likes. */
 let mallory: Insider;
 
@@ -61,13 +66,15 @@ beforeAll(async () => {
     return new Response(request.url, { status: 200 });
   };
   mesh = await startMesh({
-    services: { web: { fetch: handle }, bank: { fetch: handle }, vault: { fetch: handle } },
+    services: { web: { fetch: handle }, bank: { fetch: handle, port: bankPort }, vault: { fetch: handle } },
     policies: [policies(`http://127.0.0.1:${(trap.address() as AddressInfo).port}`)],
     onLog: log.take,
   });
   mallory = await joinAs(mesh, "web");
+  front = await startHttp2Front(bankPort);
 });
 afterAll(async () => {
+  await front?.[Symbol.asyncDispose]();
   await mesh?.dispose();
   trap.close();
 });
@@ -199,6 +206,45 @@ test("what is signed for this workload, once and now, is let in: the refusals ab
   expect(
     [...(handled[0]?.headers.keys() ?? [])].filter((name) => /^(signature|workload|tulle)/.test(name)),
   ).toEqual([]);
+});
+
+describe("a request that came over HTTP/2 and goes on over HTTP/1.1 has the same verdict", () => {
+  type Change = (sent: Outgoing) => Outgoing;
+  const withHeaders =
+    (changed: Readonly<Record<string, string | string[]>>): Change =>
+    (sent) => ({ ...sent, headers: { ...sent.headers, ...changed } });
+
+  test.each<[what: string, status: number, change: Change]>([
+    ["as it was signed", 200, (sent) => sent],
+    ["with a cookie in crumbs", 200, withHeaders({ cookie: ["a=1", "b=2"] })],
+    ["for another path", 400, (sent) => ({ ...sent, path: "/h2/other?box=7" })],
+    ["with its query encoded otherwise", 400, (sent) => ({ ...sent, path: sent.path.replace("7", "%37") })],
+    ["by another method", 400, (sent) => ({ ...sent, method: "PUT" })],
+    ["with another body", 400, (sent) => ({ ...sent, body: new TextEncoder().encode("lead") })],
+    ["without a body", 400, (sent) => ({ ...sent, body: undefined })],
+    ["with a header of the mesh put in", 400, withHeaders({ "tulle-hops": "1" })],
+    ["with an authorization that nobody signed", 400, withHeaders({ authorization: "Bearer x" })],
+    ["with two tokens", 400, (sent) => ({ ...sent, headers: doubled(sent.headers) })],
+  ])("%s: %i", async (_what, status, change) => {
+    const replies = [];
+    for (const send of [(sent: Outgoing) => overHttp1(bankPort, sent), front.send]) {
+      const url = "http://bank/h2/box?box=7";
+      const { init } = await mallory.sign({ url, method: "POST", body: "gold", audience: "bank" });
+      const { pathname, search } = new URL(url);
+      const headers = Object.fromEntries(init.headers);
+      const sent = { method: "POST", path: pathname + search, headers, body: init.body };
+      replies.push(await send(change(sent)));
+    }
+    const [direct, downgraded] = replies;
+    expect([direct?.status, downgraded?.status]).toEqual([status, status]);
+    if (status !== 200) for (const reply of replies) expect(JSON.parse(reply.text)).toEqual(unidentified);
+    expect(handled).toHaveLength(status === 200 ? 2 : 0);
+  });
+
+  const doubled = (headers: Outgoing["headers"]): Outgoing["headers"] => {
+    const token = String(headers["workload-identity-token"]);
+    return { ...headers, "workload-identity-token": [token, token] };
+  };
 });
 
 describe("from outside", () => {
