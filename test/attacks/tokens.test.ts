@@ -27,12 +27,26 @@ const parts = (change: (header: string, payload: string, signature: string) => s
     return change(header, payload, signature);
   });
 
+const asBytes = (secret: string | Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+  typeof secret === "string" ? new Uint8Array(new TextEncoder().encode(secret)) : secret;
+/** The issuer's public key in a form that libraries hand about. */
+async function exported({ issuer }: World, format: "raw" | "spki"): Promise<Uint8Array<ArrayBuffer>> {
+  const { kty, crv, x, y } = issuer.publicJwk;
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const key = await crypto.subtle.importKey("jwk", { kty, crv, x, y }, algorithm, true, ["verify"]);
+  return new Uint8Array((await crypto.subtle.exportKey(format, key)) as ArrayBuffer);
+}
+async function pem(its: World): Promise<Uint8Array<ArrayBuffer>> {
+  const lines = btoa(String.fromCharCode(...(await exported(its, "spki")))).match(/.{1,64}/g) ?? [];
+  return asBytes(`-----BEGIN PUBLIC KEY-----\n${lines.join("\n")}\n-----END PUBLIC KEY-----\n`);
+}
+
 /** A token keyed with what everybody knows of the issuer's key. */
-const macked = (secret: (its: World) => string) => async (its: World) => {
+const macked = (secret: (its: World) => string | Promise<Uint8Array<ArrayBuffer>>) => async (its: World) => {
   const input = `${base64url.encode('{"alg":"HS256","typ":"wit+jwt","kid":"issuer-1"}')}.${base64url.encode(JSON.stringify(validClaims(its.keys)))}`;
   const key = await crypto.subtle.importKey(
     "raw",
-    new TextEncoder().encode(secret(its)),
+    asBytes(await secret(its)),
     { name: "HMAC", hash: "SHA-256" },
     false,
     ["sign"],
@@ -62,12 +76,9 @@ const jws: readonly Attack[] = [
     /token/,
   ],
   [2, "HS256 keyed with the issuer's x", macked((its) => its.issuer.publicJwk.x), /token/],
-  [
-    2,
-    "HS256 keyed with a PEM",
-    macked((its) => `-----BEGIN PUBLIC KEY-----\n${its.issuer.publicJwk.x}`),
-    /token/,
-  ],
+  [2, "HS256 keyed with the issuer's public key as a PEM", macked(pem), /token/],
+  [2, "HS256 keyed with the bytes of its SPKI", macked((its) => exported(its, "spki")), /token/],
+  [2, "HS256 keyed with its raw point", macked((its) => exported(its, "raw")), /token/],
   ...["ES384", "ES512", "RS256", "PS256", "EdDSA", "HS256", "es256"].map(
     (alg): Attack => [3, `alg ${alg} in the place of ES256`, header({ alg }), /token/],
   ),
