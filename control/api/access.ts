@@ -52,6 +52,7 @@ export type Route = keyof typeof access;
 /** The routes that want no operator token, and why that is right. */
 export const open = {
   "POST /workload/join": "a join token, a token of Deno Deploy, or a signature of the workload",
+  "POST /workload/admit": "a signature of the workload",
   "POST /workload/nonce": "a random number, of which nothing is kept",
   "POST /workload/report": "a signature of the workload",
   "GET /.well-known/tulle/jwks.json": "public keys",
