@@ -1,9 +1,11 @@
+import fc from "fast-check";
 import { CompactSign, generateKeyPair } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { DenoAttestor } from "../../control/issuer/attestation/deno-attestor.ts";
 import { audienceFor } from "../../control/issuer/attestation/deno-token.ts";
 import { entitlement, type RegistrationEntry } from "../../control/issuer/registration.ts";
 import { serviceOfProps } from "../../control/service-key.ts";
+import { base64url } from "../../mesh-runtime/identity/bytes.ts";
 import {
   generateKeys,
   type PossessionExpected,
@@ -324,6 +326,20 @@ describe("72: an attacker with a token of Deno Deploy", () => {
   ])("is nobody with %s", async (_, tried, stops) => {
     const ended = (await becomes(typeof tried === "function" ? await tried() : tried)) ?? "no entry";
     expect(ended).toBe(stops);
+  });
+
+  test("is nobody with what is no token at all, and breaks nothing by it", async () => {
+    const text = fc.oneof(
+      fc.string({ maxLength: 200 }),
+      fc.array(fc.base64String({ maxLength: 60 }), { maxLength: 5 }).map((parts) => parts.join(".")),
+      fc.json({ maxDepth: 2 }).map((json) => `${base64url(new TextEncoder().encode(json))}.e30.AAAA`),
+    );
+    await fc.assert(
+      fc.asyncProperty(text, async (token) => {
+        expect((await attestor.attest(env, controlUrl, token, "thumbprint", now)).ok).toBe(false);
+      }),
+      { numRuns: 200, seed: 7 },
+    );
   });
 
   test("is nobody while its entry is revoked, and by an entry for something else", async () => {
