@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net";
 import { startMesh, type TestMesh } from "@tulle/mesh-runtime/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { freePorts } from "../../bench/support.ts";
+import type { IdentityReport } from "../../cli/identity-explanation.ts";
+import { tulle } from "../cli/tulle.ts";
 import { AccessLog } from "../support/access-log.ts";
 import { type Http2Front, type Outgoing, overHttp1, startHttp2Front } from "../support/http2-front.ts";
 import { type Delivery, type Insider, joinAs } from "../support/insider.ts";
@@ -305,6 +307,35 @@ describe("a request that was captured on its way to the vault", () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => mesh.raw("vault").fetch(url, stolen)));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(handled).toHaveLength(1);
+  });
+
+  test("is explained to an operator by what control says: why the vault takes it, and the bank does not", async () => {
+    const { method, path, headers } = await steal();
+    const stdin = [
+      `${method} ${path} HTTP/1.1`,
+      ...[...headers].map((pair) => pair.join(": ")),
+      "",
+      "gold",
+    ].join("\r\n");
+    const env = { TULLE_URL: mesh.operator.url, TULLE_TOKEN: mesh.operator.token };
+    const explained = async (service: string, at: number) => {
+      const time = new Date(at).toISOString();
+      const words = ["identity", "explain", "-", "--service", service, "--at", time, "-o", "json"];
+      const { code, stdout } = await tulle(words, { env, stdin });
+      const { caller, refusal } = JSON.parse(stdout) as IdentityReport;
+      return {
+        code,
+        caller: caller?.spiffeId,
+        step: refusal?.kind === "unidentified" ? refusal.step : undefined,
+      };
+    };
+    const made = 1_000 * Number(/;created=(\d+)/.exec(headers.get("signature-input") ?? "")?.[1]);
+    expect(await explained("vault", made)).toEqual({
+      code: 0,
+      caller: "spiffe://mesh.local/ns/default/sa/web",
+      step: undefined,
+    });
+    expect(await explained("bank", made)).toEqual({ code: 1, caller: undefined, step: "audience" });
   });
 
   test("is refused by every other workload, its sender too", async () => {
