@@ -241,7 +241,7 @@ describe("a federation", () => {
       /redirect/,
     ],
     ["a page for people", () => new Response("<html>"), /not JSON/],
-  ])("takes nothing from an endpoint with %s", async (_, poisoned, why) => {
+  ])("66, 67: takes nothing from an endpoint with %s", async (_, poisoned, why) => {
     await add();
     answer = poisoned;
     const { body } = await refresh();
@@ -255,7 +255,7 @@ describe("a federation", () => {
     expect(asked.every((to) => to === url)).toBe(true);
   });
 
-  test("takes no bundle with a key of our own: our issuer would speak for others", async () => {
+  test("67: takes no bundle with a key of our own: our issuer would speak for others", async () => {
     const published = await issuerObject().bundle();
     const ours = published.ok ? published.value.keys[0] : undefined;
     answer = () => Response.json(bundle({ keys: [{ ...ours, kid: "theirs" }] }));
