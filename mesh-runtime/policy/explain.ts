@@ -6,7 +6,7 @@ import { pinnedIn } from "../routing/session.ts";
 import type { Listener, Matched, Pinned, Rule, Target } from "../routing/words.ts";
 import { meshTraffic } from "./defaults.ts";
 import { routesOf } from "./effective-rules.ts";
-import { besideWords, entryOf } from "./explain-access.ts";
+import { besideWords, entryOf, userWords } from "./explain-access.ts";
 import { type Leaving, outlooksOf, refused } from "./explain-backends.ts";
 import { filtered } from "./explain-filters.ts";
 import { type Fallback, limitsOf } from "./explain-limits.ts";
@@ -191,7 +191,10 @@ function underRule(
           ? [{ share: 1, fate }]
           : weighted.map(endingOf),
     ),
-    notes: notesOn(kept === undefined ? weighted : [kept]),
+    notes: [
+      ...notesOn(kept === undefined ? weighted : [kept]),
+      ...notesOnUsers(loaded, kept === undefined ? weighted : [kept], surroundings),
+    ],
   };
 }
 
@@ -223,6 +226,18 @@ function ended(endings: readonly Ending[]): Pick<Explanation, "endings" | "serve
   const refusesNothing = endings.every(({ fate }) => fate.kind !== "refused");
   return { endings, served: refusesNothing ? 1 : served };
 }
+
+/** Where rules ask for end users, what is told holds for a request without a token. */
+const notesOnUsers = (
+  loaded: Loaded,
+  weighted: readonly Outlook[],
+  { access }: Surroundings,
+): readonly string[] =>
+  weighted.flatMap(({ service }) => {
+    const there = loaded.destination(service);
+    const judge = there === undefined ? undefined : access(there.id.uri);
+    return judge === undefined ? [] : userWords(judge.rules).map((words) => `At ${service}: ${words}`);
+  });
 
 function notesOn(weighted: readonly Outlook[]): readonly string[] {
   const notes: string[] = [];
