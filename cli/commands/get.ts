@@ -46,6 +46,13 @@ function show(
   documents: readonly StoredDocument[],
   answer: unknown,
 ): void {
+  for (const { kind, namespace, name, refused } of documents) {
+    if (refused === undefined) continue;
+    const [first] = refused.issues;
+    terminal.note(
+      `${kind}/${namespace}/${name} is in force, and this version of Tulle refuses it: ${first?.message ?? ""} ${refused.meanwhile}`,
+    );
+  }
   if (format === "yaml") {
     const texts = documents.map(({ text, status, creationTimestamp }) => {
       const aged = creationTimestamp === undefined ? text : withCreation(text, creationTimestamp);

@@ -18,14 +18,15 @@ export function addStatus({ program, perform }: Cli): void {
   program
     .command("status")
     .description("which service runs which policy: SYNCED, STALE or NOT SEEN")
-    .option("--exit-code", "exit with 1 unless every service is SYNCED")
+    .option("--exit-code", "exit with 1 unless every service is SYNCED and no document is refused")
     .action((options: { exitCode?: true }, command: Command) =>
       perform(command, async (session) => {
         const status = await session.control.status();
         session.show(status, () => print(session, status));
         // A virtual service runs nowhere, so it has nothing to be in step with.
         const behind = status.services.some((service) => !service.virtual && service.state !== "SYNCED");
-        return options.exitCode && behind ? exit.wrong : exit.ok;
+        const isRefusing = (status.refused ?? []).length > 0;
+        return options.exitCode && (behind || isRefusing) ? exit.wrong : exit.ok;
       }),
     );
 }
@@ -38,9 +39,16 @@ const columns = [
   { head: "LAST REPORT" },
 ] as const;
 
-function print({ terminal }: Session, { trustDomain, revision, epoch, services }: StatusAnswer): void {
-  const { out, paint } = terminal;
+function print(
+  { terminal }: Session,
+  { trustDomain, revision, epoch, services, refused = [] }: StatusAnswer,
+): void {
+  const { out, note, paint } = terminal;
   out(`${paint("bold", trustDomain)}  revision ${revision}  epoch ${epoch}`);
+  for (const { document, meanwhile } of refused)
+    note(
+      `${paint("red", "REFUSED")} ${document}: this version of Tulle refuses it. ${meanwhile} See tulle check.`,
+    );
   if (services.length === 0) {
     out("No services yet: apply a document of kind Service.");
     return;

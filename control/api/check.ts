@@ -31,6 +31,7 @@ export async function checkOf(env: Env, now: number): Promise<CheckAnswer> {
     ["trust bundle", freshness],
     ["federation", federations],
     ["policy store", store],
+    ["documents", documents],
     ["routes", routes],
     ["KV", kv],
     ["services", services],
@@ -181,6 +182,24 @@ const store: Look = async (env) => {
 
 /** Documents that are told one by one; the others are counted. */
 const maxUnsettled = 20;
+
+/** What this version refuses is in force from before, and holds in part or not at all. */
+const documents: Look = async (env) => {
+  const all = await policyStore(env).refused();
+  if (all.length === 0) return [fine("documents", "This version of Tulle takes all of them.")];
+  const lines = all.slice(0, maxUnsettled).map(({ document, issues: [first], meanwhile }) => {
+    const place = first === undefined ? "" : ` line ${first.line}: ${first.message}`;
+    return failed(
+      document,
+      `This version of Tulle refuses it,${place}`,
+      `Mend it and apply it, or delete it. Until then, from the first change of policy by this version on: ${meanwhile}`,
+    );
+  });
+  const left = all.length - lines.length;
+  return left === 0
+    ? lines
+    : [...lines, failed("documents", `${left} more are refused.`, "See tulle status -o json.")];
+};
 
 const routes: Look = async (env) => {
   const { total, first } = await policyStore(env).unsettled(maxUnsettled);

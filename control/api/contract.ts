@@ -29,6 +29,21 @@ export interface StoredDocument extends DocumentRef {
   readonly creationTimestamp?: string;
   /** What it has come to, for kinds that have conditions (Gateway API). Its generation is `revision`. */
   readonly status?: DocumentStatus;
+  /** Why this version of Tulle refuses it, although it is in force; absent: it does not. */
+  readonly refused?: Refusal;
+}
+
+/** A document in force may be refused by a version of Tulle that did not take it. */
+export interface Refusal {
+  /** Everything that is wrong with it, in the words of apply. */
+  readonly issues: readonly Issue[];
+  /** What holds until it is mended; a sentence. */
+  readonly meanwhile: string;
+}
+
+/** A document that is refused, `kind/namespace/name`. */
+export interface RefusedDocument extends Refusal {
+  readonly document: string;
 }
 
 export interface Change extends DocumentRef {
@@ -103,6 +118,8 @@ export interface StatusAnswer {
     /** Whether this service only routes to others and so never reports itself. */
     readonly virtual: boolean;
   }[];
+  /** Documents in force that this version of Tulle refuses; absent: none. */
+  readonly refused?: readonly RefusedDocument[];
 }
 
 /** `GET /api/services?windowMs=`: golden signals over the window, one entry an edge, and the circuits. */

@@ -8,8 +8,9 @@ import { askServices } from "./services.ts";
 export const metrics: Handlers<"GET /metrics"> = {
   "GET /metrics": async (context) => {
     const { env } = context;
-    const [{ epoch }, tellings] = await Promise.all([
+    const [{ epoch }, refused, tellings] = await Promise.all([
       policyStore(env).view(-1),
+      policyStore(env).refused(),
       askServices(env, (service) => serviceObject(env, service).sinceBeginning()),
     ]);
     // A map: workloads choose the names, and an object answers to "constructor" before anybody has counted it.
@@ -20,6 +21,7 @@ export const metrics: Handlers<"GET /metrics"> = {
     }
     const text = renderMetrics({
       epoch,
+      refused: refused.length,
       events: Object.fromEntries(events),
       federations: await federationsOf(env),
       edges: tellings.flatMap(({ telling }) => telling.edges),

@@ -14,6 +14,7 @@ export const status: Handlers<"GET /api/status"> = {
 /** Asks every service's object what it has seen. An object that does not answer has seen nothing. */
 export async function statusOf(env: Env, now: number): Promise<StatusAnswer> {
   const { epoch, services = [] } = await policyStore(env).view(-1);
+  const refused = await policyStore(env).refused();
   const lines = await inTurns(services, async (service) =>
     line(service, epoch, service.virtual ? undefined : await seenOf(env, service.service)),
   );
@@ -23,6 +24,7 @@ export async function statusOf(env: Env, now: number): Promise<StatusAnswer> {
     epoch,
     time: new Date(now).toISOString(),
     services: lines,
+    ...(refused.length === 0 ? {} : { refused }),
   };
 }
 

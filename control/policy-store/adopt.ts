@@ -25,6 +25,7 @@ export async function adopt(
   judgement: Judgement,
   agesAfter: (edits: readonly Edit[]) => Ages = () => new Map(),
 ): Promise<Adoption> {
+  const before = { texts, ages: agesAfter([]) };
   const refused = new Map<string, readonly Issue[]>();
   let left: readonly (Found & Given)[] = [];
   for (const each of found) {
@@ -33,7 +34,7 @@ export async function adopt(
     else refused.set(each.key, read.reason);
   }
   while (left.length > 0) {
-    const { issues } = await judgement.judge(edited(texts, left), left, agesAfter(left));
+    const { issues } = await judgement.judge(edited(texts, left), left, { ages: agesAfter(left), before });
     const errors = issues.filter(({ severity }) => severity === "error");
     if (errors.length === 0) break;
     const blamed = left.filter(({ ref }) => errors.some(({ document }) => document === documentName(ref)));

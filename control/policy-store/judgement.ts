@@ -7,13 +7,17 @@ import { defaultCircuit } from "@tulle/mesh-runtime/policy/defaults.ts";
 import { nameOf, type PolicyDocument, type Written } from "@tulle/mesh-runtime/policy/documents.ts";
 import { maxSnapshotBytes } from "@tulle/mesh-runtime/policy/load.ts";
 import { parseDocuments } from "@tulle/mesh-runtime/policy/parse.ts";
-import { readApplied, readDocument } from "@tulle/mesh-runtime/policy/schema.ts";
+import { warningOf } from "@tulle/mesh-runtime/policy/refused/salvage.ts";
+import type { Refused, RefusedDocuments } from "@tulle/mesh-runtime/policy/refused/words.ts";
+import { readApplied } from "@tulle/mesh-runtime/policy/schema.ts";
 import type { Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import { issueAt, type Source } from "@tulle/mesh-runtime/policy/source.ts";
 import type { Issue } from "../api/contract.ts";
 import { documentTexts } from "./document-texts.ts";
+import { readAgain, settled, standIn } from "./in-force.ts";
 import { documentName, documentRef, type Edit, type Texts } from "./revision.ts";
 import type { CompiledService, CompiledSnapshot, ServiceView } from "./shelf.ts";
+import { stoodBefore } from "./stood-before.ts";
 
 /** A document that somebody wants in force. */
 export interface Given extends Edit {
@@ -41,6 +45,24 @@ export interface Judged {
 interface Looked {
   readonly written: readonly Written[];
   readonly issues: readonly Issue[];
+  /** Documents in force that this version refuses. */
+  readonly refused: RefusedDocuments;
+}
+
+/** What is known of a set beside its texts. */
+export interface Known {
+  /** Of all documents of the set, as they will be. */
+  readonly ages?: Ages;
+  /** The set in force: what was wrong with that before is not the fault of who changes something else. */
+  readonly before?: { readonly texts: Texts; readonly ages: Ages };
+}
+
+/** The documents in force, as they hold. */
+export interface InForce {
+  readonly documents: readonly PolicyDocument[];
+  readonly refused: RefusedDocuments;
+  /** Documents that hold for nobody, and have a status that says so. */
+  readonly shown: readonly PolicyDocument[];
 }
 
 /** Reads, cross-checks and compiles. Keeps the documents of the set that it judged last, so that one change reads one text. */
@@ -85,53 +107,76 @@ export class Judgement {
   /**
    * Judges a whole set.
    * @param given documents of the set whose places are to be told as they were given; the others are told by name
-   * @param ages of all documents of the set, as they will be
    */
-  async judge(texts: Texts, given: readonly Edit[] = [], ages?: Ages): Promise<Judged> {
-    const { written, issues } = this.look(texts, given, ages);
+  async judge(texts: Texts, given: readonly Edit[] = [], { ages, before }: Known = {}): Promise<Judged> {
+    const looked = this.look(texts, given, ages);
+    const { written, refused } = looked;
+    const issues =
+      before === undefined || !hasErrors(looked.issues)
+        ? looked.issues
+        : stoodBefore(looked.issues, this.look(before.texts, [], before.ages).issues, given);
     const digest = await digestOfText(canonicalJson(Object.fromEntries(texts)));
     if (hasErrors(issues)) return { issues, digest, services: [] };
-    const services = await servicesOf(written, this.#optionsWith(ages));
+    const services = await servicesOf(written, this.#optionsWith(ages, refused));
     return { issues: [...issues, ...services.flatMap(tooLarge)], digest, services };
   }
 
   /** Reads and cross-checks a whole set, and compiles nothing. */
   look(texts: Texts, given: readonly Edit[] = [], ages?: Ages): Looked {
-    const { written, issues } = this.#readAll(texts, given);
+    const { written, issues, refused, standIns } = this.#readAll(texts, given);
     // Half a set is not looked at together: what is missing would be blamed on what refers to it.
-    const together = hasErrors(issues) ? [] : crossCheck(written, this.#optionsWith(ages));
-    return { written, issues: [...issues, ...together] };
+    const together = hasErrors(issues) ? [] : crossCheck(written, this.#optionsWith(ages, refused));
+    // What stands for a document that is refused was written by nobody who could mend it.
+    const own = together.filter(({ document }) => !standIns.has(document));
+    return { written, issues: [...issues, ...own], refused };
   }
 
-  /** The documents of a whole set, as far as they can be read. */
-  documents(texts: Texts): readonly PolicyDocument[] {
-    return this.#readAll(texts, []).written.map(({ document }) => document);
+  /** The documents in force, and those that hold in part or not at all because this version refuses them. */
+  inForce(texts: Texts): InForce {
+    const { written, refused, shown } = this.#readAll(texts, []);
+    return { documents: written.map(({ document }) => document), refused, shown };
   }
 
-  #optionsWith(ages: Ages | undefined): MeshOptions {
-    return ages === undefined ? this.#options : { ...this.#options, ages };
+  #optionsWith(ages: Ages | undefined, refused: RefusedDocuments): MeshOptions {
+    return { ...this.#options, ...(ages === undefined ? {} : { ages }), refused };
   }
 
-  #readAll(texts: Texts, given: readonly Edit[]): Looked {
+  #readAll(
+    texts: Texts,
+    given: readonly Edit[],
+  ): Looked & Pick<InForce, "shown"> & { readonly standIns: ReadonlySet<string> } {
+    const edits = new Set(given.map(({ ref }) => documentName(ref)));
     const places = new Map(
       given.flatMap((edit) => ("written" in edit ? [[documentName(edit.ref), edit as Given]] : [])),
     );
     const known = new Map<string, Written>();
     const written: Written[] = [];
     const issues: Issue[] = [];
+    const refused = new Map<string, Refused>();
+    const shown: PolicyDocument[] = [];
+    const standIns = new Set<string>();
     for (const [name, text] of texts) {
       const place = places.get(name);
       const fresh = place?.text === text ? place.written : undefined;
-      const held = this.#known.get(text);
-      const read = held !== undefined || fresh !== undefined ? undefined : readAgain(name, text);
-      const one = held ?? fresh ?? read?.written;
-      issues.push(...(read?.issues ?? []));
-      if (one === undefined) continue;
-      known.set(text, held ?? settled(one, name, text));
-      written.push(fresh ?? one);
+      const held = this.#known.get(text) ?? (fresh && settled(fresh, name, text));
+      const read = held === undefined ? readAgain(name, text) : { ok: true as const, written: held };
+      if (read.ok) {
+        known.set(text, read.written);
+        written.push(fresh ?? read.written);
+      } else if (edits.has(name)) issues.push(...read.issues);
+      else {
+        const instead = standIn(name, read, texts);
+        refused.set(name, instead.refused);
+        issues.push(warningOf(instead.refused));
+        if (instead.written !== undefined) {
+          written.push(instead.written);
+          standIns.add(nameOf(instead.written.document));
+        }
+        if (instead.shown !== undefined) shown.push(instead.shown);
+      }
     }
     this.#known = known;
-    return { written, issues };
+    return { written, issues, refused, shown, standIns };
   }
 }
 
@@ -139,33 +184,6 @@ export class Judgement {
 export const digestOfText = (text: string): Promise<string> => digestOf(text);
 
 const hasErrors = (issues: readonly Issue[]): boolean => issues.some(({ severity }) => severity === "error");
-
-/**
- * Reads a text that is in force again. It was valid when it was written; one that this version of Tulle refuses is
- * an error of the whole set, so that nothing changes until it is mended: leaving it out could open what it closes.
- */
-function readAgain(
-  name: string,
-  text: string,
-): { readonly written: Written | undefined; readonly issues: readonly Issue[] } {
-  const { parsed, issues } = parseDocuments([{ source: name, text }]);
-  const reads = parsed.map(readDocument);
-  const found = [...issues, ...reads.flatMap((read) => read.issues)];
-  return { written: reads.flatMap((read) => read.written)[0], issues: found };
-}
-
-/** The document without its syntax tree, which is many times its size: a place in it is looked for when one is asked for. */
-const settled = ({ document }: Written, name: string, text: string): Written => ({
-  document,
-  origin: {
-    source: name,
-    within: [],
-    locate: (path, at) => {
-      const [parsed] = parseDocuments([{ source: name, text }]).parsed;
-      return parsed?.origin.locate(path, at) ?? { line: 1, column: 1 };
-    },
-  },
-});
 
 async function servicesOf(
   written: readonly Written[],

@@ -10,6 +10,7 @@ import type {
   DocumentRef,
   Issue,
   OperatorToken,
+  RefusedDocument,
   Revision,
   StoredDocument,
   SyncAnswer,
@@ -72,6 +73,11 @@ export class PolicyObject extends DurableObject<Env> {
   /** Documents that are not accepted or refer to what is not there: the first of them, and how many. */
   unsettled(limit: number): UnsettledList {
     return this.#standing.unsettled(limit);
+  }
+
+  /** Documents in force that this version of Tulle refuses. */
+  refused(): readonly RefusedDocument[] {
+    return this.#standing.refused();
   }
 
   history(filter: Partial<DocumentRef>): Revision[] {
@@ -331,7 +337,10 @@ export class PolicyObject extends DurableObject<Env> {
         options.strict === true ? this.#judgement.look(texts, [], this.#ledger.ages.all()).issues : [];
       const now = Date.now();
       const ages = this.#ledger.ages.after(planned.edits, base + 1, now);
-      const judged = await this.#judgement.judge(next, planned.edits, ages);
+      const judged = await this.#judgement.judge(next, planned.edits, {
+        ages,
+        before: { texts, ages: this.#ledger.ages.all() },
+      });
       const found = options.strict === true ? strictly(judged.issues, before, planned.edits) : judged.issues;
       const issues = [...(options.issues ?? []), ...found];
       if (hasErrors(issues) || options.dryRun === true || !isChange(changes)) return refused(issues);

@@ -1,8 +1,9 @@
 import { catalogOf } from "@tulle/mesh-runtime/policy/catalog.ts";
 import { nameOf, type PolicyDocument } from "@tulle/mesh-runtime/policy/documents.ts";
+import type { Refused, RefusedDocuments } from "@tulle/mesh-runtime/policy/refused/words.ts";
 import { complaints } from "@tulle/mesh-runtime/policy/status/complaints.ts";
 import { kindsWithStatus, type StatusOf, statuses } from "@tulle/mesh-runtime/policy/status/status.ts";
-import type { StoredDocument } from "../api/contract.ts";
+import type { Refusal, RefusedDocument, StoredDocument } from "../api/contract.ts";
 import type { Judgement } from "./judgement.ts";
 import type { Ledger } from "./ledger.ts";
 import { documentName } from "./revision.ts";
@@ -27,7 +28,10 @@ interface Known {
   readonly revision: number;
   readonly documents: ReadonlyMap<string, PolicyDocument>;
   readonly statusOf: StatusOf;
+  readonly refused: RefusedDocuments;
 }
+
+const refusalOf = ({ issues, meanwhile }: Refused): Refusal => ({ issues, meanwhile });
 
 /** What the documents in force have come to. Keeps what it read of the newest revision. */
 export class Standing {
@@ -40,17 +44,30 @@ export class Standing {
     this.#judgement = judgement;
   }
 
-  /** The documents with their status, as far as their kinds have one. */
+  /** The documents with their status, as far as their kinds have one, and with why they are refused, where they are. */
   of(documents: readonly StoredDocument[]): StoredDocument[] {
-    if (!documents.some(({ kind }) => kindsWithStatus.includes(kind))) return [...documents];
     const known = this.#current();
     const times = this.#ledger.times();
     return documents.map((stored) => {
-      const document = known.documents.get(documentName(stored));
+      const name = documentName(stored);
+      const document = known.documents.get(name);
       const at = times.get(stored.revision) ?? "";
       const status = document && known.statusOf(document, { generation: stored.revision, at });
-      return status === undefined ? stored : { ...stored, status };
+      const refused = known.refused.get(name);
+      return {
+        ...stored,
+        ...(status === undefined ? {} : { status }),
+        ...(refused === undefined ? {} : { refused: refusalOf(refused) }),
+      };
     });
+  }
+
+  /** The documents in force that this version of Tulle refuses. */
+  refused(): readonly RefusedDocument[] {
+    return [...this.#current().refused.values()].map((each) => ({
+      document: each.document,
+      ...refusalOf(each),
+    }));
   }
 
   /** What an operator should look at. */
@@ -71,11 +88,12 @@ export class Standing {
   #current(): Known {
     const revision = this.#ledger.revision();
     if (this.#known?.revision === revision) return this.#known;
-    const documents = this.#judgement.documents(this.#ledger.texts());
+    const { documents, refused, shown } = this.#judgement.inForce(this.#ledger.texts());
     const known = {
       revision,
-      documents: new Map(documents.map((document) => [nameOf(document), document])),
-      statusOf: statuses(catalogOf(documents, { ages: this.#ledger.ages.all() })),
+      refused,
+      documents: new Map([...documents, ...shown].map((document) => [nameOf(document), document])),
+      statusOf: statuses(catalogOf(documents, { ages: this.#ledger.ages.all(), refused })),
     };
     this.#known = known;
     return known;

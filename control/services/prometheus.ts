@@ -20,6 +20,8 @@ export interface MeshMetrics {
   }[];
   /** The newest epoch of the mesh. */
   readonly epoch: number;
+  /** Documents in force that this version of Tulle refuses. */
+  readonly refused: number;
   /** Sums of the counters that workloads report, by name. */
   readonly events: Readonly<Record<string, number>>;
   /** Other trust domains that are believed. */
@@ -76,10 +78,52 @@ export function renderMetrics(metrics: MeshMetrics): string {
     ),
     family("tulle_policy_epoch", "gauge", "The newest policy epoch of the mesh.", [["", {}, metrics.epoch]]),
     family(
+      "tulle_documents_refused",
+      "gauge",
+      "Documents in force that this version of Tulle refuses; tulle check names them.",
+      [["", {}, metrics.refused]],
+    ),
+    family(
       "tulle_workload_events_total",
       "counter",
       "What workloads count beside requests, such as spans_dropped.",
       Object.entries(metrics.events).map(([event, count]) => ["", { event }, count]),
+    ),
+    family(
+      "tulle_federated_bundle_age_seconds",
+      "gauge",
+      "How long ago the bundle of a federated trust domain was seen. None while it never was.",
+      (metrics.federations ?? []).flatMap(({ trustDomain, ageMs }): Sample[] =>
+        ageMs === undefined ? [] : [["", { trust_domain: trustDomain }, ageMs / 1_000]],
+      ),
+    ),
+    family(
+      "tulle_federated_bundle_failures",
+      "gauge",
+      "Attempts in a row to see the bundle of a federated trust domain that failed.",
+      (metrics.federations ?? []).map(({ trustDomain, failures }) => [
+        "",
+        { trust_domain: trustDomain },
+        failures,
+      ]),
+    ),
+    family(
+      "tulle_federated_bundle_age_seconds",
+      "gauge",
+      "How long ago the bundle of a federated trust domain was seen. None while it never was.",
+      (metrics.federations ?? []).flatMap(({ trustDomain, ageMs }): Sample[] =>
+        ageMs === undefined ? [] : [["", { trust_domain: trustDomain }, ageMs / 1_000]],
+      ),
+    ),
+    family(
+      "tulle_federated_bundle_failures",
+      "gauge",
+      "Attempts in a row to see the bundle of a federated trust domain that failed.",
+      (metrics.federations ?? []).map(({ trustDomain, failures }) => [
+        "",
+        { trust_domain: trustDomain },
+        failures,
+      ]),
     ),
     family(
       "tulle_federated_bundle_age_seconds",

@@ -2,6 +2,7 @@ import { type Ages, type ByAge, byAgeIn } from "./age.ts";
 import { byCodeUnits, canonicalJson } from "./canonical.ts";
 import { defaultTrustDomain } from "./defaults.ts";
 import { type DocumentOf, type Kind, keyOf, nameOf, type PolicyDocument } from "./documents.ts";
+import type { RefusedDocuments } from "./refused/words.ts";
 
 /** What compiling and cross-checking are told beside the documents. */
 export interface MeshOptions {
@@ -9,6 +10,8 @@ export interface MeshOptions {
   readonly meshTrustDomain?: string;
   /** How old the documents are, as far as the store knows. @default what each document says itself */
   readonly ages?: Ages;
+  /** Documents in force that are refused, whatever stands for them among the documents. @default none */
+  readonly refused?: RefusedDocuments;
   /** Trust domains that an operator has federated with. @default none */
   readonly federated?: readonly string[];
 }
@@ -25,6 +28,7 @@ export interface Catalog {
   readonly ages: Ages;
   /** Which of two documents comes first where only one can: the oldest, then the alphabet. */
   readonly byAge: ByAge;
+  readonly refused: RefusedDocuments;
   readonly config: DocumentOf<"MeshConfig"> | undefined;
   /** By `namespace/name`, in order of keys. */
   readonly services: ReadonlyMap<string, DocumentOf<"Service">>;
@@ -58,7 +62,7 @@ export interface Policies {
 /** Files documents by kind and key. */
 export function catalogOf(
   documents: readonly PolicyDocument[],
-  { meshTrustDomain, ages = new Map(), federated = [] }: MeshOptions = {},
+  { meshTrustDomain, ages = new Map(), refused = new Map(), federated = [] }: MeshOptions = {},
 ): Catalog {
   const byAge = byAgeIn(ages);
   const byName = new Map<string, PolicyDocument>();
@@ -91,6 +95,7 @@ export function catalogOf(
     federated,
     ages,
     byAge,
+    refused,
     config,
     services: keyed("Service"),
     gateways: keyed("Gateway"),

@@ -20,6 +20,7 @@ import {
 import type { Catalog } from "./catalog.ts";
 import { entryUserRules } from "./compile-users.ts";
 import { type DocumentOf, nameOf } from "./documents.ts";
+import { isClosed } from "./references.ts";
 import { isDryRun } from "./schema/metadata.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -31,14 +32,22 @@ type WrittenCondition = NonNullable<WrittenRule["when"]>[number];
 
 /** The rules of every policy that speaks of a Service, in order of their names. */
 export function accessRules(catalog: Catalog, service: DocumentOf<"Service">): readonly AuthorizationRule[] {
+  if (isClosed(catalog, service)) return [closedRule(service)];
   return catalog.about(service).authorization.flatMap(policyRules);
 }
+
+/** Of a Service that cannot be read nobody knows whom it lets in. */
+const closedRule = (service: DocumentOf<"Service">): AuthorizationRule => ({
+  name: `${nameOf(service)} (refused)`,
+  action: "DENY",
+});
 
 /**
  * The rules for what comes in from outside at a gateway's Service: those of policies that name it. What is
  * said of a whole namespace is about workloads, whose callers have identities; nobody from outside has one.
  */
 export function entryRules(catalog: Catalog, service: DocumentOf<"Service">): Pick<Snapshot, "entry"> {
+  if (isClosed(catalog, service)) return { entry: { authorization: [closedRule(service)] } };
   const naming = catalog.about(service).authorization.filter(({ spec }) => spec.targetRefs !== undefined);
   const users = entryUserRules(catalog, service);
   return naming.length === 0 && users.users === undefined

@@ -6,6 +6,7 @@ import { inboundOf } from "./compile-settings.ts";
 import { defaultBalancing } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
 import { millisecondsOf } from "./milliseconds.ts";
+import { isClosed } from "./references.ts";
 import { endpointName } from "./schema/endpoints.ts";
 import { constantCase, hasOnePlace } from "./schema/service.ts";
 import type { Destination, EndpointSettings } from "./snapshot.ts";
@@ -38,6 +39,7 @@ export function bindingOf({ metadata, spec }: Service): string | undefined {
 /** Where a Service answers. An endpoint that cannot be followed is left out; the cross-check refuses it. */
 export function endpointsOf(catalog: Catalog, service: Service): readonly EndpointSettings[] {
   const { endpoints } = service.spec;
+  if (isClosed(catalog, service)) return [];
   if (endpoints !== undefined) return endpoints.flatMap((one) => placed(catalog, service, one));
   const address = ownAddress(service);
   if (address === undefined) return [];
@@ -59,7 +61,7 @@ function placed(catalog: Catalog, service: Service, written: Written): readonly 
     return address === undefined ? [] : [{ ...placement, address }];
   }
   const other = catalog.services.get(`${service.metadata.namespace}/${written.service}`);
-  if (other === undefined || !hasOnePlace(other)) return [];
+  if (other === undefined || !hasOnePlace(other) || isClosed(catalog, other)) return [];
   const address = ownAddress(other);
   if (address === undefined) return [];
   const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, other);

@@ -23,10 +23,12 @@ export function rulesOf(
 ): readonly Rule[] {
   const refer: Refer = (ref) => backendOf(catalog, route, ref, parent);
   const replay = route.metadata.annotations?.[replayAnnotation] === "strict" ? strict : {};
-  return route.spec.rules.map((rule, index) => {
+  const refused = catalog.refused.get(nameOf(route))?.route?.rules;
+  return route.spec.rules.flatMap((rule, index): Rule[] => {
     const name = `${nameOf(route)}/${rule.name ?? index}`;
+    if (refused?.has(index) === true) return refusedRule(name, rule);
     const backends = (rule.backendRefs ?? []).map((ref) => backend(ref, refer));
-    return {
+    const compiled = {
       name,
       matches: rule.matches.map(matchOf),
       filters: filtersOf(rule.filters, refer),
@@ -38,8 +40,25 @@ export function rulesOf(
         : { session: sessionOf(rule.sessionPersistence, name) }),
       ...replay,
     };
+    return [compiled];
   });
 }
+
+/**
+ * A rule that is refused answers 500 to what it matches, so that no wider rule gets it; of one whose matches cannot
+ * be read nothing is left.
+ */
+const refusedRule = (name: string, { matches }: WrittenRule): Rule[] =>
+  matches.length === 0
+    ? []
+    : [{ name, matches: matches.map(matchOf), filters: [], backends: [refusedBackend] }];
+
+const refusedBackend: Backend = {
+  service: "-",
+  weight: 1,
+  filters: [],
+  unusable: "the rule is refused (UnsupportedValue)",
+};
 
 const strict = { replay: "strict" } as const;
 

@@ -1,7 +1,7 @@
 import { intersectHostname } from "../routing/hostname-intersection.ts";
 import type { Catalog } from "./catalog.ts";
-import { defaultGatewayWorker } from "./defaults.ts";
-import type { DocumentOf } from "./documents.ts";
+import { defaultGatewayWorker, defaultNamespace } from "./defaults.ts";
+import { type DocumentOf, nameOf } from "./documents.ts";
 import { labelsOf, selects } from "./namespace-labels.ts";
 import { gatewayGroup, meshGroup, workerAnnotation } from "./schema/metadata.ts";
 import { hasWorker } from "./schema/service.ts";
@@ -23,7 +23,8 @@ export type Unusable =
   | "RefNotPermitted"
   | "BackendNotFound"
   | "VirtualBackend"
-  | "PortNotFound";
+  | "PortNotFound"
+  | "UnsupportedProtocol";
 
 /** What a reference leads to, and why it does not. */
 export interface Referred<Reason extends Unusable = Unusable> {
@@ -56,7 +57,30 @@ export function backendOf(
   if (service === undefined) return { key, unusable: "BackendNotFound" };
   // Routing goes one level (GEP-1294), so a Service that only routes has nothing to answer with.
   if (service.spec.virtual === true) return { key, unusable: "VirtualBackend" };
-  return namesPort(service, ref.port) ? { key } : { key, unusable: "PortNotFound" };
+  if (!namesPort(service, ref.port)) return { key, unusable: "PortNotFound" };
+  return unspokenAt(catalog, service, ref.port) === undefined
+    ? { key }
+    : { key, unusable: "UnsupportedProtocol" };
+}
+
+/** Whether a Service is in force and cannot be read, so that nobody may reach it or be let in by it. */
+export const isClosed = ({ refused }: Catalog, service: DocumentOf<"Service">): boolean =>
+  refused.get(nameOf(service))?.service?.isClosed === true;
+
+/**
+ * Why a port of a Service is no backend: it speaks what a worker cannot. A reference without a port means all of
+ * them, so one that can be spoken to is enough.
+ */
+export function unspokenAt(
+  { refused }: Catalog,
+  service: DocumentOf<"Service">,
+  port: number | undefined,
+): string | undefined {
+  const unspoken = refused.get(nameOf(service))?.service?.ports;
+  if (unspoken === undefined || unspoken.size === 0) return undefined;
+  if (port !== undefined) return unspoken.get(port);
+  const { ports = [] } = service.spec;
+  return ports.every((one) => unspoken.has(one.port)) ? [...unspoken.values()][0] : undefined;
 }
 
 /** Whether a Service has a port that a reference names. One that names no ports has them all: a worker has one way in. */
@@ -199,7 +223,12 @@ function takesNamespace(
     case "Same":
       return metadata.namespace === namespace;
     case "Selector":
-      return selector !== undefined && selects(selector, labelsOf(catalog, namespace));
+      // What labels a namespace has is not known when its document cannot be read, nor which ones it lacks.
+      return (
+        selector !== undefined &&
+        !catalog.refused.has(`Namespace/${defaultNamespace}/${namespace}`) &&
+        selects(selector, labelsOf(catalog, namespace))
+      );
     case "None":
       return false;
   }

@@ -1,5 +1,5 @@
 import type { Catalog } from "./catalog.ts";
-import { type DocumentOf, keyOf } from "./documents.ts";
+import { type DocumentOf, keyOf, nameOf } from "./documents.ts";
 import { didYouMean } from "./nearest.ts";
 import {
   type BackendName,
@@ -9,6 +9,7 @@ import {
   notAttached,
   type ParentRef,
   parentKey,
+  unspokenAt,
 } from "./references.ts";
 
 type HTTPRoute = DocumentOf<"HTTPRoute">;
@@ -53,7 +54,7 @@ export function unresolvedParent(
     reason,
     expected: `a listener of ${key} that takes this route`,
     found: reason,
-    message: `No listener of ${key} takes this route: ${why[reason]}.`,
+    message: `No listener of ${key} takes this route: ${why[reason]}.${catalog.refused.has(nameOf(gateway)) ? " Some are refused by this version of Tulle; see the Gateway's own conditions." : ""}`,
   };
 }
 
@@ -71,7 +72,9 @@ const why: Readonly<Record<NotAttached, string>> = {
 };
 
 /** Why requests cannot go to a backend (Gateway API `ResolvedRefs`). */
-export type UnresolvedBackend = Unresolved<"InvalidKind" | "RefNotPermitted" | "BackendNotFound">;
+export type UnresolvedBackend = Unresolved<
+  "InvalidKind" | "RefNotPermitted" | "BackendNotFound" | "UnsupportedProtocol"
+>;
 
 /**
  * Why a backend of a route does not resolve; `undefined` where it does.
@@ -117,6 +120,17 @@ export function unresolvedBackend(
     case "PortNotFound": {
       const service = catalog.services.get(key);
       return service && { reason: "BackendNotFound", ...unnamedPort(service, ref.port) };
+    }
+    case "UnsupportedProtocol": {
+      const service = catalog.services.get(key);
+      const why = service && unspokenAt(catalog, service, ref.port);
+      return {
+        reason: "UnsupportedProtocol",
+        member: "port",
+        expected: "a port that speaks HTTP",
+        found: `${ref.port ?? "none"}`,
+        message: `A worker cannot speak to ${key}${ref.port === undefined ? "" : `, port ${ref.port}`}: ${why ?? ""}`,
+      };
     }
   }
 }

@@ -88,7 +88,8 @@ const tls = strict({
   frontendValidation: unsupported("not supported: the platform ends TLS; remove it"),
 });
 
-const listener = checked(
+/** One listener of a Gateway. */
+export const listener = checked(
   strict({
     name: about(subdomain(), "Name, unique in the Gateway."),
     hostname: about(optional(hostname()), "Hosts that it takes; otherwise all."),

@@ -72,7 +72,13 @@ const spec = checked(
     ports: about(
       optional(
         list(
-          strict({ name: about(optional(label()), "Name of the port."), port: about(port(), "Its number.") }),
+          strict({
+            name: about(optional(label()), "Name of the port."),
+            port: about(port(), "Its number."),
+            appProtocol: unsupported(
+              "not supported: workers are called over bindings and HTTPS, whatever a port is said to speak; leave it out",
+            ),
+          }),
           1,
           64,
         ),

@@ -27,5 +27,7 @@ export function complaints(status: DocumentStatus): readonly Complaint[] {
   ];
 }
 
-/** All conditions are good when they hold, but for this one. */
-const isBad = ({ type, status }: Condition): boolean => (status === "True") === (type === "Conflicted");
+/** Conditions that are bad when they hold; all others are good. */
+const badOnes: readonly string[] = ["Conflicted", "PartiallyInvalid"];
+
+const isBad = ({ type, status }: Condition): boolean => (status === "True") === badOnes.includes(type);

@@ -10,6 +10,7 @@ import {
   unservableKinds,
   workerOf,
 } from "../references.ts";
+import type { RefusedListener } from "../refused/words.ts";
 import { conditionsOf, fails, holds } from "./condition.ts";
 import type { GatewayStatus, ListenerStatus, Observed, Verdict } from "./words.ts";
 
@@ -26,29 +27,86 @@ export interface Surroundings {
 /** What a Gateway has come to (Gateway API `GatewayStatus`). */
 export function gatewayStatus(mesh: Surroundings, gateway: Gateway, observed: Observed): GatewayStatus {
   const worker = workerVerdict(mesh.catalog, gateway);
-  const { listeners } = gateway.spec;
+  const refused = mesh.catalog.refused.get(nameOf(gateway));
+  const invalid = refused?.gateway?.listeners ?? [];
+  const listeners = gateway.spec.listeners.filter(
+    ({ name }) => !invalid.some((one) => one.isKept && one.name === name),
+  );
+  const served = listeners.map(
+    (listener): ListenerStatus => ({
+      name: listener.name,
+      supportedKinds: servableKinds(listener),
+      attachedRoutes: attachedRoutes(mesh, gateway, listener),
+      conditions: conditionsOf(listenerVerdicts(mesh, gateway, listener, worker), observed),
+    }),
+  );
+  const whole = refused?.gateway?.whole;
+  const verdicts =
+    whole === undefined
+      ? [accepted(mesh, listeners, invalid), programmed(mesh, listeners, worker)]
+      : invalidGateway(`${whole} ${refused?.meanwhile ?? ""}`);
   return {
-    conditions: conditionsOf([accepted(mesh, listeners), programmed(mesh, listeners, worker)], observed),
-    listeners: listeners.map(
-      (listener): ListenerStatus => ({
-        name: listener.name,
-        supportedKinds: servableKinds(listener),
-        attachedRoutes: attachedRoutes(mesh, gateway, listener),
-        conditions: conditionsOf(listenerVerdicts(mesh, gateway, listener, worker), observed),
-      }),
+    conditions: conditionsOf(verdicts, observed),
+    listeners: inPlace(
+      served,
+      invalid.map((one) => ({ index: one.index, status: invalidListener(one, observed) })),
     ),
   };
 }
+
+/** The listeners that are refused, where they stand among the others. */
+function inPlace(
+  served: readonly ListenerStatus[],
+  invalid: readonly { readonly index: number; readonly status: ListenerStatus }[],
+): readonly ListenerStatus[] {
+  const all = [...served];
+  for (const { index, status } of invalid) all.splice(index, 0, status);
+  return all;
+}
+
+const invalidGateway = (message: string): readonly Verdict[] => [
+  fails("Accepted", "Invalid", message),
+  fails("Programmed", "Invalid", message),
+];
+
+/** A listener that was in force before and is refused by this version. */
+const invalidListener = (
+  { name, reason, message, isKept }: RefusedListener,
+  observed: Observed,
+): ListenerStatus => ({
+  name,
+  supportedKinds: [],
+  attachedRoutes: 0,
+  conditions: conditionsOf(
+    [
+      fails(
+        "Accepted",
+        reason,
+        isKept
+          ? `${message} It keeps its host and port and takes no route.`
+          : `${message} Nothing listens there.`,
+      ),
+      fails("Programmed", "Invalid", message),
+      holds("ResolvedRefs"),
+      { type: "Conflicted", status: "False", reason: "NoConflicts", message: "" },
+    ],
+    observed,
+  ),
+});
 
 /** Whether a listener is one that a worker can serve routes at. */
 const works = ({ conflicts }: Surroundings, listener: GatewayListener): boolean =>
   !conflicts.has(listener) && servableKinds(listener).length > 0;
 
 /** A Gateway is accepted as long as one of its listeners works. */
-function accepted(mesh: Surroundings, listeners: readonly GatewayListener[]): Verdict {
-  const inOrder = listeners.every(
-    (listener) => works(mesh, listener) && unservableKinds(listener).length === 0,
-  );
+function accepted(
+  mesh: Surroundings,
+  listeners: readonly GatewayListener[],
+  invalid: readonly RefusedListener[],
+): Verdict {
+  const inOrder =
+    invalid.length === 0 &&
+    listeners.every((listener) => works(mesh, listener) && unservableKinds(listener).length === 0);
   if (inOrder) return holds("Accepted");
   return listeners.some((listener) => works(mesh, listener))
     ? holds("Accepted", "ListenersNotValid", "Some listeners are not in order; their own conditions say why.")

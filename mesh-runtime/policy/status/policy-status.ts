@@ -29,6 +29,9 @@ export function policyStatus(catalog: Catalog, policy: Policy, observed: Observe
 
 /** Two for one Service are not merged: the older holds, whole. */
 function accepted(catalog: Catalog, policy: Policy, key: string): Verdict {
+  const refused = catalog.refused.get(nameOf(policy));
+  if (refused !== undefined)
+    return fails("Accepted", "Invalid", `${refused.issues[0]?.message ?? ""} ${refused.meanwhile}`);
   const service = catalog.services.get(key);
   if (service === undefined) {
     const message = missing(`The Service ${key}`, key, catalog.services.keys());

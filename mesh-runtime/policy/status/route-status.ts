@@ -1,6 +1,8 @@
 import type { Catalog } from "../catalog.ts";
-import type { DocumentOf } from "../documents.ts";
+import { type DocumentOf, nameOf } from "../documents.ts";
 import { backendNames, type ParentRef } from "../references.ts";
+import { rulesWords } from "../refused/salvage.ts";
+import type { Refused } from "../refused/words.ts";
 import { pathText } from "../source.ts";
 import { type UnresolvedBackend, unresolvedBackend, unresolvedParent } from "../unresolved.ts";
 import { conditionsOf, fails, holds } from "./condition.ts";
@@ -16,8 +18,8 @@ type HTTPRoute = DocumentOf<"HTTPRoute">;
 
 /**
  * What a route has come to (Gateway API `HTTPRouteStatus`). Whether it is accepted and whether its references
- * resolve are two questions, and each is answered for every parent. Rules are never dropped from a route, so
- * nothing is `PartiallyInvalid`: what cannot be read is refused as a whole when it is applied.
+ * resolve are two questions, and each is answered for every parent. What cannot be served is refused when it is
+ * applied, so only what was in force before can be invalid, as a whole or in part.
  */
 export function routeStatus(catalog: Catalog, route: HTTPRoute, observed: Observed): RouteStatus {
   return {
@@ -26,7 +28,11 @@ export function routeStatus(catalog: Catalog, route: HTTPRoute, observed: Observ
         parentRef: parentRefOf(ref),
         controllerName,
         conditions: conditionsOf(
-          [accepted(catalog, route, ref), resolvedRefs(catalog, route, ref)],
+          [
+            accepted(catalog, route, ref),
+            resolvedRefs(catalog, route, ref),
+            ...partiallyInvalid(catalog, route, ref),
+          ],
           observed,
         ),
       }),
@@ -35,9 +41,28 @@ export function routeStatus(catalog: Catalog, route: HTTPRoute, observed: Observ
 }
 
 function accepted(catalog: Catalog, route: HTTPRoute, ref: ParentRef): Verdict {
+  const refused = catalog.refused.get(nameOf(route));
+  if (refused?.route?.whole !== undefined)
+    return fails("Accepted", refused.route.whole, `${firstOf(refused)} ${refused.meanwhile}`);
   const wrong = unresolvedParent(catalog, route, ref);
   return wrong === undefined ? holds("Accepted") : fails("Accepted", wrong.reason, wrong.message);
 }
+
+/** Only there when it is true, of a route that is accepted (Gateway API `RouteConditionPartiallyInvalid`). */
+function partiallyInvalid(catalog: Catalog, route: HTTPRoute, ref: ParentRef): readonly Verdict[] {
+  const refused = catalog.refused.get(nameOf(route));
+  if (refused?.route === undefined || refused.route.whole !== undefined) return [];
+  if (unresolvedParent(catalog, route, ref) !== undefined) return [];
+  const { rules } = refused.route;
+  const first = rulesWords([...rules.keys()]);
+  const dropped = `Dropped ${first.charAt(0).toUpperCase()}${first.slice(1)}`;
+  const reasons = [...rules].slice(0, maxShown).map(([index, why]) => `spec.rules[${index}]: ${why}`);
+  return [
+    holds("PartiallyInvalid", "UnsupportedValue", `${dropped}. ${reasons.join(" ")} ${refused.meanwhile}`),
+  ];
+}
+
+const firstOf = ({ issues }: Refused): string => issues[0]?.message ?? "";
 
 /** References that a message names; the others are mended after these. */
 const maxShown = 3;

@@ -29,7 +29,7 @@ export interface RouteParentStatus {
     readonly port?: number;
   };
   readonly controllerName: string;
-  /** `Accepted` and `ResolvedRefs`. */
+  /** `Accepted` and `ResolvedRefs`, and `PartiallyInvalid` where it is true. */
   readonly conditions: readonly Condition[];
 }
 

@@ -48,13 +48,56 @@ describe("Judgement", () => {
     expect(shop).toEqual({ view: expect.objectContaining({ virtual: true, circuit: expect.any(Object) }) });
   });
 
-  test("a text in force that this version refuses stops every change instead of vanishing", async () => {
-    const old = { "AuthorizationPolicy/default/old": "kind: AuthorizationPolicy\nformerly: valid\n" };
+  const old = { "AuthorizationPolicy/default/old": "kind: AuthorizationPolicy\nformerly: valid\n" };
+
+  test("a text in force that this version refuses neither vanishes nor stops a change: it is told, and closes", async () => {
     const judged = await new Judgement("mesh.local").judge(texts({ ...web, ...old }));
-    expect(judged.services).toEqual([]);
     expect(judged.issues).toContainEqual(
-      expect.objectContaining({ severity: "error", source: "AuthorizationPolicy/default/old" }),
+      expect.objectContaining({
+        severity: "warning",
+        source: "AuthorizationPolicy/default/old",
+        document: "AuthorizationPolicy/default/old",
+      }),
     );
+    expect(judged.services[0]?.view.access.rules).toContainEqual({
+      name: "AuthorizationPolicy/default/old/0",
+      action: "DENY",
+    });
+  });
+
+  test("what stands for a document of an unknown kind is nobody's fault, whatever is wrong with it", async () => {
+    const unknown = "kind: Quarantine\nspec: { targetRefs: [{ kind: Service, name: gone }] }\n";
+    const judged = await new Judgement("mesh.local").judge(
+      texts({ ...web, "Quarantine/default/q": unknown }),
+    );
+    expect(judged.issues.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(judged.services).toHaveLength(1);
+  });
+
+  test("the same text is refused where the change itself brings it back", async () => {
+    const ref = { kind: "AuthorizationPolicy", namespace: "default", name: "old" };
+    const text = old["AuthorizationPolicy/default/old"];
+    const judged = await new Judgement("mesh.local").judge(texts({ ...web, ...old }), [{ ref, text }]);
+    expect(judged.services).toEqual([]);
+    expect(judged.issues).toContainEqual(expect.objectContaining({ severity: "error", path: "formerly" }));
+  });
+
+  test("what was wrong between documents before a change does not refuse it; what the change makes wrong does", async () => {
+    const aimless =
+      "{apiVersion: mesh.tulle.dev/v1, kind: AuthorizationPolicy, metadata: {name: NAME}, spec: {targetRefs: [{kind: Service, name: gone}], rules: [{}]}}";
+    const policy = (name: string) => ({
+      [`AuthorizationPolicy/default/${name}`]: aimless.replace("NAME", name),
+    });
+    const before = { texts: texts({ ...web, ...policy("a") }), ages: new Map() };
+    const judgement = new Judgement("mesh.local");
+    const errors = async (next: Record<string, string>) =>
+      (await judgement.judge(texts(next), [], { before })).issues
+        .filter(({ severity }) => severity === "error")
+        .map(({ document }) => document);
+    expect(await errors({ ...web, ...policy("a"), "Service/default/b": service("b") })).toEqual([]);
+    expect(await errors({ ...web, ...policy("a"), ...policy("b") })).toEqual([
+      "AuthorizationPolicy/default/b",
+    ]);
   });
 
   test("an issue about a document that was given names its place there, one about another its name", async () => {

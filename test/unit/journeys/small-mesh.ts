@@ -15,6 +15,7 @@ import { EndpointLoads } from "../../../mesh-runtime/routing/balancing/endpoint-
 import { entering } from "../../../mesh-runtime/routing/listeners.ts";
 import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
 import { users } from "../identity/users.ts";
+import { withRefused } from "../policy/refusing.ts";
 import { documents, policy } from "../policy/writing.ts";
 
 /** What became of a request. */
@@ -41,11 +42,18 @@ const clock = { now: () => 1_000_000 };
 
 /**
  * Documents as they take effect: compiled, loaded by each workload, and asked through its outbound journey. Every
- * Service is reached by its binding, and answers with its name; those in `gone` cannot be reached.
+ * Service is reached by its binding, and answers with its name; those in `gone` cannot be reached. What stands in
+ * `inForce` is in force although it would be refused today.
  */
-export function smallMesh(texts: readonly string[], gone: readonly string[] = []) {
+export function smallMesh(
+  texts: readonly string[],
+  gone: readonly string[] = [],
+  inForce: readonly string[] = [],
+) {
   const believing = policy("MeshConfig", "mesh", "{defaults: {evidence: binding}}");
-  const snapshots = compile(documents(believing, ...texts));
+  const valid = documents(believing, ...texts);
+  const { documents: all, refused } = withRefused(valid, inForce);
+  const snapshots = compile(all, { refused });
 
   async function loadedBy(workload: string): Promise<Loaded> {
     const text = canonicalJson(snapshots.get(workload));
@@ -125,6 +133,8 @@ export function smallMesh(texts: readonly string[], gone: readonly string[] = []
     /** A call from one workload to a service. */
     call: async (url: string, sent: Sent = {}): Promise<Ending> =>
       leave(await loadedBy(sent.from ?? "default/web"), new URL(url), sent, true),
+    /** What a workload runs. */
+    snapshot: (workload: string) => snapshots.get(workload),
     /** A request from outside. */
     enter: async (url: string, sent: Sent = {}): Promise<Ending> =>
       leave(await loadedBy(sent.from ?? "default/gateway"), new URL(url), sent, false),

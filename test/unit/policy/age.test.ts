@@ -37,7 +37,10 @@ describe("the age of documents", () => {
 
   test("known to the store counts, and not what the document says", () => {
     const pretender = documents(
-      route("a", "name: web", rules("one"), "default", ', creationTimestamp: "2001-01-01T00:00:00Z"'),
+      route("a", "name: web", rules("one")).replace(
+        "{name: a,",
+        '{name: a, creationTimestamp: "2001-01-01T00:00:00Z",',
+      ),
     )[0];
     expect(pretender).toBeDefined();
     if (pretender === undefined || b === undefined) return;

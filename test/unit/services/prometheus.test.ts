@@ -2,15 +2,16 @@ import { describe, expect, test } from "vitest";
 import { type MeshMetrics, renderMetrics } from "../../../control/services/prometheus.ts";
 import { someDelta } from "../telemetry/fixtures.ts";
 
-const nothing: MeshMetrics = { edges: [], circuits: [], services: [], epoch: 0, events: {} };
+const nothing: MeshMetrics = { edges: [], circuits: [], services: [], epoch: 0, refused: 0, events: {} };
 const linesOf = (change: Partial<MeshMetrics>) => renderMetrics({ ...nothing, ...change }).split("\n");
 const edgeLabels =
   'perspective="effective",source="shop/web",destination="shop/pay",route="HTTPRoute/shop/pay/0",backend="shop/pay-v1",class="2xx",refusal=""';
 
 describe("renderMetrics()", () => {
-  test("tells an empty mesh by its epoch alone", () => {
+  test("tells an empty mesh by its epoch, and that nothing in force is refused", () => {
     expect(renderMetrics(nothing)).toBe(
-      "# HELP tulle_policy_epoch The newest policy epoch of the mesh.\n# TYPE tulle_policy_epoch gauge\ntulle_policy_epoch 0\n",
+      "# HELP tulle_policy_epoch The newest policy epoch of the mesh.\n# TYPE tulle_policy_epoch gauge\ntulle_policy_epoch 0\n" +
+        "# HELP tulle_documents_refused Documents in force that this version of Tulle refuses; tulle check names them.\n# TYPE tulle_documents_refused gauge\ntulle_documents_refused 0\n",
     );
   });
 
@@ -85,6 +86,7 @@ describe("renderMetrics()", () => {
       circuits: [{ circuit: "shop/pay", state: "open" }],
       services: [{ service: "shop/web", isolates: 1, epoch: 1 }],
       epoch: 1,
+      refused: 1,
       events: { x: 1 },
     });
     const announced: string[] = [];
@@ -94,8 +96,8 @@ describe("renderMetrics()", () => {
       if (!line.startsWith("#"))
         expect(line.replace(/(_bucket|_sum|_count)?[{ ].*/, "")).toBe(announced.at(-1));
     }
-    expect(announced).toHaveLength(7);
-    expect(new Set(announced).size).toBe(7);
+    expect(announced).toHaveLength(8);
+    expect(new Set(announced).size).toBe(8);
     expect(text.endsWith("\n")).toBe(true);
   });
 });
