@@ -107,42 +107,6 @@ export function renderMetrics(metrics: MeshMetrics): string {
         failures,
       ]),
     ),
-    family(
-      "tulle_federated_bundle_age_seconds",
-      "gauge",
-      "How long ago the bundle of a federated trust domain was seen. None while it never was.",
-      (metrics.federations ?? []).flatMap(({ trustDomain, ageMs }): Sample[] =>
-        ageMs === undefined ? [] : [["", { trust_domain: trustDomain }, ageMs / 1_000]],
-      ),
-    ),
-    family(
-      "tulle_federated_bundle_failures",
-      "gauge",
-      "Attempts in a row to see the bundle of a federated trust domain that failed.",
-      (metrics.federations ?? []).map(({ trustDomain, failures }) => [
-        "",
-        { trust_domain: trustDomain },
-        failures,
-      ]),
-    ),
-    family(
-      "tulle_federated_bundle_age_seconds",
-      "gauge",
-      "How long ago the bundle of a federated trust domain was seen. None while it never was.",
-      (metrics.federations ?? []).flatMap(({ trustDomain, ageMs }): Sample[] =>
-        ageMs === undefined ? [] : [["", { trust_domain: trustDomain }, ageMs / 1_000]],
-      ),
-    ),
-    family(
-      "tulle_federated_bundle_failures",
-      "gauge",
-      "Attempts in a row to see the bundle of a federated trust domain that failed.",
-      (metrics.federations ?? []).map(({ trustDomain, failures }) => [
-        "",
-        { trust_domain: trustDomain },
-        failures,
-      ]),
-    ),
   ].join("");
 }
 
