@@ -53,7 +53,10 @@ export function addEntries(identity: Command, perform: Cli["perform"]): void {
           ...(ttl === undefined ? {} : { ttlMs: ttl }),
           ...(note === undefined ? {} : { note }),
         });
-        showEntries(session, [made], made);
+        session.show(made, () => {
+          tableOf(session, [made]);
+          session.terminal.note(`Only what its entries name may become ${made.spiffeId} now.`);
+        });
         return exit.ok;
       }),
     );

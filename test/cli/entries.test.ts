@@ -30,7 +30,8 @@ test("tulle identity create asks for exactly what its options say, and shows the
   standIn.answer("POST /api/identity/entries", entry);
   const words = ["--service", "web", "--attestor", "deno-deploy", "--ttl", "30m", "--note", "carrier"];
   const chosen = entry.selectors.flatMap((each) => ["--selector", each]);
-  const { code, stdout } = await tulleAt(standIn, ["identity", "create", ...words, ...chosen]);
+  const { code, stdout, stderr } = await tulleAt(standIn, ["identity", "create", ...words, ...chosen]);
+  expect(stderr).toContain(`Only what its entries name may become ${web} now.`);
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^0123456789abcdef\s+spiffe:.*30 min\s+2\s/m)]);
   await tulleAt(standIn, ["identity", "create", "--attestor", "join-token", web, "-o", "json"]);
   expect(standIn.received.map(({ body }) => body)).toEqual([

@@ -1,5 +1,5 @@
-import { reset } from "cloudflare:test";
-import { env } from "cloudflare:workers";
+import { reset, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
 import { contentDigest } from "@tulle/mesh-runtime/identity/content-digest.ts";
 import {
   credentialFrom,
@@ -27,7 +27,16 @@ import { Freshness } from "../../../control/freshness.ts";
 import { entryTtl } from "../../../control/issuer/registration.ts";
 import { controlId, WorkloadDoor } from "../../../control/workload-http.ts";
 import { app, type Claims, OidcIssuer, type Signing, selectors } from "../../support/oidc-issuer.ts";
-import { api, apply, joined, joinRequest, reportRequest, service, workload } from "../support.ts";
+import {
+  api,
+  apply,
+  issuerObject,
+  joined,
+  joinRequest,
+  reportRequest,
+  service,
+  workload,
+} from "../support.ts";
 
 const origin = "https://control.test";
 const viewer = "viewer-token-of-the-tests-0123456789";
@@ -135,6 +144,17 @@ async function signed<Answer>(path: "join" | "report", value: object, by: Creden
   if (!proof.ok) throw new Error(proof.reason);
   return post<Answer>(path, body, headers);
 }
+
+test("anybody gets a nonce by a POST, a new one each time, and nothing is kept of it", async () => {
+  const ask = (method: string) => exports.default.fetch(`${origin}/workload/nonce`, { method });
+  const [one, other] = await Promise.all([ask("POST"), ask("POST")]);
+  expect([one.status, one.headers.get("cache-control")]).toEqual([200, "no-store"]);
+  expect(await one.text()).not.toBe(await other.text());
+  expect((await ask("GET")).status).toBe(404);
+  await runInDurableObject(issuerObject(), (_, { storage }) => {
+    expect(storage.sql.exec("SELECT * FROM used_nonces").toArray()).toEqual([]);
+  });
+});
 
 describe("an app of Deno Deploy", () => {
   test.each(["ES256", "RS256"] as const)("joins as the service of its entry, by %s", async (alg) => {
