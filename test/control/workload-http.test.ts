@@ -89,7 +89,7 @@ describe("joining over HTTP with a token", () => {
     });
   });
 
-  test("of many who bring one token at once, exactly one becomes a member", async () => {
+  test("73: of many who bring one token at once, exactly one becomes a member", async () => {
     const one = await token();
     const answers = await Promise.all(Array.from({ length: 8 }, () => joinWith(one)));
     expect(answers.filter(({ body }) => body.ok)).toHaveLength(1);

@@ -70,7 +70,7 @@ async function verifies(example: Case): Promise<boolean> {
   );
 }
 
-describe("signatureBase() and the examples of RFC 9421", () => {
+describe("39: signatureBase() and the examples of RFC 9421", () => {
   test("twelve of fifteen have bare components, which is all that we build", () => {
     expect(bare.map(({ id }) => id)).toHaveLength(12);
     expect(withParameters.map(({ id }) => id)).toEqual(["B.2.2", "2.4.1", "2.4.2"]);

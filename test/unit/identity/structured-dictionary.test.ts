@@ -136,7 +136,7 @@ describe("dictionaryMembers()", () => {
   });
 });
 
-describe("the readers of a proof", () => {
+describe("82: the readers of a proof", () => {
   test("take nothing that a reader of all structured fields understands otherwise, and throw at nothing", () => {
     const { inputs, taken } = fuzzSignatureInput({ seed: 9_651, runs: 20_000 });
     expect(inputs).toBe(20_000);
