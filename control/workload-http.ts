@@ -115,7 +115,9 @@ export class WorkloadDoor {
       now,
     });
     if (!verified.ok) return no(verified.reason.step);
-    const { caller, contentDigest } = verified.value;
+    const { caller, contentDigest, input } = verified.value;
+    // http-signature §4: who does not sign a demanded response must not answer with an unsigned success.
+    if (input.signResponse) return no("control signs no answers");
     // A Service may have a SPIFFE ID that is not made of its name, so the name is looked up.
     const { services } = await this.#freshness.mesh(env, now);
     const known = [...services.values()].find(({ spiffeId }) => spiffeId === caller.id.uri);

@@ -133,5 +133,6 @@ const bodied = () =>
 function leftUs(answer: Answer): boolean {
   if (answer.ok) return true;
   const { reason } = answer;
+  if (reason.kind === "answer-unverified") return true;
   return reason.kind === "deadline-exceeded" || (reason.kind === "unreachable" && reason.delivered);
 }

@@ -173,6 +173,11 @@ function journeyMaker(
   let nonces: (() => string) | undefined;
   let held: { readonly loaded: Loaded; readonly journeys: Journeys } | undefined;
 
+  const nonce = (): string => {
+    nonces ??= nonceSource(ports.uuid);
+    return nonces();
+  };
+
   const crashed = (error: unknown): void => {
     instruments.count("crashes");
     ports.crashed(error);
@@ -198,6 +203,7 @@ function journeyMaker(
           cache: witCache,
           replay,
           clock,
+          signing: { credential: members.credential, nonce },
           count: (counter) => instruments.count(counter),
         },
         users,
@@ -221,9 +227,12 @@ function journeyMaker(
         here: ports.here ?? nowhere,
         askPermit: members.askPermit,
         credential: members.credential,
-        nonce: () => {
-          nonces ??= nonceSource(ports.uuid);
-          return nonces();
+        nonce,
+        answers: {
+          trust: () => members.current()?.trust,
+          refreshTrust: members.refreshTrust,
+          cache: witCache,
+          clock,
         },
         hear: (epoch, circuits) => {
           hearEpoch(members, epoch);

@@ -6,6 +6,7 @@ import { journey, type Step } from "./foundation/layer.ts";
 import type { Clock, Random, Transport } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
 import { authenticatedEntry } from "./identity/authenticated.ts";
+import type { BelievedPorts } from "./identity/believed.ts";
 import type { Authenticated, TokenRules } from "./identity/end-user.ts";
 import { type SignedPorts, signed } from "./identity/signed.ts";
 import type { AuthenticatedPorts } from "./identity/user-judgement.ts";
@@ -67,6 +68,7 @@ export interface OutboundPorts {
   /** Keys of issuers, and tokens of end users that were verified with them. */
   readonly users: AuthenticatedPorts;
   readonly credential: SignedPorts["credential"];
+  readonly answers?: BelievedPorts;
   readonly nonce: () => string;
   /** Service bindings and HTTPS. */
   readonly transport: Transport;
@@ -136,7 +138,8 @@ function delivered(ports: OutboundPorts): Step<Underway, Answer> {
       // one endpoint, if the backend has several: after the circuit, which is the whole backend's, so that what it
       // refuses counts at none of them; never refuses
       .through(located<LoadedDestination>(ports))
-      // our credential and a fresh proof; 503 mesh-not-ready, 413 body-too-large
+      // our credential and a fresh proof, and one of the answer if its document says so; 503 mesh-not-ready,
+      // 413 body-too-large, 502 answer-unverified
       .through(signed(ports))
       // one try on the wire; 503 unreachable
       .to(transported(ports))

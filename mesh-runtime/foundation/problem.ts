@@ -39,6 +39,10 @@ export function problemOf(refusal: Refusal): Problem {
         ...(refusal.retryAfterMs === undefined ? {} : { retryAfter: seconds(refusal.retryAfterMs) }),
         ...(refusal.watch === undefined ? {} : { watch: refusal.watch }),
       });
+    case "answer-unsigned":
+      return face("answer-unsigned", "The answer cannot be signed as the caller demands", 501);
+    case "answer-unverified":
+      return face("answer-unverified", "The answer of the destination could not be verified", 502);
     case "denied":
       return face("denied", "The caller is not allowed to do this", 403);
     case "invalid-token":

@@ -20,6 +20,10 @@ export type Refusal =
       readonly retryAfterMs?: number;
       readonly watch?: string;
     }
+  /** The caller demands a signed answer, and this one cannot be signed. The application has handled the request. */
+  | { readonly kind: "answer-unsigned"; readonly detail: string }
+  /** An answer that must be signed by whom we asked, for this very request, is not. `step` names the check that failed. */
+  | { readonly kind: "answer-unverified"; readonly step: IdentityStep; readonly detail: string }
   /** The caller is who it says, and may not do this. `rule` names the deciding rule of the deciding document. */
   | { readonly kind: "denied"; readonly rule: string; readonly principal: string }
   /**

@@ -5,8 +5,11 @@ import { layer } from "../foundation/layer.ts";
 import type { Clock } from "../foundation/ports.ts";
 import type { IdentityStep, Refusal } from "../foundation/refusal.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
+import type { Asked } from "./answer-proof.ts";
+import { type AnsweringPorts, answering } from "./answering.ts";
 import { readUpTo } from "./body.ts";
 import { mismatch } from "./content-digest.ts";
+import type { DigestLimits } from "./digested.ts";
 import { verifyMessage } from "./proof.ts";
 import type { ReplayWindow } from "./replay.ts";
 import type { SignatureInput } from "./signature-input.ts";
@@ -28,6 +31,8 @@ export interface IdentifiedPorts {
   readonly cache: WitCache;
   readonly replay: ReplayWindow;
   readonly clock: Clock;
+  /** What answers are signed with, for callers that demand it. Absent: they are refused. */
+  readonly signing?: AnsweringPorts | undefined;
   /** Adds one to a named counter. */
   readonly count: (counter: string) => void;
 }
@@ -73,7 +78,7 @@ export const identified = (ports: IdentifiedPorts) => {
     const fields = new Fields(exchange.request.headers);
     const known = await identify(exchange, fields, ports, ids);
     if (!known.ok) return known;
-    const { principal, body, oneUse } = known.value;
+    const { principal, body, oneUse, asked } = known.value;
     if (principal !== undefined) {
       exchange.notes.peer = principal.id.uri;
       // Another trust domain is one source: it could give its workloads any number of names, or those of ours.
@@ -82,13 +87,14 @@ export const identified = (ports: IdentifiedPorts) => {
         : `${principal.namespace}/${principal.service}`;
       exchange.notes.evidence = principal.evidence;
     }
-    return next({
+    const onward = {
       ...exchange,
       principal,
       said: principal === undefined ? nothing : saidIn(fields, principal),
       oneUse,
       request: cleaned(exchange.request, fields, body),
-    });
+    };
+    return asked === undefined ? next(onward) : answering(asked, exchange, ports, () => next(onward));
   });
 };
 
@@ -118,6 +124,8 @@ export interface Known {
   readonly principal: Principal | undefined;
   readonly body?: Uint8Array;
   readonly oneUse?: OneUse | undefined;
+  /** The request, where its caller demands a signed answer. */
+  readonly asked?: Asked | undefined;
 }
 
 /** The judgement of {@link identified}: who calls, or why nobody can tell. */
@@ -201,7 +209,10 @@ async function bySignature(
   if (!body.ok) return body;
   const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
   const oneUse = strict ? oneUseOf(caller.thumbprint, input, headers) : undefined;
-  return ok(body.value === undefined ? { principal, oneUse } : { principal, oneUse, body: body.value });
+  const asked = input.signResponse ? { method, url, nonce: input.nonce } : undefined;
+  return ok(
+    body.value === undefined ? { principal, oneUse, asked } : { principal, oneUse, asked, body: body.value },
+  );
 }
 
 /** What is remembered of a proof. The headers are covered by it. */
@@ -218,10 +229,10 @@ function oneUseOf(
  * Reads and verifies the body that a digest speaks of. Undefined where there is nothing to read or nothing to
  * compare. Without a digest only an empty body goes through, unless the policy lets bodies go unsigned.
  */
-async function verifiedBody(
-  request: Arrived["request"],
+export async function verifiedBody(
+  request: Pick<Request, "body">,
   contentDigest: string | undefined,
-  { inbound }: IdentityPolicy,
+  { inbound }: { readonly inbound: DigestLimits },
 ): Promise<Result<Uint8Array | undefined, Refusal>> {
   if (request.body === null) {
     if (contentDigest === undefined) return ok(undefined);

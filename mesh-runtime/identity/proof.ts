@@ -62,10 +62,17 @@ export interface ProvenMessage {
  */
 export async function signMessage(
   message: ProvenMessage,
-  proof: { audience: string; credential: Credential; now: number; nonce: string },
+  proof: {
+    audience: string;
+    credential: Credential;
+    now: number;
+    nonce: string;
+    /** Demands that the answer be signed. @default false */
+    signResponse?: boolean;
+  },
 ): Promise<Result<undefined, string>> {
   const { method, headers } = message;
-  const { audience, credential, now, nonce } = proof;
+  const { audience, credential, now, nonce, signResponse = false } = proof;
   if (!isMethod(method)) return no("Cannot sign a request: its method must be upper case");
   const { present } = proofParts(headers);
   present.set(header.identityToken, credential.wit);
@@ -78,17 +85,26 @@ export async function signMessage(
     expires: created + proofValidityS,
     nonce,
     audience,
+    signResponse,
   });
   const base = signatureBase(components, parameters, (component) =>
     componentValue(component, message, present, credential.wit),
   );
   if (!base.ok) return no(`Cannot sign a request: ${base.reason}`);
-  const signature = await crypto.subtle.sign(es256, credential.privateKey, bytesOf(base.value));
+  const signature = await signatureOver(credential.privateKey, base.value);
   headers.set(header.identityToken, credential.wit);
   headers.set(header.signatureInput, `${signatureLabel}=${parameters}`);
-  headers.set(header.signature, `${signatureLabel}=:${base64(new Uint8Array(signature))}:`);
+  headers.set(header.signature, signatureField(signature));
   return ok(undefined);
 }
+
+/** What a key makes of a signature base. */
+export const signatureOver = (key: CryptoKey, base: string): Promise<ArrayBuffer> =>
+  crypto.subtle.sign(es256, key, bytesOf(base));
+
+/** A signature as its header has it. */
+export const signatureField = (signature: ArrayBuffer): string =>
+  `${signatureLabel}=:${base64(new Uint8Array(signature))}:`;
 
 /** What a verified proof vouches for. */
 export interface VerifiedMessage {
@@ -167,7 +183,8 @@ export interface ProofParts {
   readonly signatureHeader: string | undefined;
 }
 
-async function verified(
+/** What a token says, and keeps it in mind. */
+export async function verified(
   wit: string,
   { bundle, cache, now }: Pick<Verifier, "bundle" | "cache" | "now">,
 ): Promise<Result<VerifiedWit, Unverified>> {
@@ -194,7 +211,7 @@ export function proofParts(headers: HeaderFields): ProofParts {
 
 /** What the proof leaves open although it must not, or undefined. */
 export function missingFrom(
-  { components, signResponse }: SignatureInput,
+  { components }: SignatureInput,
   present: ReadonlyMap<string, string>,
 ): string | undefined {
   if (!components.includes(methodComponent) || !components.includes(targetComponent))
@@ -202,8 +219,7 @@ export function missingFrom(
   for (const name of present.keys()) {
     if (!components.includes(name)) return `${name} is present and not covered`;
   }
-  // http-signature §4: who cannot sign a demanded response must not answer with an unsigned success.
-  return signResponse ? "a signed response is demanded, which is not supported" : undefined;
+  return undefined;
 }
 
 /** What a covered component is, as it is signed; undefined where the message has no usable value for it. */
@@ -222,7 +238,10 @@ export function componentValue(
 }
 
 /** What is wrong with the times of a proof, or undefined. */
-export function outOfTime({ created, expires }: SignatureInput, now: number): string | undefined {
+export function outOfTime(
+  { created, expires }: Pick<SignatureInput, "created" | "expires">,
+  now: number,
+): string | undefined {
   if (created * 1_000 > now + proofSkewMs) return "the proof was made in the future";
   if (expires * 1_000 <= now) return "the proof has expired";
   if (expires <= created) return "the proof expires before it was made";

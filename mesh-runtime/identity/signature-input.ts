@@ -30,11 +30,17 @@ export interface SignatureInput {
 /** The inner list and parameters that we sign with. The caller vouches for the characters of every part. */
 export function signatureParameters(
   components: readonly string[],
-  { created, expires, nonce, audience }: Pick<SignatureInput, "created" | "expires" | "nonce" | "audience">,
+  {
+    created,
+    expires,
+    nonce,
+    audience,
+    signResponse,
+  }: Pick<SignatureInput, "created" | "expires" | "nonce" | "audience"> & { readonly signResponse?: boolean },
 ): string {
   return (
     `("${components.join('" "')}");created=${created};expires=${expires};nonce="${nonce}"` +
-    `;tag="${signatureTag}";wimse-aud="${audience}"`
+    `;tag="${signatureTag}";wimse-aud="${audience}"${signResponse ? `;${signResponseParameter}` : ""}`
   );
 }
 
@@ -47,19 +53,25 @@ export function signatureParameters(
  * (RFC 9651 §4.1) is read, because its text is what was signed.
  */
 export function parseSignatureInput(header: string): Result<SignatureInput, string> {
+  const ours = ourMember(header);
+  return ours.ok ? parseMember(ours.value) : ours;
+}
+
+/** The text of the one signature with our tag. */
+export function ourMember(header: string): Result<string, string> {
   if (header.length > maxSignatureInputLength)
     return no(`Signature-Input is longer than ${maxSignatureInputLength} characters`);
   // One signature is what nearly every request has: its own strict reading is enough.
   const single = onlyMember(header);
   if (single !== undefined) {
     // Inside a string a quote is escaped, so this text can only be the parameter itself.
-    return single.includes(`;tag="${signatureTag}"`) ? parseMember(single) : no("no signature has our tag");
+    return single.includes(`;tag="${signatureTag}"`) ? ok(single) : no("no signature has our tag");
   }
   const members = dictionaryMembers(header);
   if (!members.ok) return members;
   const [ours, second] = members.value.filter(({ tag }) => tag === signatureTag);
   if (second !== undefined) return no("two signatures have our tag");
-  return ours === undefined ? no("no signature has our tag") : parseMember(ours.text);
+  return ours === undefined ? no("no signature has our tag") : ok(ours.text);
 }
 
 /**
@@ -122,21 +134,28 @@ function onlyMember(header: string): string | undefined {
 }
 
 function parseMember(member: string): Result<SignatureInput, string> {
+  const parts = partsOf(member);
+  if (!parts.ok) return parts;
+  const { label, list, listEnd, parameters: text } = parts.value;
+  const components = parseComponents(list);
+  if (!components.ok) return components;
+  const parameters = parseParameters(member, listEnd + 1);
+  return parameters.ok
+    ? ok({ label, components: components.value, parameters: text, ...parameters.value })
+    : parameters;
+}
+
+/** A signature's label, the inside of its list, and the list with its parameters. */
+export function partsOf(
+  member: string,
+): Result<{ label: string; list: string; listEnd: number; parameters: string }, string> {
   const labelEnd = member.indexOf("=");
   const label = member.slice(0, Math.max(0, labelEnd));
   if (!isKey(label)) return no("the label is not a key");
   const listEnd = member.indexOf(")", labelEnd);
   if (member.charAt(labelEnd + 1) !== "(" || listEnd < 0) return no("there is no list of components");
-  const components = parseComponents(member.slice(labelEnd + 2, listEnd));
-  if (!components.ok) return components;
-  const parameters = parseParameters(member, listEnd + 1);
-  if (!parameters.ok) return parameters;
-  return ok({
-    label,
-    components: components.value,
-    parameters: member.slice(labelEnd + 1),
-    ...parameters.value,
-  });
+  const list = member.slice(labelEnd + 2, listEnd);
+  return ok({ label, list, listEnd, parameters: member.slice(labelEnd + 1) });
 }
 
 /** Lists that were found to be sound, by their text: a workload's callers send a handful, and to read one costs as much as all parameters. */
@@ -175,32 +194,60 @@ function readComponents(list: string): Result<readonly string[], string> {
 type Parameters = Omit<SignatureInput, "label" | "components" | "parameters">;
 
 const required = ["created", "expires", "nonce", "tag", "wimse-aud"] as const;
-const signResponse = "wimse-sign-response";
-const allowed: ReadonlySet<string> = new Set([...required, signResponse]);
+const signResponseParameter = "wimse-sign-response";
+const allowed: ReadonlySet<string> = new Set([...required, signResponseParameter]);
 
 function parseParameters(text: string, start: number): Result<Parameters, string> {
-  const given = readParameters(text, start);
+  const given = readParameters(text, start, allowed);
   if (!given.ok) return given;
-  for (const name of required) {
-    if (!given.value.has(name)) return no(`the parameter ${name} is required`);
-  }
-  const created = integer(given.value.get("created"));
-  const expires = integer(given.value.get("expires"));
-  if (created === undefined || expires === undefined) return no("created and expires must be integers");
-  const nonce = string(given.value.get("nonce"));
-  if (nonce === undefined || nonce === "" || nonce.length > maxNonceLength) {
-    return no(`nonce must be a string of 1 to ${maxNonceLength} plain characters`);
-  }
-  if (string(given.value.get("tag")) !== signatureTag) return no("tag is not ours");
-  const audience = string(given.value.get("wimse-aud"));
-  if (audience === undefined) return no("wimse-aud must be a string of plain characters");
-  const flag = given.value.get(signResponse);
-  if (flag !== undefined && flag !== "") return no(`${signResponse} must be a boolean`);
+  const common = commonParameters(given.value, required);
+  if (!common.ok) return common;
+  const { created, expires, nonce, last: audience } = common.value;
+  const flag = given.value.get(signResponseParameter);
+  if (flag !== undefined && flag !== "") return no(`${signResponseParameter} must be a boolean`);
   return ok({ created, expires, nonce, audience, signResponse: flag === "" });
 }
 
+/** What every signature of the profile says, and the text that is required beside: the last of the required ones. */
+export interface CommonParameters {
+  readonly created: number;
+  readonly expires: number;
+  readonly nonce: string;
+  readonly last: string;
+}
+
+/**
+ * Reads what every signature of the profile says.
+ * @param required the names of all that must be there; the last is that of a text
+ */
+export function commonParameters(
+  given: ReadonlyMap<string, string>,
+  required: readonly [...string[], string],
+): Result<CommonParameters, string> {
+  for (const name of required) {
+    if (!given.has(name)) return no(`the parameter ${name} is required`);
+  }
+  const created = integer(given.get("created"));
+  const expires = integer(given.get("expires"));
+  if (created === undefined || expires === undefined) return no("created and expires must be integers");
+  const nonce = string(given.get("nonce"));
+  if (nonce === undefined || nonce === "" || nonce.length > maxNonceLength) {
+    return no(`nonce must be a string of 1 to ${maxNonceLength} plain characters`);
+  }
+  if (string(given.get("tag")) !== signatureTag) return no("tag is not ours");
+  const own = required.at(-1) ?? "";
+  const last = string(given.get(own));
+  return last === undefined
+    ? no(`${own} must be a string of plain characters`)
+    : ok({ created, expires, nonce, last });
+}
+
 /** The text of each parameter by its name; empty for a bare one, which is a boolean true (RFC 8941 §3.1.2). */
-function readParameters(text: string, start: number): Result<ReadonlyMap<string, string>, string> {
+export function readParameters(
+  text: string,
+  start: number,
+  known: ReadonlySet<string>,
+): Result<ReadonlyMap<string, string>, string> {
   const given = new Map<string, string>();
   let at = start;
   while (at < text.length) {
@@ -210,7 +257,7 @@ function readParameters(text: string, start: number): Result<ReadonlyMap<string,
     const isBare = equals < 0 || equals >= end;
     const name = text.slice(at + 1, isBare ? end : equals);
     if (name === "keyid" || name === "alg") return no(`the parameter ${name} is forbidden`);
-    if (!allowed.has(name)) return no("a parameter is unknown");
+    if (!known.has(name)) return no("a parameter is unknown");
     if (given.has(name)) return no(`the parameter ${name} stands twice`);
     if (equals + 1 === end) return no(`the parameter ${name} has no value`);
     given.set(name, isBare ? "" : text.slice(equals + 1, end));
@@ -241,4 +288,4 @@ const plainString = /^"[\x20\x21\x23-\x5b\x5d-\x7e]*"$/;
 const isKey = (text: string): boolean => /^[a-z*][a-z0-9_.*-]{0,63}$/.test(text);
 
 /** A field name in lower case (RFC 9110 §5.6.2 tokens, without the characters that no header of ours has). */
-const isFieldName = (text: string): boolean => /^[a-z0-9][a-z0-9_.-]{0,63}$/.test(text);
+export const isFieldName = (text: string): boolean => /^[a-z0-9][a-z0-9_.-]{0,63}$/.test(text);

@@ -1,12 +1,11 @@
 import type { Answer, Message } from "../foundation/exchange.ts";
-import type { HeaderFields } from "../foundation/fields.ts";
 import { header, identityHeaders } from "../foundation/headers.ts";
 import { layer, type Step } from "../foundation/layer.ts";
 import type { Clock, Endpoint } from "../foundation/ports.ts";
-import type { Refusal } from "../foundation/refusal.ts";
-import { no, ok, type Result } from "../foundation/result.ts";
-import { readUpTo, resumed } from "./body.ts";
-import { contentDigest } from "./content-digest.ts";
+import { no } from "../foundation/result.ts";
+import type { Asked } from "./answer-proof.ts";
+import { type BelievedPorts, believed } from "./believed.ts";
+import { withDigest } from "./digested.ts";
 import { signMessage } from "./proof.ts";
 import { Watches } from "./watches.ts";
 import type { Credential, Evidence, SpiffeId } from "./words.ts";
@@ -17,6 +16,8 @@ export interface SignedPorts {
   readonly clock: Clock;
   /** A text that this key has not signed yet: 1 to 64 characters of printable ASCII without quotes and backslashes. */
   readonly nonce: () => string;
+  /** By what signed answers are judged. Absent: none is believed. */
+  readonly answers?: BelievedPorts;
 }
 
 /** What a proof has to know about whom it is for. */
@@ -28,6 +29,8 @@ export interface Recipient {
     /** Bodies above `maxDigestBytes`: refuse to send them, or send them without a digest. */
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
+    /** Whether answers must be signed by the recipient; absent: not. */
+    readonly responses?: "signed";
     /** The trust domain of a recipient in another mesh; absent for those of this one. */
     readonly trustDomain?: string;
   };
@@ -47,10 +50,13 @@ interface Proving {
  * A recipient that is strict about replays may answer that it has begun a new watch; the attempt is then signed and
  * sent once more, with the name of that.
  *
+ * Where the recipient's document says that answers are signed, one that it has not rightly signed for this very
+ * attempt is refused with `answer-unverified`.
+ *
  * Where the recipient takes the platform's word and is reached by a service binding, there is no cryptography at all.
  * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
  */
-export const signed = ({ credential, clock, nonce }: SignedPorts) => {
+export const signed = ({ credential, clock, nonce, answers }: SignedPorts) => {
   const watches = new Watches();
   return layer<Proving, object, Answer>("signed", (next) => (exchange) => {
     const { message, recipient } = exchange;
@@ -73,7 +79,7 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
         retryAfterMs: 1_000,
       });
     }
-    const digested = await withDigest(message, recipient);
+    const digested = await withDigest(message, recipient.settings);
     if (!digested.ok) return digested;
     const ready = digested.value === message ? exchange : { ...exchange, message: digested.value };
     const answer = await sent(ready, held, next);
@@ -101,54 +107,16 @@ export const signed = ({ credential, clock, nonce }: SignedPorts) => {
     const { headers, method, url } = exchange.message;
     const audience = recipient.id.uri;
     watches.mention(audience, headers);
-    const proof = { audience, credential: held, now: clock.now(), nonce: nonce() };
-    const signature = await signMessage({ method, url: url.href, headers }, proof);
-    return signature.ok ? next(exchange) : no({ kind: "internal", detail: signature.reason });
+    const asked: Asked = { method, url: url.href, nonce: nonce() };
+    const signResponse = recipient.settings.responses === "signed";
+    const proof = { audience, credential: held, now: clock.now(), nonce: asked.nonce, signResponse };
+    const signature = await signMessage({ ...asked, headers }, proof);
+    if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
+    if (!signResponse) return next(exchange);
+    const answer = await next(exchange);
+    return answer.ok ? believed(answer.value, asked, recipient, answers) : answer;
   }
 };
 
 /** Lets an answer go unread. Whether its sender takes note that nobody reads it is its affair. */
 const discard = ({ body }: Response): void => void body?.cancel().catch(() => undefined);
-
-/** The message with `Content-Digest` for its body, which may have had to be read for that; without one where there is no body, or a large one may go unsigned. */
-async function withDigest(message: Message, { settings }: Recipient): Promise<Result<Message, Refusal>> {
-  const { headers, body } = message;
-  const { maxDigestBytes: limitBytes, largeBody } = settings;
-  // An earlier attempt's, or the application's own, of which we do not know whether it is true.
-  headers.delete(header.contentDigest);
-  if (body === null) return ok(message);
-
-  let bytes: Uint8Array | undefined;
-  let rest = body;
-  // Where a stream is refused, whether its source takes note that we stop reading changes nothing.
-  if (body instanceof Uint8Array) {
-    if (body.byteLength <= limitBytes) bytes = body;
-  } else if (isLarge(headers, settings)) {
-    if (largeBody === "reject") body.cancel().catch(() => undefined);
-  } else {
-    let head: Awaited<ReturnType<typeof readUpTo>>;
-    try {
-      head = await readUpTo(body, limitBytes);
-    } catch {
-      // The body's own source failed, and no destination is to blame: whoever sends it has broken it off.
-      return no({ kind: "cancelled" });
-    }
-    if (head.whole) bytes = head.bytes;
-    else if (largeBody === "unsigned") rest = resumed(head.read, head.rest);
-    else head.rest.cancel().catch(() => undefined);
-  }
-  if (bytes !== undefined) {
-    headers.set(header.contentDigest, await contentDigest(bytes));
-    return ok(bytes === body ? message : { ...message, body: bytes });
-  }
-  if (largeBody === "reject") return no({ kind: "body-too-large", limitBytes });
-  return ok(rest === body ? message : { ...message, body: rest });
-}
-
-/**
- * Whether a stream need not be read to know that it gets no digest: it says itself that it is too long, or nothing
- * is short enough. It then goes on as it is, and keeps a length that the runtime knows of.
- */
-const isLarge = (headers: HeaderFields, { maxDigestBytes, largeBody }: Recipient["settings"]): boolean =>
-  Number(headers.get("content-length") ?? 0) > maxDigestBytes ||
-  (maxDigestBytes === 0 && largeBody === "unsigned");

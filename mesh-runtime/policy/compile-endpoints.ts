@@ -2,7 +2,7 @@ import type { Endpoint } from "../foundation/ports.ts";
 import { parseSpiffeId, workloadId } from "../identity/spiffe-id.ts";
 import type { HashOn } from "../routing/words.ts";
 import type { Catalog } from "./catalog.ts";
-import { inboundOf } from "./compile-settings.ts";
+import { inboundOf, responsesOf } from "./compile-settings.ts";
 import { defaultBalancing } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
 import { millisecondsOf } from "./milliseconds.ts";
@@ -65,7 +65,8 @@ function placed(catalog: Catalog, service: Service, written: Written): readonly 
   const address = ownAddress(other);
   if (address === undefined) return [];
   const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, other);
-  const recipient = { spiffeId: spiffeIdOf(catalog, other), evidence, largeBody, maxDigestBytes };
+  const demands = { evidence, largeBody, maxDigestBytes, ...responsesOf(other) };
+  const recipient = { spiffeId: spiffeIdOf(catalog, other), ...demands };
   return [{ ...placement, address, recipient }];
 }
 

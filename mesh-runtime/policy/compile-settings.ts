@@ -52,6 +52,10 @@ export function inboundOf(
   };
 }
 
+/** Whether callers of a Service demand signed answers. */
+export const responsesOf = ({ spec }: Service): { readonly responses?: "signed" } =>
+  spec.responses === "signed" ? { responses: spec.responses } : {};
+
 /** What is recorded of a workload: member by member, the nearest word counts: of the Service, its namespace, the mesh. */
 export function telemetryOf(catalog: Catalog, service: Service): TelemetrySettings {
   const speaking = catalog.about(service).telemetry.map(({ spec }) => spec);

@@ -5,7 +5,7 @@ import { balancingOf, bindingOf, endpointsOf, spiffeIdOf } from "./compile-endpo
 import { listenersByWorker } from "./compile-gateway.ts";
 import { rulesOf } from "./compile-route.ts";
 import { defaultRule } from "./compile-session.ts";
-import { inboundOf, telemetryOf, trafficOf } from "./compile-settings.ts";
+import { inboundOf, responsesOf, telemetryOf, trafficOf } from "./compile-settings.ts";
 import { userRules } from "./compile-users.ts";
 import { type DocumentOf, keyOf, type PolicyDocument } from "./documents.ts";
 import { notAttachedToService, parentKey } from "./references.ts";
@@ -106,6 +106,7 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
     ...(trustDomain === undefined ? {} : { trustDomain }),
     largeBody,
     maxDigestBytes,
+    ...responsesOf(service),
     traffic: trafficOf(catalog, service),
   };
 }

@@ -19,7 +19,7 @@ import {
   policyTargets,
   trafficCoherence,
 } from "./cross-check/policies.ts";
-import { replays } from "./cross-check/replays.ts";
+import { replays, signaturesWanted } from "./cross-check/replays.ts";
 import { excessiveRetries, retryMultiplication, unsafeRetries } from "./cross-check/retries.ts";
 import { backends, parents, virtualServices } from "./cross-check/routes.ts";
 import { takenBefore } from "./cross-check/taken-before.ts";
@@ -62,6 +62,7 @@ const checks: readonly Check[] = [
   deadRules,
   evidence,
   replays,
+  signaturesWanted,
   unsafeRetries,
   excessiveRetries,
   retryMultiplication,

@@ -119,10 +119,12 @@ function at(
 ): Result<LoadedEndpoint, string> {
   const { recipient } = endpoint;
   if (recipient === undefined) return ok({ ...whole, endpoint });
-  const { spiffeId, evidence, largeBody, maxDigestBytes } = recipient;
+  const { spiffeId, evidence, largeBody, maxDigestBytes, responses } = recipient;
   const id = ownId(spiffeId, trustDomain);
   if (!id.ok) return id;
-  const settings = { ...whole.settings, spiffeId, evidence, largeBody, maxDigestBytes };
+  const { responses: _, ...common } = whole.settings;
+  const answers = responses === undefined ? {} : { responses };
+  const settings = { ...common, spiffeId, evidence, largeBody, maxDigestBytes, ...answers };
   return ok({ ...whole, settings, id: id.value, endpoint });
 }
 

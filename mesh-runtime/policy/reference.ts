@@ -43,6 +43,7 @@ const silent: Readonly<Record<string, unknown>> = {
   "Service.spec.mode": defaultMode,
   "Service.spec.evidence": defaultEvidence,
   "Service.spec.replay": "window",
+  "Service.spec.responses": "unsigned",
   "Service.spec.timeout": `${defaultInbound.timeoutMs}s`,
   "Service.spec.maxInFlight": defaultInbound.maxInFlight,
   "Service.spec.maxDigestBytes": defaultInbound.maxDigestBytes,

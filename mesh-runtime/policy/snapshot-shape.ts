@@ -235,7 +235,13 @@ const users = optional(list(tokenRule));
 const evidence = oneOf("binding", "signature");
 const largeBody = oneOf("reject", "unsigned");
 
-const demands = { spiffeId: text, evidence, largeBody, maxDigestBytes: whole };
+const demands = {
+  spiffeId: text,
+  evidence,
+  largeBody,
+  maxDigestBytes: whole,
+  responses: optional(oneOf("signed")),
+};
 
 const endpoint = open({
   name: text,

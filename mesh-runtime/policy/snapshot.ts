@@ -73,6 +73,8 @@ export interface Destination {
   readonly evidence: Evidence;
   readonly largeBody: "reject" | "unsigned";
   readonly maxDigestBytes: number;
+  /** Whether its answers must be signed; absent: not. */
+  readonly responses?: "signed";
   /** Rules of the routes attached to it, in order of precedence; absent when no route is attached (then it is its own backend). */
   readonly rules?: readonly Rule[];
   /**
@@ -92,6 +94,7 @@ export interface EndpointSettings extends Placement {
     readonly evidence: Evidence;
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
+    readonly responses?: "signed";
   };
 }
 

@@ -65,6 +65,7 @@ function untouched(answer: Answer): boolean {
     case "unreachable":
       return !answer.reason.delivered;
     case "deadline-exceeded":
+    case "answer-unverified":
     case "cancelled":
     case "internal":
       return false;

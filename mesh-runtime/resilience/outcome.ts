@@ -31,11 +31,13 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
   switch (refusal.kind) {
     case "unreachable":
     case "deadline-exceeded":
+    case "answer-unverified":
       return "failure";
     case "mesh-not-ready":
     case "misconfigured":
     case "unidentified":
     case "replay-undecided":
+    case "answer-unsigned":
     case "denied":
     case "invalid-token":
     case "keys-unavailable":

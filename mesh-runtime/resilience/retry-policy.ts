@@ -140,6 +140,7 @@ function worthAnother(
     case "unreachable":
       return { delivered: ended.refusal.delivered, ourCircuit: false };
     case "deadline-exceeded":
+    case "answer-unverified":
       return { delivered: true, ourCircuit: false };
     case "circuit-open":
       return { delivered: false, ourCircuit: true };

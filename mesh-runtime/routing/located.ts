@@ -128,7 +128,13 @@ function endOf(answer: Answer, { kind }: Endpoint, signal: AbortSignal | undefin
     return status === 429 || status >= 502 ? "laboured" : "answered";
   }
   const { kind: reason } = answer.reason;
-  if (reason === "unreachable" || (reason === "cancelled" && timedOut(signal))) return "failed";
+  // Who cannot answer as the destination is not it, or cannot be reached behind somebody who answers in its place.
+  if (
+    reason === "unreachable" ||
+    reason === "answer-unverified" ||
+    (reason === "cancelled" && timedOut(signal))
+  )
+    return "failed";
   return "neutral";
 }
 

@@ -41,6 +41,8 @@ const countsAsFailure: Readonly<Record<RefusalKind, boolean>> = {
   misconfigured: true,
   unidentified: false,
   "replay-undecided": true,
+  "answer-unsigned": true,
+  "answer-unverified": true,
   denied: false,
   "invalid-token": false,
   "keys-unavailable": true,

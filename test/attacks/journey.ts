@@ -1,5 +1,6 @@
 import { header } from "../../mesh-runtime/foundation/headers.ts";
 import type { Handling } from "../../mesh-runtime/handled.ts";
+import type { AnsweringPorts } from "../../mesh-runtime/identity/answering.ts";
 import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
 import { WitCache } from "../../mesh-runtime/identity/svid.ts";
 import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
@@ -80,6 +81,7 @@ export function isolate(
   handler: (request: Request) => Promise<Response> = async () => new Response("paid"),
   refreshTrust: () => Promise<TrustBundle | undefined> = async () => undefined,
   askAdmission?: AskAdmission,
+  signing?: AnsweringPorts,
 ): Isolate {
   const cache = new WitCache();
   const replay = new ReplayWindow();
@@ -100,7 +102,7 @@ export function isolate(
       log: (line) => lines.push(line),
     },
     crashed: () => undefined,
-    identity: { trust, refreshTrust, cache, replay, clock, count: () => undefined },
+    identity: { trust, refreshTrust, cache, replay, clock, signing, count: () => undefined },
     users: known.ports,
     hear: () => undefined,
     ...(askAdmission === undefined ? {} : { askAdmission }),

@@ -243,12 +243,6 @@ const said: readonly Attack[] = [
     },
     /audience/,
   ],
-  [
-    49,
-    "to be sent a signed response, which is not made here",
-    saying("wimse-sign-response", ""),
-    /malformed/,
-  ],
 ];
 
 const order = (text: string): string =>

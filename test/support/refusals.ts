@@ -9,6 +9,8 @@ export const refusals: { readonly [Kind in RefusalKind]: Extract<Refusal, { read
   misconfigured: { kind: "misconfigured", detail: "add [[services]] MESH" },
   unidentified: { kind: "unidentified", step: "proof", detail: innerDetail },
   "replay-undecided": { kind: "replay-undecided", detail: innerDetail, retryAfterMs: 1_000 },
+  "answer-unsigned": { kind: "answer-unsigned", detail: innerDetail },
+  "answer-unverified": { kind: "answer-unverified", step: "proof", detail: innerDetail },
   denied: { kind: "denied", rule: innerDetail, principal: innerDetail },
   "invalid-token": { kind: "invalid-token", error: "invalid_token", detail: innerDetail },
   "keys-unavailable": { kind: "keys-unavailable", detail: innerDetail, retryAfterMs: 1_000 },

@@ -7,8 +7,8 @@ import type { CheckedMesh } from "./checked-mesh.ts";
 
 const values: readonly string[] = ["strict", "window"];
 
-/** Strict replay protection stands where it is read, and where there is something that could be sent again. */
-export function* replays({ written, catalog, issue }: CheckedMesh): Generator<Issue> {
+/** The annotation that asks for strict replay protection stands where it is read, with a word that is. */
+export function* replays({ written, issue }: CheckedMesh): Generator<Issue> {
   const path: Path = ["metadata", "annotations", replayAnnotation];
   for (const { document } of written) {
     const found = document.metadata.annotations?.[replayAnnotation];
@@ -28,17 +28,23 @@ export function* replays({ written, catalog, issue }: CheckedMesh): Generator<Is
         message: `${replayAnnotation} must be "strict" or "window", found ${JSON.stringify(found)}.`,
       });
   }
+}
+
+/** Words about signatures of a Service whose callers sign nothing: they would protect nothing. */
+export function* signaturesWanted({ catalog, issue }: CheckedMesh): Generator<Issue> {
   for (const [key, service] of catalog.services) {
-    const { replay, endpoint, endpoints = [endpoint] } = service.spec;
-    if (replay !== "strict" || !hasWorker(service) || inboundOf(catalog, service).evidence !== "binding")
+    const { replay, responses, endpoint, endpoints = [endpoint] } = service.spec;
+    const wanted = replay === "strict" ? "replay" : responses === "signed" ? "responses" : undefined;
+    if (wanted === undefined || !hasWorker(service) || inboundOf(catalog, service).evidence !== "binding")
       continue;
     // Who calls by an address or a dispatch namespace signs, whatever weaker evidence is accepted.
     if (endpoints.some((one) => one?.url !== undefined || one?.dispatch !== undefined)) continue;
+    const said = `${wanted}: ${service.spec[wanted]}`;
     yield issue(service, {
-      path: ["spec", "replay"],
-      expected: "evidence: signature beside replay: strict",
+      path: ["spec", wanted],
+      expected: `evidence: signature beside ${said}`,
       found: "evidence: binding",
-      message: `Callers of ${key} are known by their binding, and send no signature that could be sent again, so that replay: strict would protect nothing; write evidence: signature, or remove replay.`,
+      message: `Callers of ${key} are known by their binding and sign nothing, so that ${said} would protect nothing; write evidence: signature, or remove ${wanted}.`,
     });
   }
 }

@@ -14,6 +14,8 @@ const statuses: { readonly [Kind in RefusalKind]: number } = {
   misconfigured: 500,
   unidentified: 400,
   "replay-undecided": 503,
+  "answer-unsigned": 501,
+  "answer-unverified": 502,
   denied: 403,
   "invalid-token": 401,
   "keys-unavailable": 503,

@@ -214,14 +214,6 @@ describe("verifyMessage() refuses", () => {
     ).toBe(expected);
   });
 
-  test("a sound signature whose sender demands a signed response, which we do not make", async () => {
-    const message = validMessage();
-    const input = `${parametersWith()};wimse-sign-response`;
-    expect(
-      await outcome(await signedWith(world, message, input, baseOf(world, message)), verifier(world)),
-    ).toBe("malformed");
-  });
-
   test("the same message a second time, for as long as it could be replayed", async () => {
     const message = await signedMessage(world);
     const by = verifier(world);

@@ -15,6 +15,39 @@ const snapshotOf = (...texts: readonly string[]) => {
   return snapshot;
 };
 
+describe("responses: signed", () => {
+  const fleet = service(
+    "fleet",
+    "{endpoints: [{service: bank}, {service: web, weight: 1}, {url: https://fleet.example}]}",
+  );
+  const destinationOf = async (key: string, ...texts: readonly string[]) => {
+    const snapshot = compile(documents(...texts)).get("default/web");
+    const text = canonicalJson(snapshot);
+    const loaded = await load(text, { epoch: 1, digest: await digestOf(text) }, "default/web");
+    if (!loaded.ok) throw new Error(loaded.reason);
+    return loaded.value.destination(key);
+  };
+
+  test("of a Service is what its callers demand, and nobody else's", async () => {
+    const mesh = [service("web"), bank("{responses: signed}")];
+    expect((await destinationOf("default/bank", ...mesh))?.settings.responses).toBe("signed");
+    expect((await destinationOf("default/web", ...mesh))?.settings).not.toHaveProperty("responses");
+    const plain = compile(documents(service("web"), bank("{responses: unsigned}"))).get("default/web");
+    const silent = compile(documents(service("web"), bank())).get("default/web");
+    expect(canonicalJson(plain)).toBe(canonicalJson(silent));
+  });
+
+  test("is a matter of who answers, where a Service has several endpoints", async () => {
+    const answering = async (own: string, other: string) => {
+      const text = fleet.replace("{endpoints", `{${own}endpoints`);
+      const found = await destinationOf("default/fleet", service("web"), bank(other), text);
+      return found?.choice.map(({ settings }) => settings.responses);
+    };
+    expect(await answering("", "{responses: signed}")).toEqual(["signed", undefined, undefined]);
+    expect(await answering("responses: signed, ", "{}")).toEqual([undefined, undefined, "signed"]);
+  });
+});
+
 describe("replay: strict", () => {
   test("of a Service is in the snapshot of its workload, which nothing else changes", async () => {
     expect(snapshotOf(bank("{replay: strict}")).inbound.replay).toBe("strict");
@@ -70,6 +103,9 @@ describe("replay: strict", () => {
   test("where callers send nothing that could come again is refused", () => {
     const refused = (spec: string) =>
       together(allowAll(), bank(spec)).filter((issue) => issue.includes("would protect nothing"));
+    expect(refused("{responses: signed, evidence: binding}")).toEqual([
+      expect.stringMatching(/^error 3 spec.responses: Callers of default\/bank/),
+    ]);
     expect(refused("{replay: strict, evidence: binding}")).toEqual([
       expect.stringMatching(/^error 3 spec.replay: Callers of default\/bank/),
     ]);

@@ -30,7 +30,7 @@ test.each<[number, Outcome]>([
 test("a refusal on this side counts only when the wire or the clock made it", () => {
   const seen = Object.values(refusals).map((refusal) => [refusal.kind, outcomeOf(no(refusal))]);
   const failures = seen.filter(([, outcome]) => outcome === "failure").map(([kind]) => kind);
-  expect(failures).toEqual(["deadline-exceeded", "unreachable"]);
+  expect(failures).toEqual(["answer-unverified", "deadline-exceeded", "unreachable"]);
   expect(seen.filter(([, outcome]) => outcome !== "failure" && outcome !== "neutral")).toEqual([]);
 });
 
@@ -39,6 +39,8 @@ const fromCallee: Readonly<Record<RefusalKind, Outcome>> = {
   misconfigured: "failure",
   unidentified: "neutral",
   "replay-undecided": "neutral",
+  "answer-unsigned": "neutral",
+  "answer-unverified": "failure",
   denied: "neutral",
   "invalid-token": "neutral",
   "keys-unavailable": "neutral",

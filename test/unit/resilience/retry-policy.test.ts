@@ -148,7 +148,7 @@ test("past our own open circuit a request goes elsewhere at once and for nothing
 });
 
 describe("every kind of refusal", () => {
-  const retriable = ["deadline-exceeded", "unreachable"];
+  const retriable = ["answer-unverified", "deadline-exceeded", "unreachable"];
   test.each(Object.values(refusals))("$kind is decided", (refused) => {
     expect(asked({ ended: refusal(refused) }).retry).toBe(retriable.includes(refused.kind));
   });

@@ -1,0 +1,334 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Answer, Message } from "../../mesh-runtime/foundation/exchange.ts";
+import { Fields } from "../../mesh-runtime/foundation/fields.ts";
+import { ok } from "../../mesh-runtime/foundation/result.ts";
+import { contentDigest } from "../../mesh-runtime/identity/content-digest.ts";
+import { credentialFrom, generateKeys } from "../../mesh-runtime/identity/credential.ts";
+import { type Recipient, signed } from "../../mesh-runtime/identity/signed.ts";
+import { parseSpiffeId } from "../../mesh-runtime/identity/spiffe-id.ts";
+import { WitCache } from "../../mesh-runtime/identity/svid.ts";
+import type { Credential } from "../../mesh-runtime/identity/words.ts";
+import { caller, makeWit, makeWorld, now, self, value, type World } from "../unit/identity/fixture.ts";
+import { isolate, loadedPolicy } from "./journey.ts";
+
+/*
+ * An attacker between a caller that wants signed answers and a callee that signs them: both journeys are real, and what
+ * comes back is the attacker's to change.
+ */
+
+let world: World;
+/** Of the callee, and of another workload of the mesh that would like to be taken for it. */
+let payments: Credential;
+let other: Credential;
+beforeAll(async () => {
+  world = await makeWorld();
+  payments = await credentialOf(self, "payments-token");
+  other = await credentialOf(self.replace("payments", "refunds"), "refunds-token");
+});
+
+async function credentialOf(sub: string, jti: string): Promise<Credential> {
+  const keys = await generateKeys();
+  return value(credentialFrom(await makeWit({ ...world, keys }, { sub, jti }), keys, now, () => 0.5));
+}
+
+const recipient = (settings: Partial<Recipient["settings"]> = {}): Recipient => ({
+  id: value(parseSpiffeId(self)),
+  settings: {
+    evidence: "signature",
+    largeBody: "reject",
+    maxDigestBytes: 64,
+    responses: "signed",
+    ...settings,
+  },
+});
+
+interface Way {
+  /** What the application answers. @default 200 with a text */
+  readonly handler?: () => Promise<Response>;
+  readonly method?: string;
+  readonly settings?: Partial<Recipient["settings"]>;
+  /** Whose credential the callee has; null: none. @default its own */
+  readonly by?: Credential | null;
+  /** How much later the answer arrives, milliseconds. */
+  readonly lateMs?: number;
+  /** What becomes of the answer on its way. */
+  readonly on?: (answer: Response, request: Request) => Response | Promise<Response>;
+}
+
+interface Come {
+  /** "believed", or the refusal with its step. */
+  readonly ending: string;
+  readonly status?: number;
+  readonly text?: string;
+  readonly headers?: Headers;
+  readonly handled: number;
+}
+
+let nonces = 0;
+const nonce = (): string => `answer-nonce-${nonces++}`;
+
+async function ask(way: Way = {}): Promise<Come> {
+  const { handler = async () => new Response("paid", { headers: { "content-type": "text/plain" } }) } = way;
+  const { by = payments, method = "POST", settings = {}, on = (answer) => answer } = way;
+  let handled = 0;
+  let time = now;
+  const clock = { now: () => time };
+  const loaded = await loadedPolicy((snapshot) => ({
+    ...snapshot,
+    inbound: { ...snapshot.inbound, maxDigestBytes: 64, largeBody: settings.largeBody ?? "reject" },
+  }));
+  const counted = (): Promise<Response> => {
+    handled++;
+    return handler();
+  };
+  const signing = { credential: () => by ?? undefined, nonce };
+  const callee = isolate(loaded, () => world.bundle, counted, undefined, undefined, signing);
+  const step = signed({
+    credential: () => world.credential,
+    clock,
+    nonce,
+    answers: { trust: () => world.bundle, cache: new WitCache(), clock },
+  }).wrap<{ message: Message; recipient: Recipient }>(async ({ message }): Promise<Answer> => {
+    const init = {
+      method: message.method,
+      headers: [...message.headers],
+      body: message.body as BodyInit | null,
+    };
+    const request = new Request(message.url, init);
+    const { status, headers, body } = await callee.arrive(request.clone());
+    const isEmpty = body === "" && !headers.has("content-digest");
+    time += way.lateMs ?? 0;
+    return ok(await on(new Response(isEmpty ? null : body, { status, headers }), request));
+  });
+  const message: Message = {
+    url: new URL("https://payments/charge?amount=3"),
+    method,
+    headers: new Fields(),
+    body: method === "POST" ? new TextEncoder().encode("3 coins") : null,
+  };
+  const answer = await step({ message, recipient: recipient(settings) });
+  if (!answer.ok) {
+    const { reason } = answer;
+    const told = reason.kind === "answer-unverified" ? ` ${reason.step}: ${reason.detail}` : "";
+    return { ending: `${reason.kind}${told}`, handled };
+  }
+  const { status, headers } = answer.value;
+  return { ending: "believed", status, headers, text: await answer.value.text(), handled };
+}
+
+/** The same answer with other headers. */
+const wire = (change: (headers: Headers, answer: Response) => void) => (answer: Response) => {
+  const changed = new Response(answer.body, answer);
+  change(changed.headers, answer);
+  return changed;
+};
+const input = (from: string | RegExp, to: string) =>
+  wire((headers) => headers.set("signature-input", headers.get("signature-input")?.replace(from, to) ?? ""));
+const proofNames = ["workload-identity-token", "signature-input", "signature"] as const;
+
+describe("an answer that must be signed", () => {
+  test("is believed when it is, and shows the application nothing of that", async () => {
+    const { ending, status, text, headers, handled } = await ask();
+    expect([ending, status, text, handled]).toEqual(["believed", 200, "paid", 1]);
+    expect(proofNames.filter((name) => headers?.has(name))).toEqual([]);
+    expect(headers?.get("content-type")).toBe("text/plain");
+  });
+
+  test.each<[string, Way, number, string]>([
+    ["without a body", { handler: async () => new Response(null, { status: 204 }) }, 204, ""],
+    ["with an empty body", { handler: async () => new Response("") }, 200, ""],
+    [
+      "to HEAD, whatever the application makes",
+      { method: "HEAD", handler: async () => new Response("long") },
+      200,
+      "long",
+    ],
+    ["that says no", { handler: async () => new Response("sold out", { status: 404 }) }, 404, "sold out"],
+    ["that moved", { handler: async () => Response.redirect("https://payments/new", 302) }, 302, ""],
+    [
+      "that the application had signed for its own reasons",
+      {
+        handler: async () =>
+          new Response("paid", { headers: { signature: "sig=:AAAA:", "content-digest": "md5=:AA==:" } }),
+      },
+      200,
+      "paid",
+    ],
+    [
+      "that is passed on as it came from elsewhere",
+      { handler: async () => fetch("data:text/plain,elsewhere") },
+      200,
+      "elsewhere",
+    ],
+  ])("is believed %s", async (_, way, status, text) => {
+    const on = way.method === "HEAD" ? wire(() => undefined) : undefined;
+    const come = await ask({
+      ...way,
+      ...(on === undefined ? {} : { settings: { largeBody: "unsigned" }, on }),
+    });
+    expect([come.ending, come.status, come.text]).toEqual(["believed", status, text]);
+  });
+
+  test("is signed too where the mesh refuses, once it knows the caller", async () => {
+    const failed = await ask({ handler: () => Promise.reject(new Error("inner")) });
+    expect([failed.ending, failed.status]).toEqual(["believed", 500]);
+    expect(failed.text).toContain("problems/handler-failed");
+    const unasked = await ask({ method: "DELETE" });
+    expect([unasked.ending, unasked.status, unasked.handled]).toEqual(["believed", 403, 0]);
+  });
+
+  test("is not made, and nothing is done for it, where there is no credential to sign it with", async () => {
+    const { ending, handled } = await ask({ by: null });
+    expect(ending).toMatch(/^answer-unverified missing: .*503 mesh-not-ready/);
+    expect(handled).toBe(0);
+  });
+
+  test("becomes a signed problem above the limit, or goes unsigned as far as policy says", async () => {
+    const large = "x".repeat(5_000);
+    const handler = async () => new Response(large);
+    const refused = await ask({ handler });
+    expect([refused.ending, refused.status]).toEqual(["believed", 501]);
+    expect(refused.text).toContain("problems/answer-unsigned");
+    const passed = await ask({ handler, settings: { largeBody: "unsigned" } });
+    expect([passed.ending, passed.status, passed.text]).toEqual(["believed", 200, large]);
+    const changed = await ask({
+      handler,
+      settings: { largeBody: "unsigned" },
+      on: wire((headers) => headers.delete("signature")),
+    });
+    expect(changed.ending).toMatch(/^answer-unverified missing/);
+  });
+
+  test.each<[string, NonNullable<Way["on"]>, RegExp]>([
+    [
+      "has no signature",
+      wire((headers) => proofNames.forEach((name) => void headers.delete(name))),
+      /missing: .*200/,
+    ],
+    ["is another 200 altogether", () => new Response("paid"), /missing/],
+    ["is an error that somebody else makes", () => new Response("no", { status: 503 }), /missing: .*503/],
+    [
+      "says that the request never arrived, so that it would be sent again",
+      () => new Response("no", { status: 503, headers: { "tulle-problem": "mesh-not-ready" } }),
+      /missing: .*503 mesh-not-ready/,
+    ],
+    [
+      "has another status",
+      (answer) => new Response(answer.body, { status: 201, headers: answer.headers }),
+      /proof/,
+    ],
+    ["has another body", (answer) => new Response("paid twice", answer), /digest/],
+    ["has lost its body", (answer) => new Response(null, answer), /digest/],
+    [
+      "has the digest of another body",
+      async (answer) => {
+        const changed = new Response("paid twice", answer);
+        changed.headers.set("content-digest", await contentDigest(new TextEncoder().encode("paid twice")));
+        return changed;
+      },
+      /proof/,
+    ],
+    ["has no digest", wire((headers) => headers.delete("content-digest")), /proof/],
+    ["has another content-type", wire((headers) => headers.set("content-type", "text/html")), /proof/],
+    ["has one more word of the mesh", wire((headers) => headers.set("tulle-circuits", "x")), /malformed/],
+    ["has one less word of the mesh", wire((headers) => headers.delete("tulle-epoch")), /proof/],
+    [
+      "answers another request, it says",
+      input(/wimse-req-nonce="[^"]*"/, 'wimse-req-nonce="other"'),
+      /proof/,
+    ],
+    ["does not say which request it answers", input(/;wimse-req-nonce="[^"]*"/, ""), /malformed/],
+    ["names a key", input(";tag", ';keyid="mine";tag'), /malformed/],
+    ["names an algorithm", input(";tag", ';alg="hmac-sha256";tag'), /malformed/],
+    ["has another tag", input("wimse-workload-to-workload", "web-bot-auth"), /malformed/],
+    ["has an audience", input(";tag", ';wimse-aud="x";tag'), /malformed/],
+    ["does not cover its status", input('"@status" ', ""), /malformed/],
+    ["does not cover the method", input('"@method";req ', ""), /malformed/],
+    ["covers a method of its own", input('"@method";req', '"@method"'), /malformed/],
+    ["covers something twice", input('"@status"', '"@status" "@status"'), /malformed/],
+    ["has parameters that nobody knows", input('"@status"', '"@status";sf'), /malformed/],
+    [
+      "has two signatures with our tag",
+      wire((headers) => headers.append("signature-input", `b${headers.get("signature-input")}`)),
+      /malformed/,
+    ],
+    [
+      "is the request's own proof, reflected",
+      (answer, request) =>
+        wire((headers) => {
+          for (const name of proofNames) headers.set(name, request.headers.get(name) ?? "");
+        })(answer),
+      /malformed/,
+    ],
+    ["has a token that is none", wire((headers) => headers.set("workload-identity-token", "a.b.c")), /token/],
+    [
+      "has the token of somebody else",
+      wire((headers) => headers.set("workload-identity-token", other.wit)),
+      /proof/,
+    ],
+  ])("49: is refused when it %s", async (_, on, step) => {
+    const { ending, handled } = await ask({ on });
+    expect(ending).toMatch(new RegExp(`^answer-unverified (?:${step.source})`));
+    expect(ending).not.toMatch(/eyJ/);
+    expect(handled).toBe(1);
+  });
+
+  test("49: is refused when another workload of the mesh has signed it", async () => {
+    expect((await ask({ by: other })).ending).toMatch(/^answer-unverified audience/);
+    expect((await ask({ by: world.credential })).ending).toMatch(/^answer-unverified audience/);
+    expect(caller).not.toBe(self);
+  });
+
+  test("49: is refused when it is the true answer to another request, or to the same one before", async () => {
+    const seen: Response[] = [];
+    const keep = (answer: Response) => {
+      seen.push(answer.clone());
+      return answer;
+    };
+    await ask({ on: keep });
+    await ask({ on: keep, handler: async () => new Response("sold out", { status: 404 }) });
+    for (const former of seen) {
+      const { ending } = await ask({ on: () => former });
+      expect(ending).toMatch(/^answer-unverified replay/);
+    }
+  });
+
+  test("49: is refused when it comes later than it is valid", async () => {
+    expect((await ask({ lateMs: 29_999 })).ending).toBe("believed");
+    expect((await ask({ lateMs: 30_000 })).ending).toMatch(/^answer-unverified clock/);
+  });
+});
+
+test("49: an answer that nobody demands to be signed is as the application made it", async () => {
+  const seen: Headers[] = [];
+  const { responses: _, ...settings } = recipient().settings;
+  const keep = (answer: Response) => {
+    seen.push(answer.headers);
+    return answer;
+  };
+  const unsigned = { ...recipient(), settings };
+  expect(unsigned.settings).not.toHaveProperty("responses");
+  const callee = isolate(await loadedPolicy(), () => world.bundle, undefined, undefined, undefined, {
+    credential: () => payments,
+    nonce,
+  });
+  const step = signed({ credential: () => world.credential, clock: { now: () => now }, nonce }).wrap<{
+    message: Message;
+    recipient: Recipient;
+  }>(async ({ message }): Promise<Answer> => {
+    const request = new Request(message.url, { method: "POST", headers: [...message.headers] });
+    expect(request.headers.get("signature-input")).not.toContain("wimse-sign-response");
+    const { status, headers, body } = await callee.arrive(request);
+    return ok(keep(new Response(body, { status, headers })));
+  });
+  const message = {
+    url: new URL("https://payments/charge"),
+    method: "POST",
+    headers: new Fields(),
+    body: null,
+  };
+  const answer = await step({ message, recipient: unsigned });
+  expect(answer.ok && (await answer.value.text())).toBe("paid");
+  expect(proofNames.some((name) => seen[0]?.has(name))).toBe(false);
+  expect(seen[0]?.has("content-digest")).toBe(false);
+});
