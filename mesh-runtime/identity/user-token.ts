@@ -8,6 +8,8 @@ export const maxTokenLength = 8_192;
 /** How far the clock of an issuer may be from ours, milliseconds. */
 export const tokenLeewayMs = 60_000;
 const maxKidLength = 256;
+/** Most keys that one token is held against: it need not name one, and each costs. */
+const mostKeysTried = 16;
 
 /** The check that failed. Counted, and told to operators; callers see none of it. */
 export type TokenFault =
@@ -112,7 +114,7 @@ export async function judgeSignature(
   { text, alg, kid }: ReadToken,
   keys: KeySet,
 ): Promise<Disbelief | undefined> {
-  const candidates = keysFor(keys, alg, kid);
+  const candidates = keysFor(keys, alg, kid).slice(0, mostKeysTried);
   for (const candidate of candidates) {
     try {
       // jose makes the platform's key of a JWK once, and keeps it with the object.

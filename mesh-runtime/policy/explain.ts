@@ -1,6 +1,7 @@
 import type { Message } from "../foundation/exchange.ts";
 import { ruleFor } from "../routing/cors.ts";
 import { hostIndex } from "../routing/host-match.ts";
+import { preflightRule } from "../routing/preflighted.ts";
 import type { RoutedRequest } from "../routing/route-match.ts";
 import { pinnedIn } from "../routing/session.ts";
 import type { Listener, Matched, Pinned, Rule, Target } from "../routing/words.ts";
@@ -85,7 +86,9 @@ export function explainEntry(
     // What comes in at a gateway has no destination whose settings could hold.
     fallback: { traffic: meshTraffic, by: "mesh" },
   });
-  if (entry === undefined) return explanation;
+  // A preflight is answered before the gateway's rules are asked.
+  if (entry === undefined || preflightRule(target, { ...question, body: null }) !== undefined)
+    return explanation;
   const notes = [...entry.notes, ...explanation.notes];
   if (entry.access.allowed) return { ...explanation, notes };
   const { caller, method, url, addressed, candidates, omitted } = explanation;

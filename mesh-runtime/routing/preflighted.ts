@@ -5,7 +5,7 @@ import { problemAnswer } from "../foundation/rescued.ts";
 import { no, ok } from "../foundation/result.ts";
 import { corsAmong, isPreflight, preflightAnswer, ruleFor } from "./cors.ts";
 import { applyResponseFilters } from "./filter.ts";
-import type { Target } from "./words.ts";
+import type { Rule, Target } from "./words.ts";
 
 type Entering = Noted & { readonly message: Message; readonly target: Target };
 
@@ -17,13 +17,18 @@ type Entering = Noted & { readonly message: Message; readonly target: Target };
 export const preflighted = () =>
   layer<Entering & { readonly entry?: unknown }, object, Answer>("preflighted", (next) => (exchange) => {
     const { entry, message, target, notes } = exchange;
-    if (entry === undefined || !isPreflight(message)) return next(exchange);
-    const rule = target.table && ruleFor(target.table, message)?.rule;
-    if (rule === undefined || corsAmong(rule.filters) === undefined) return next(exchange);
+    const rule = entry === undefined ? undefined : preflightRule(target, message);
+    if (rule === undefined) return next(exchange);
     notes.destination = target.destination;
     notes.route = rule.name;
     return Promise.resolve(ok(applyResponseFilters(preflightAnswer(), rule.filters, message)));
   });
+
+/** The rule that answers a preflight by itself; undefined for every other request, and where no rule with CORS is for it. */
+export function preflightRule({ table }: Target, message: Message): Rule | undefined {
+  const rule = table !== undefined && isPreflight(message) ? ruleFor(table, message)?.rule : undefined;
+  return rule !== undefined && corsAmong(rule.filters) !== undefined ? rule : undefined;
+}
 
 /**
  * The answer for a request that is refused before it is routed: under a rule with CORS its problem, so that a script

@@ -98,6 +98,16 @@ describe("keysFor()", () => {
   });
 });
 
+test("a token that names no key is held against sixteen of them at most", async () => {
+  const { kid: _kid, ...unnamed } = (await issuerKey("x")).jwk;
+  const others = Array.from({ length: 15 }, () => unnamed);
+  const text = await token(key, {}, { kid: undefined });
+  const judged = (keys: readonly object[]) =>
+    judgeSignature(value(readToken(text)), value(parseKeySet(JSON.stringify({ keys }))));
+  expect(await judged([...others, key.jwk])).toBeUndefined();
+  expect(await judged([...others, unnamed, key.jwk])).toMatchObject({ fault: "key" });
+});
+
 describe("keySetFault()", () => {
   test("finds nothing wrong with public keys", () => {
     expect(keySetFault(keySetOf(key, rsa))).toBeUndefined();

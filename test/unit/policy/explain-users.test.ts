@@ -21,17 +21,25 @@ const all = compile(
     service("pay"),
     service("gateway"),
     gateway("public", "listeners: [{name: http, protocol: HTTP, port: 80}]"),
-    entry("shop", "parentRefs: [{name: public}], rules: [{backendRefs: [{name: web, port: 80}]}]"),
+    entry(
+      "shop",
+      'parentRefs: [{name: public}], rules: [{backendRefs: [{name: web, port: 80}]}, {matches: [{path: {value: /api}}], filters: [{type: CORS, cors: {allowOrigins: ["https://app.example"]}}], backendRefs: [{name: web, port: 80}]}]',
+    ),
     demand("pay"),
     demand("gateway"),
     policy("AuthorizationPolicy", "open", "{targetRefs: [{kind: Service, name: web}], rules: [{}]}"),
   ),
 );
 
-async function asked(from: string, url: string): Promise<Explanation> {
+async function asked(
+  from: string,
+  url: string,
+  method = "GET",
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Explanation> {
   const text = canonicalJson(all.get(from));
   const loaded = value(await load(text, { epoch: 1, digest: await digestOf(text) }, from));
-  const question = { url: new URL(url), method: "GET", headers: new Fields() };
+  const question = { url: new URL(url), method, headers: new Fields(new Headers(headers)) };
   const around = {
     now: 0,
     circuit: () => undefined,
@@ -57,4 +65,13 @@ test("of rules about end users it is told that they were asked without a token",
   expect(out.notes).toContain(`Its rules ${said}`);
   expect(out.served).toBe(0);
   expect((await asked("default/pay", "http://web/")).notes).toEqual([]);
+});
+
+test("a preflight is answered before the gateway's rules are asked, where a rule with CORS is for it", async () => {
+  const asks = { origin: "https://app.example", "access-control-request-method": "GET" };
+  const at = (path: string, method: string) =>
+    asked("default/gateway", `http://shop.example${path}`, method, asks);
+  expect((await at("/api", "OPTIONS")).endings).toMatchObject([{ fate: { kind: "answered", status: 204 } }]);
+  expect((await at("/", "OPTIONS")).served).toBe(0);
+  expect((await at("/api", "GET")).served).toBe(0);
 });
