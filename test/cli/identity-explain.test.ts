@@ -217,7 +217,6 @@ describe("tulle identity explain", () => {
 });
 
 describe("what cannot be judged", () => {
-  const get = "GET / HTTP/1.1\na: b\n";
   /** Where nobody listens: nothing here is asked of it. */
   const unasked = openControl(connectionFrom({ url: "http://127.0.0.1:9" }, { env: {}, directory: "/" }));
 
@@ -231,13 +230,24 @@ describe("what cannot be judged", () => {
     await expect(verifierFrom(unasked, options, undefined)).rejects.toThrow(message);
   });
 
-  test.each<readonly [string, string, RegExp, readonly string[]]>([
-    ["no method", "accept: */*\n", /does not say the request's method/, []],
-    ["a URL that is none", "accept: */*\n", /URL must be like/, ["-X", "GET", "--request-url", "ftp://x"]],
-    ["a time that is none", get, /It must be a time such as/, ["--at", "yesterday"]],
-  ])("exits with 2 for %s", async (_what, text, message, words) => {
-    const ended = await tulle(["identity", "explain", "-", ...words], { stdin: text });
+  test("is told: no method, no URL, or one that is none, and not a word of it", async () => {
+    await using standIn = await control();
+    const accept = "accept: */*\n";
+    await expect(reported(standIn, accept)).rejects.toThrow("does not say the request's method");
+    await expect(reported(standIn, accept, { method: "GET" })).rejects.toThrow(
+      "does not say the request's URL",
+    );
+    const secret = { method: "GET", requestUrl: "ftp://secret" };
+    const failure = await reported(standIn, accept, secret).catch((error: unknown) => String(error));
+    expect(failure).toMatch(/The request's URL must be like/);
+    expect(failure).not.toContain("secret");
+  });
+
+  test("a time that is none exits with 2", async () => {
+    const ended = await tulle(["identity", "explain", "-", "--at", "yesterday"], {
+      stdin: "GET / HTTP/1.1\na: b\n",
+    });
     expect(ended).toMatchObject({ code: 2, stdout: "" });
-    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr).toMatch(/It must be a time such as/);
   });
 });
