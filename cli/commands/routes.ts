@@ -79,6 +79,7 @@ function print({ terminal }: Session, answer: RoutesAnswer): void {
     out(`${index === 0 ? "" : "\n"}${paint("bold", title(answer, view))}`);
     if (view.rules.length === 0) out("No route is bound here: every request is answered 404.");
     else out(table(terminal, columns, rows(terminal, view)));
+    for (const text of idleTexts(view)) out(paint("yellow", text));
     if (view.omitted > 0) out(`… and ${view.omitted} more`);
   }
   if (answer.views.length === 0) note(`No workload of the mesh could call ${answer.of}.`);
@@ -106,7 +107,7 @@ function title({ of }: RoutesAnswer, view: RoutesView): string {
 
 function rows({ paint }: Terminal, { rules }: RoutesView): readonly (readonly string[])[] {
   const told = new Set<string>();
-  return rules.map(({ rank, rule, match, filters, backends, traffic, behind }) => {
+  return rules.map(({ rank, rule, match, filters, backends, traffic }) => {
     const again = told.has(rule);
     told.add(rule);
     const numbers =
@@ -120,7 +121,7 @@ function rows({ paint }: Terminal, { rules }: RoutesView): readonly (readonly st
     return [
       String(rank),
       rule,
-      behind === undefined ? match : `${match}\n${paint("yellow", behindText(behind))}`,
+      match,
       filters.join("\n") || "-",
       backends.map((each) => backendText(paint, each)).join("\n") || "-",
       // What is counted is counted by rule, so that it stands once for all matches of a rule.
@@ -129,9 +130,13 @@ function rows({ paint }: Terminal, { rules }: RoutesView): readonly (readonly st
   });
 }
 
-/** Why a match never decides. */
-const behindText = ({ rule, because }: { readonly rule: string; readonly because: string }): string =>
-  `never: ${because} (${rule})`;
+/** The matches that never decide, and why. */
+const idleTexts = ({ rules }: RoutesView): readonly string[] =>
+  rules.flatMap(({ rank, rule, behind }) =>
+    behind === undefined
+      ? []
+      : [`${rank} never decides: ${rule} has the match of ${behind.rule}, but ${behind.because}.`],
+  );
 
 function backendText(
   paint: Terminal["paint"],

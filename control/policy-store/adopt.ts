@@ -25,7 +25,7 @@ export async function adopt(
   judgement: Judgement,
   agesAfter: (edits: readonly Edit[]) => Ages = () => new Map(),
 ): Promise<Adoption> {
-  const before = { texts, ages: agesAfter([]) };
+  const before = () => ({ texts, ages: agesAfter([]) });
   const refused = new Map<string, readonly Issue[]>();
   let left: readonly (Found & Given)[] = [];
   for (const each of found) {

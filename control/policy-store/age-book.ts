@@ -15,8 +15,9 @@ export class AgeBook {
   /** The ages of the documents in force, by name. */
   all(): Ages {
     const rows = this.#sql.exec<AgeRow>(
-      `SELECT ages.name, ages.revision, ages.at FROM documents JOIN ages ON ages.name = documents.name
-         WHERE since = (SELECT MAX(since) FROM ages AS other WHERE other.name = documents.name)`,
+      // With MAX, the other columns are those of the newest row (SQLite, "bare columns").
+      `SELECT ages.name, ages.revision, ages.at, MAX(ages.since) FROM ages
+         JOIN documents ON documents.name = ages.name GROUP BY ages.name`,
     );
     return new Map([...rows].map(({ name, revision, at }) => [name, { revision, at: at ?? 0 }]));
   }

@@ -54,7 +54,7 @@ export interface Known {
   /** Of all documents of the set, as they will be. */
   readonly ages?: Ages;
   /** The set in force: what was wrong with that before is not the fault of who changes something else. */
-  readonly before?: { readonly texts: Texts; readonly ages: Ages };
+  readonly before?: () => { readonly texts: Texts; readonly ages: Ages };
 }
 
 /** The documents in force, as they hold. */
@@ -111,10 +111,11 @@ export class Judgement {
   async judge(texts: Texts, given: readonly Edit[] = [], { ages, before }: Known = {}): Promise<Judged> {
     const looked = this.look(texts, given, ages);
     const { written, refused } = looked;
+    const earlier = hasErrors(looked.issues) ? before?.() : undefined;
     const issues =
-      before === undefined || !hasErrors(looked.issues)
+      earlier === undefined
         ? looked.issues
-        : stoodBefore(looked.issues, this.look(before.texts, [], before.ages).issues, given);
+        : stoodBefore(looked.issues, this.look(earlier.texts, [], earlier.ages).issues, given);
     const digest = await digestOfText(canonicalJson(Object.fromEntries(texts)));
     if (hasErrors(issues)) return { issues, digest, services: [] };
     const services = await servicesOf(written, this.#optionsWith(ages, refused));

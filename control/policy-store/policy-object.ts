@@ -339,7 +339,7 @@ export class PolicyObject extends DurableObject<Env> {
       const ages = this.#ledger.ages.after(planned.edits, base + 1, now);
       const judged = await this.#judgement.judge(next, planned.edits, {
         ages,
-        before: { texts, ages: this.#ledger.ages.all() },
+        before: () => ({ texts, ages: this.#ledger.ages.all() }),
       });
       const found = options.strict === true ? strictly(judged.issues, before, planned.edits) : judged.issues;
       const issues = [...(options.issues ?? []), ...found];

@@ -148,6 +148,27 @@ describe("tulle get", () => {
     expect(standIn.received[0]?.url.pathname).toBe("/api/policies/HTTPRoute/default/payments");
   });
 
+  test("gives since when a document has been there with -o yaml, and tells beside it that it is refused", async () => {
+    await using standIn = await startStandIn();
+    const issue = {
+      ...{ severity: "error", source: "", line: 3, column: 1, document: "HTTPRoute/default/payments" },
+      ...{ path: "spec", expected: "", found: "", message: "spec is wrong." },
+    } as const;
+    standIn.answer("GET /api/policies/:kind/:namespace/:name", {
+      ...{ kind: "HTTPRoute", namespace: "default", name: "payments", revision: 7 },
+      text: "kind: HTTPRoute\nmetadata:\n  name: payments\n",
+      creationTimestamp: "2026-02-03T04:05:06.789Z",
+      refused: { issues: [issue], meanwhile: "It answers 500." },
+    });
+    const ended = await tulleAt(standIn, ["get", "route", "payments", "-o", "yaml"]);
+    expect(ended.stdout).toBe(
+      'kind: HTTPRoute\nmetadata:\n  creationTimestamp: "2026-02-03T04:05:06.789Z"\n  name: payments\n',
+    );
+    expect(ended.stderr).toBe(
+      "HTTPRoute/default/payments is in force, and this version of Tulle refuses it: spec is wrong. It answers 500.\n",
+    );
+  });
+
   test("keeps line ends and characters as they are where a program reads", async () => {
     await using standIn = await startStandIn();
     const text = 'kind: HTTPRoute\r\nnote: "\u0085"\r\n';

@@ -33,6 +33,18 @@ const status = (...services: Service[]): StatusAnswer => ({
 });
 
 describe("tulle status", () => {
+  test("names documents in force that this version of Tulle refuses, and fails for them if it is asked to", async () => {
+    await using standIn = await startStandIn();
+    const refused = [{ document: "HTTPRoute/default/r", issues: [], meanwhile: "It answers 500." }];
+    standIn.answer("GET /api/status", { ...status(), refused });
+    const ended = await tulleAt(standIn, ["status", "--exit-code"]);
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toBe(
+      "REFUSED HTTPRoute/default/r: this version of Tulle refuses it. It answers 500. See tulle check.\n",
+    );
+    expect((await tulleAt(standIn, ["status"])).code).toBe(0);
+  });
+
   test("shows which service runs which epoch", async () => {
     await using standIn = await startStandIn();
     const { lastSeenMs: _never, ...unseen } = web;

@@ -87,6 +87,21 @@ RANK   RULE                     MATCH      FILTERS   BACKENDS          RPS   SUC
     expect(standIn.received[0]?.url.search).toBe("?service=default%2Fpayments&windowMs=60000");
   });
 
+  test("tells below which match never decides, and that the other's route is older", async () => {
+    await using standIn = await startStandIn();
+    const because = "its route is younger: of revision 2, the other of revision 1";
+    const behind = { rule: "HTTPRoute/default/old/0", because };
+    const rules = [line(1, "charge", "prefix /"), line(2, "late", "prefix /", { behind })];
+    standIn.answer("GET /api/routes", {
+      ...answer,
+      views: [{ routes: "producer", namespaces: [], omitted: 0, rules }],
+    });
+    const { stdout } = await tulleAt(standIn, ["routes", "payments"]);
+    expect(stdout.split("\n").at(-2)).toBe(
+      `2 never decides: HTTPRoute/default/payments/late has the match of HTTPRoute/default/old/0, but ${because}.`,
+    );
+  });
+
   test("keeps to the callers of one namespace, to a window, and prints control's answer as JSON", async () => {
     await using standIn = await startStandIn();
     standIn.answer("GET /api/routes", answer);

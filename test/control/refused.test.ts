@@ -1,5 +1,6 @@
 import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import type { Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import type {
   ChangeAnswer,
@@ -10,6 +11,7 @@ import type {
   StoredDocument,
   SyncAnswer,
 } from "../../control/api/contract.ts";
+import { meshOf } from "../unit/journeys/small-mesh.ts";
 import { api, apply, permission, service, store } from "./support.ts";
 
 beforeEach(() => reset());
@@ -45,6 +47,13 @@ const call = async (path: string) =>
       headers: [],
     })
   ).body;
+/** The journeys of workloads, by the snapshots that control gives them. */
+async function running(...workloads: readonly string[]) {
+  const snapshots = new Map<string, Snapshot>();
+  for (const workload of workloads)
+    snapshots.set(workload, JSON.parse((await store().snapshot(workload))?.text ?? "{}"));
+  return meshOf(snapshots);
+}
 const stored = async (kind: string, name: string) =>
   (await api<StoredDocument>("GET", `/api/policies/${kind}/default/${name}`)).body;
 const checks = async () => (await api<CheckAnswer>("GET", "/api/check")).body.checks;
@@ -81,6 +90,15 @@ describe("a route in force of which this version refuses a rule", () => {
 
   test("answers what the rule matches with 500, and serves the others", async () => {
     await apply(service("later"));
+    const mesh = await running("default/other");
+    expect(await mesh.call("http://shop/cart", { from: "default/other" })).toEqual({
+      status: 200,
+      to: "WEB",
+    });
+    expect(await mesh.call("http://shop/admin/x", { from: "default/other" })).toEqual({
+      status: 500,
+      problem: "no-backend",
+    });
     expect(await call("/cart")).toMatchObject({ rule: "HTTPRoute/default/r/0", served: 1 });
     expect(await call("/admin/x")).toMatchObject({
       rule: "HTTPRoute/default/r/1",

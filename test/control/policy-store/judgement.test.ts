@@ -88,7 +88,7 @@ describe("Judgement", () => {
     const policy = (name: string) => ({
       [`AuthorizationPolicy/default/${name}`]: aimless.replace("NAME", name),
     });
-    const before = { texts: texts({ ...web, ...policy("a") }), ages: new Map() };
+    const before = () => ({ texts: texts({ ...web, ...policy("a") }), ages: new Map() });
     const judgement = new Judgement("mesh.local");
     const errors = async (next: Record<string, string>) =>
       (await judgement.judge(texts(next), [], { before })).issues

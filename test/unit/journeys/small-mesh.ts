@@ -8,6 +8,7 @@ import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import { meshTraffic } from "../../../mesh-runtime/policy/defaults.ts";
 import { load } from "../../../mesh-runtime/policy/load.ts";
 import type { Loaded } from "../../../mesh-runtime/policy/loaded.ts";
+import type { Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
 import { InFlight } from "../../../mesh-runtime/resilience/admitted.ts";
 import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
 import { RetryBudgets } from "../../../mesh-runtime/resilience/retried.ts";
@@ -53,8 +54,11 @@ export function smallMesh(
   const believing = policy("MeshConfig", "mesh", "{defaults: {evidence: binding}}");
   const valid = documents(believing, ...texts);
   const { documents: all, refused } = withRefused(valid, inForce);
-  const snapshots = compile(all, { refused });
+  return meshOf(compile(all, { refused }), gone);
+}
 
+/** The same, of snapshots that somebody else has compiled. */
+export function meshOf(snapshots: Pick<ReadonlyMap<string, Snapshot>, "get">, gone: readonly string[] = []) {
   async function loadedBy(workload: string): Promise<Loaded> {
     const text = canonicalJson(snapshots.get(workload));
     const loaded = await load(text, { epoch: 1, digest: await digestOf(text) }, workload);
