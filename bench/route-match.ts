@@ -14,13 +14,21 @@
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { SmartRouter } from "hono/router/smart-router";
 import { TrieRouter } from "hono/router/trie-router";
+import { Fields } from "../mesh-runtime/foundation/fields.ts";
 import { compilePattern } from "../mesh-runtime/policy/compile-pattern.ts";
 import { hostMatches } from "../mesh-runtime/routing/host-match.ts";
 import { listenerIndex } from "../mesh-runtime/routing/listeners.ts";
 import { inPrecedence } from "../mesh-runtime/routing/precedence.ts";
 import { type RoutedRequest, routeMatches } from "../mesh-runtime/routing/route-match.ts";
 import { routeTable } from "../mesh-runtime/routing/route-table.ts";
-import type { Matched, PathMatch, RouteMatch, Rule } from "../mesh-runtime/routing/words.ts";
+import type {
+  Matched,
+  NamedMatch,
+  PathMatch,
+  Pattern,
+  RouteMatch,
+  Rule,
+} from "../mesh-runtime/routing/words.ts";
 
 /** A family of rules: what the nth rule matches, and a request that falls under it. */
 interface Family {
@@ -50,11 +58,19 @@ const pathOf = (n: number): string => `/team-${n % 37}/service-${n % 101}/resour
 /** Ten rules on each host. */
 const hostOf = (n: number): string => `shop-${Math.floor(n / 10)}.example.com`;
 
-function expression(value: string): PathMatch {
+function patternOf(value: string): Pattern {
   const pattern = compilePattern(value);
   if (!pattern.ok) throw new Error(pattern.reason);
-  return { type: "RegularExpression", value, pattern: pattern.value };
+  return pattern.value;
 }
+
+const expression = (value: string): PathMatch => ({
+  type: "RegularExpression",
+  value,
+  pattern: patternOf(value),
+});
+
+const conditionBy = (name: string, value: string): NamedMatch => ({ name, value, pattern: patternOf(value) });
 
 const asking = (
   path: string,
@@ -63,7 +79,8 @@ const asking = (
 ): RoutedRequest => ({
   url: new URL(path, `http://${host}`),
   method: "GET",
-  headers: new Headers({ accept: "*/*", "user-agent": "bench", ...headers }),
+  // As the mesh has them by then.
+  headers: new Fields(new Headers({ accept: "*/*", "user-agent": "bench", ...headers })),
 });
 
 const families: readonly Family[] = [
@@ -103,8 +120,58 @@ const families: readonly Family[] = [
     match: (n) => ({ path: expression(`/[a-z]+/resource-${n}/.*`), headers: [], query: [] }),
     request: (n) => asking(`/items/resource-${n}/${n}`),
     withHono: false,
-    // Each is asked, as with Envoy; ten thousand take a millisecond.
-    sizes: [10, 1_000],
+  },
+  {
+    name: "regular expressions that begin with anything",
+    match: (n) => ({ path: expression(`/.*/v[0-9]+/thing${n}`), headers: [], query: [] }),
+    request: (n) => asking(`/items/v${n % 7}/thing${n}`),
+    withHono: false,
+  },
+  {
+    name: "regular expressions that begin with alternatives, in any case",
+    match: (n) => ({ path: expression(`(?i)/(shop|cart)(/[a-z]+)*/item-${n}`), headers: [], query: [] }),
+    request: (n) => asking(`/shop/some/more/ITEM-${n}`),
+    withHono: false,
+  },
+  {
+    name: "one path, each a header of another name",
+    match: (n) => ({
+      path: { type: "PathPrefix", value: "/" },
+      headers: [{ name: `x-team-${n}`, value: "on" }],
+      query: [],
+    }),
+    request: (n) => asking("/cart/1", { [`x-team-${n}`]: "on" }),
+    withHono: false,
+  },
+  {
+    name: "one path, each a parameter of another name",
+    match: (n) => ({
+      path: { type: "PathPrefix", value: "/" },
+      headers: [],
+      query: [{ name: `team-${n}`, value: "on" }],
+    }),
+    request: (n) => asking(`/cart/1?page=2&team-${n}=on`),
+    withHono: false,
+  },
+  {
+    name: "one path, told apart by expressions for a header",
+    match: (n) => ({
+      path: { type: "PathPrefix", value: "/" },
+      headers: [conditionBy("x-tenant", `[a-z]+-${n}(-.*)?`)],
+      query: [],
+    }),
+    request: (n) => asking("/cart/1", { "x-tenant": `tenant-${n}-blue` }),
+    withHono: false,
+  },
+  {
+    name: "expressions that all hold, told apart by a header",
+    match: (n) => ({
+      path: expression(`/[a-z]+/.*(x${n})?`),
+      headers: [{ name: "x-tenant", value: `tenant-${n}` }],
+      query: [],
+    }),
+    request: (n) => asking("/cart/1", { "x-tenant": `tenant-${n}` }),
+    withHono: false,
   },
   {
     name: "a gateway, ten rules on each host",

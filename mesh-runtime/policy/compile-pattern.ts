@@ -106,16 +106,9 @@ function simplified(instructions: readonly Instruction[], start: number): Patter
     classes.set(name, known);
     return known;
   };
-  const places = new Map<Instruction, number>();
-  const order: Instruction[] = [];
-  const placeOf = (index: number): number => place(at(index));
-  const place = (found: Instruction): number => {
-    const known = places.get(found);
-    if (known !== undefined) return known;
-    places.set(found, order.length);
-    return order.push(found) - 1;
-  };
-  place(first);
+  const order = inOrder(first, at);
+  const places = new Map(order.map((each, index) => [each, index]));
+  const placeOf = (index: number): number => places.get(at(index)) ?? 0;
   const program: number[] = [];
   for (const { op, out, arg, runes } of order) {
     if (op === re2.match) program.push(instruction.accept, 0, 0);
@@ -130,6 +123,37 @@ function simplified(instructions: readonly Instruction[], start: number): Patter
     classes: [...classes.keys()].map((name) => (name === "" ? [] : name.split(",").map(Number))),
     program,
   };
+}
+
+/**
+ * Every instruction after those that lead to it, but for loops, which stay together: what workers read as one of
+ * several patterns is what comes before anything that another one does not have (`routing/pattern-tree.ts`).
+ * That is the order opposite to the one in which instructions are done with, where whatever re2js wrote
+ * last, the way out of a loop, is gone first.
+ */
+function inOrder(first: Instruction, at: (index: number) => Instruction): readonly Instruction[] {
+  const done: Instruction[] = [];
+  const seen = new Set([first]);
+  const open = [{ each: first, next: followersOf(first) }];
+  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+    const index = last.next.pop();
+    if (index === undefined) {
+      done.push(last.each);
+      open.pop();
+      continue;
+    }
+    const each = at(index);
+    if (seen.has(each)) continue;
+    seen.add(each);
+    open.push({ each, next: followersOf(each) });
+  }
+  return done.reverse();
+}
+
+/** Where an instruction leads, in the order in which re2js wrote it. */
+function followersOf({ op, out, arg }: Instruction): number[] {
+  if (op === re2.match || op === re2.fail) return [];
+  return op === re2.alternative || op === re2.alternativeMatch ? [out, arg].sort((a, b) => a - b) : [out];
 }
 
 /** The one character that an instruction reads, if there is only one and it can stand alone. */

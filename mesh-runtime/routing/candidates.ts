@@ -1,163 +1,264 @@
+import { type Finder, finderOf, keeps } from "./automaton.ts";
 import { firstOfEachName } from "./named-values.ts";
 import { type Conditions, conditionsHold, type RoutedRequest } from "./route-match.ts";
-import type { Matched, NamedMatch } from "./words.ts";
+import type { Matched, NamedMatch, Pattern } from "./words.ts";
 
-/** A match whose path fits already. */
+/** A match of which a part fits already. */
 export interface Candidate {
   /** Place in the order of precedence over the whole table; smaller comes first. */
   readonly rank: number;
   readonly matched: Matched;
-}
-
-/** The candidates of one path, so arranged that a request only meets those that could hold for it. */
-export interface Candidates {
-  /** Those with conditions, by the question that is asked first; the group that could win comes first. */
-  readonly groups: readonly Group[];
-  /** Holds for every request with this path; comes after all groups. */
-  readonly otherwise: Candidate | undefined;
-}
-
-/** Candidates that share the question that is asked first; `each` has none that one look-up answers. */
-type Group = {
-  /** Rank of the first candidate; groups are in this order. */
-  readonly first: number;
-} & (
-  | { readonly by: "each"; readonly candidates: readonly Remaining[] }
-  | {
-      readonly by: "headers" | "query";
-      readonly name: string;
-      readonly candidates: ReadonlyMap<string, readonly Remaining[]>;
-    }
-);
-
-/** A candidate with the conditions that are open after its group's question. */
-interface Remaining extends Candidate {
+  /** What is still to be asked. */
   readonly open: Conditions;
+}
+
+/** Candidates in order of precedence, that the same things are known of. */
+export interface Pile {
+  readonly all: readonly Candidate[];
+  /** Of many: made at once for what a table begins with, otherwise when it is first needed. */
+  arranged?: Arranged;
+}
+
+/** Candidates so arranged that a request only meets those that could hold for it. */
+interface Arranged {
+  /** Those that ask for no header or parameter. */
+  readonly plain: readonly Candidate[];
+  /** The others, by what is asked first; the one that could win comes first. */
+  readonly asking: readonly Asking[];
+}
+
+/** Candidates that begin with the question for a header, or for a parameter. */
+interface Asking {
+  readonly by: "headers" | "query";
+  /** Rank of the first of them. */
+  readonly first: number;
+  readonly groups: ReadonlyMap<string, Group>;
+}
+
+/** Candidates that begin with the question for one name. */
+interface Group {
+  readonly name: string;
+  readonly first: number;
+  readonly values: ReadonlyMap<string, Pile>;
+  readonly patterned: Patterned | undefined;
+}
+
+/** Piles whose text must fall under an expression, in order of their first candidates. */
+export interface Patterned {
+  readonly find: Finder;
+  readonly piles: readonly Pile[];
+  /** Of expressions that a text falls under together: how often it took long, and then all of them as one. */
+  readonly together: WeakMap<readonly number[], { times: number; pile?: Pile }>;
 }
 
 interface Question {
   readonly by: "headers" | "query";
-  readonly name: string;
-  readonly value: string;
+  readonly condition: NamedMatch;
   /** What tells it from others, so that they can be counted. */
   readonly label: string;
 }
+
+/** So many are asked one after the other; more are arranged. */
+const few = 4;
+
+/** So often expressions that hold together are gone through before they are arranged as one. */
+const patience = 8;
+
+export const candidateOf = (matched: Matched, rank: number): Candidate => ({
+  rank,
+  matched,
+  open: holdsAlways(matched.match) ? nothing : matched.match,
+});
 
 /**
  * Arranges the candidates of one path. Each is filed under the condition that fewest others share, so
  * that a thousand tenants told apart by one header cost one look-up and not a thousand comparisons.
  *
- * @param candidates in order of precedence
+ * @param all in order of precedence
  */
-export function arrange(candidates: readonly Candidate[]): Candidates {
-  const end = candidates.findIndex(({ matched }) => holdsAlways(matched));
-  // What comes after one that always holds is never reached.
-  const conditional = end === -1 ? candidates : candidates.slice(0, end);
-  return {
-    groups: conditional.length === 0 ? noGroups : grouped(conditional),
-    otherwise: candidates[end],
-  };
-}
+export const pileOf = (all: readonly Candidate[]): Pile =>
+  all.length <= few ? { all } : { all, arranged: arranged(all) };
 
-/** The candidate of highest precedence that holds. Asks for a header or the query only if that could change the answer. */
-export function choose({ groups, otherwise }: Candidates, request: RoutedRequest): Candidate | undefined {
-  let best: Remaining | undefined;
-  for (const group of groups) {
-    if (best !== undefined && best.rank < group.first) break;
-    for (const candidate of worthAsking(group, request)) {
-      if (best !== undefined && best.rank < candidate.rank) break;
-      if (conditionsHold(candidate.open, request)) {
-        best = candidate;
-        break;
-      }
+/** @param entries in order of their first candidates */
+export const patternedOf = (entries: readonly (readonly [Pattern, Pile])[]): Patterned => ({
+  find: finderOf(entries.map(([pattern]) => pattern)),
+  piles: entries.map(([, pile]) => pile),
+  together: new WeakMap(),
+});
+
+/**
+ * The candidate of highest precedence that holds, if its rank is below the limit. Asks for a header or the
+ * query only if that could change the answer.
+ */
+export function choose(
+  pile: Pile,
+  request: RoutedRequest,
+  limit = Number.POSITIVE_INFINITY,
+): Candidate | undefined {
+  if (pile.all.length <= few) return firstOf(pile.all, request, limit);
+  pile.arranged ??= arranged(pile.all);
+  let best = firstOf(pile.arranged.plain, request, limit);
+  for (const asking of pile.arranged.asking) {
+    if (asking.first >= (best?.rank ?? limit)) break;
+    const asked = asking.by === "headers" ? request.headers : request.url.searchParams;
+    for (const { name, first, values, patterned } of groupsFor(asking, asked)) {
+      if (first >= (best?.rank ?? limit)) continue;
+      const value = asked.get(name);
+      if (value === null) continue;
+      const there = values.get(value);
+      if (there !== undefined) best = choose(there, request, best?.rank ?? limit) ?? best;
+      if (patterned !== undefined)
+        best = chooseByText(patterned, value, request, best?.rank ?? limit) ?? best;
     }
   }
-  return best ?? otherwise;
+  return best;
 }
 
-/** Each is one for all paths, so that a look-up finds it in the processor's cache. */
-const noGroups: readonly Group[] = [];
-const noConditions: readonly NamedMatch[] = [];
-const nobody: readonly Remaining[] = [];
+/** {@link choose}, among those whose expression the whole text falls under. */
+export function chooseByText(
+  { find, piles, together }: Patterned,
+  text: string,
+  request: RoutedRequest,
+  limit = Number.POSITIVE_INFINITY,
+): Candidate | undefined {
+  const fitting = find(text);
+  const known = fitting.length > few ? together.get(fitting) : undefined;
+  if (known?.pile !== undefined) return choose(known.pile, request, limit);
+  let best: Candidate | undefined;
+  let asked = 0;
+  for (const index of fitting) {
+    const pile = piles[index];
+    if (pile === undefined || (pile.all[0]?.rank ?? 0) >= (best?.rank ?? limit)) break;
+    best = choose(pile, request, best?.rank ?? limit) ?? best;
+    asked += 1;
+  }
+  if (asked > few) {
+    const times = (known?.times ?? 0) + 1;
+    together.set(fitting, times < patience ? { times } : { times, pile: merged(fitting, piles) });
+  }
+  return best;
+}
 
-const holdsAlways = ({ match: { method, headers, query } }: Matched): boolean =>
-  method === undefined && headers.length === 0 && query.length === 0;
+function merged(fitting: readonly number[], piles: readonly Pile[]): Pile {
+  const all = fitting.flatMap((index) => piles[index]?.all ?? []).sort((a, b) => a.rank - b.rank);
+  keeps(500 * all.length);
+  return { all };
+}
 
-function grouped(candidates: readonly Candidate[]): readonly Group[] {
+function firstOf(all: readonly Candidate[], request: RoutedRequest, limit: number): Candidate | undefined {
+  for (const candidate of all) {
+    if (candidate.rank >= limit) return undefined;
+    if (conditionsHold(candidate.open, request)) return candidate;
+  }
+  return undefined;
+}
+
+/** The groups whose names are there; all, where those are fewer than what a request carries. */
+function groupsFor({ groups }: Asking, asked: { keys(): Iterable<string> }): Iterable<Group> {
+  if (groups.size <= few) return groups.values();
+  const there = new Set<Group>();
+  let names = 0;
+  for (const name of asked.keys()) {
+    if (++names > groups.size) return groups.values();
+    const group = groups.get(name);
+    if (group !== undefined) there.add(group);
+  }
+  return there;
+}
+
+/** What is filed under one name, before it is a group. */
+interface Filed {
+  readonly first: number;
+  readonly values: Map<string, Candidate[]>;
+  /** By the expression as written. */
+  readonly patterns: Map<string, { readonly pattern: Pattern; readonly all: Candidate[] }>;
+}
+
+function arranged(all: readonly Candidate[]): Arranged {
+  const candidates = reachable(all);
   const questions = candidates.map(questionsOf);
   const shared = new Map<string, number>();
-  for (const { label } of questions.flat()) shared.set(label, (shared.get(label) ?? 0) + 1);
+  for (const each of questions) for (const { label } of each) shared.set(label, (shared.get(label) ?? 0) + 1);
 
-  const each: Remaining[] = [];
-  const keyed = new Map<string, { question: Question; first: number; values: Map<string, Remaining[]> }>();
+  const plain: Candidate[] = [];
+  const filed = { headers: new Map<string, Filed>(), query: new Map<string, Filed>() };
   for (const [index, candidate] of candidates.entries()) {
-    const question = rarest(questions[index] ?? [], ({ label }) => shared.get(label) ?? 0);
-    const { rank, matched } = candidate;
-    const remaining: Remaining = { rank, matched, open: without(question, matched) };
-    if (question === undefined) {
-      each.push(remaining);
-      continue;
-    }
-    const name = `${question.by} ${question.name}`;
-    const group = keyed.get(name) ?? { question, first: candidate.rank, values: new Map() };
-    keyed.set(name, group);
-    const sharing = group.values.get(question.value);
-    if (sharing === undefined) group.values.set(question.value, [remaining]);
-    else sharing.push(remaining);
+    const question = rarest(questions[index] ?? [], shared);
+    if (question === undefined) plain.push(candidate);
+    else file(filed[question.by], candidate, question);
   }
-
-  const groups: Group[] = [...keyed.values()].map(({ question: { by, name }, first, values }) => ({
-    by,
-    name,
-    first,
-    candidates: values,
-  }));
-  const [firstOfThem] = each;
-  if (firstOfThem !== undefined)
-    groups.push({ by: "each", first: firstOfThem.rank, candidates: reachable(each) });
-  return groups.sort((a, b) => a.first - b.first);
+  const asking = (["headers", "query"] as const).flatMap((by): Asking[] => {
+    const groups = new Map([...filed[by]].map(([name, its]) => [name, groupOf(name, its)]));
+    const [first] = groups.values();
+    return first === undefined ? [] : [{ by, first: first.first, groups }];
+  });
+  return { plain, asking: asking.sort((a, b) => a.first - b.first) };
 }
 
-function worthAsking(group: Group, request: RoutedRequest): readonly Remaining[] {
-  if (group.by === "each") return group.candidates;
-  const asked = group.by === "headers" ? request.headers : request.url.searchParams;
-  const value = asked.get(group.name);
-  return (value === null ? undefined : group.candidates.get(value)) ?? nobody;
+function file(
+  under: Map<string, Filed>,
+  { rank, matched, open }: Candidate,
+  { by, condition: { name, value, pattern } }: Question,
+): void {
+  const filed = under.get(name) ?? { first: rank, values: new Map(), patterns: new Map() };
+  under.set(name, filed);
+  const headers = by === "headers" ? without(name, open.headers) : open.headers;
+  const query = by === "query" ? without(name, open.query) : open.query;
+  const left = open.method === undefined ? { headers, query } : { method: open.method, headers, query };
+  const remaining = { rank, matched, open: holdsAlways(left) ? nothing : left };
+  const there = pattern === undefined ? filed.values.get(value) : filed.patterns.get(value)?.all;
+  if (there !== undefined) there.push(remaining);
+  else if (pattern === undefined) filed.values.set(value, [remaining]);
+  else filed.patterns.set(value, { pattern, all: [remaining] });
 }
 
-/** Conditions on one value; what a regular expression asks, no look-up answers. */
-function questionsOf({ matched: { match } }: Candidate): readonly Question[] {
+const groupOf = (name: string, { first, values, patterns }: Filed): Group => ({
+  name,
+  first,
+  values: new Map(Array.from(values, ([value, all]) => [value, { all }])),
+  patterned:
+    patterns.size === 0
+      ? undefined
+      : patternedOf(Array.from(patterns.values(), ({ pattern, all }) => [pattern, { all }])),
+});
+
+/** What one look-up answers comes first: of questions that as many share, that one is taken. */
+function questionsOf({ open }: Candidate): readonly Question[] {
   const questions: Question[] = [];
   for (const by of ["headers", "query"] as const)
-    for (const { name, value, pattern } of firstOfEachName(match[by]))
-      if (pattern === undefined) questions.push({ by, name, value, label: `${by} ${name} ${value}` });
+    for (const condition of firstOfEachName(open[by])) {
+      const { name, value, pattern } = condition;
+      if (pattern === undefined) questions.unshift({ by, condition, label: `${by} ${name} ${value}` });
+      else questions.push({ by, condition, label: `${by}~${name} ${value}` });
+    }
   return questions;
 }
 
-function rarest(questions: readonly Question[], count: (each: Question) => number): Question | undefined {
+function rarest(questions: readonly Question[], shared: ReadonlyMap<string, number>): Question | undefined {
+  const count = ({ label }: Question): number => shared.get(label) ?? 0;
   return questions.reduce<Question | undefined>(
     (best, each) => (best === undefined || count(each) < count(best) ? each : best),
     undefined,
   );
 }
 
-function without(question: Question | undefined, { match }: Matched): Conditions {
-  const open = (by: Question["by"]): readonly NamedMatch[] => {
-    if (match[by].length === 0) return noConditions;
-    const left = firstOfEachName(match[by]).filter(
-      ({ name }) => question?.by !== by || question.name !== name,
-    );
-    return left.length === 0 ? noConditions : left;
-  };
-  const [headers, query] = [open("headers"), open("query")];
-  return match.method === undefined ? { headers, query } : { method: match.method, headers, query };
+function without(asked: string, conditions: readonly NamedMatch[]): readonly NamedMatch[] {
+  return conditions.length === 1
+    ? nothing.headers
+    : firstOfEachName(conditions).filter(({ name }) => name !== asked);
 }
 
-/** With no other conditions, a candidate for a method hides all later ones for it. */
-function reachable(candidates: readonly Remaining[]): readonly Remaining[] {
+const holdsAlways = ({ method, headers, query }: Conditions): boolean =>
+  method === undefined && headers.length + query.length === 0;
+
+/** One for all, so that a look-up finds it in the processor's cache. */
+const nothing: Conditions = { headers: [], query: [] };
+
+/** A candidate that asks for no header or parameter hides all later ones for its method, or for all. */
+function reachable(all: readonly Candidate[]): readonly Candidate[] {
   const taken = new Set<string | undefined>();
-  return candidates.filter(({ open: { method, headers, query } }) => {
-    if (taken.has(method)) return false;
+  return all.filter(({ open: { method, headers, query } }) => {
+    if (taken.has(undefined) || taken.has(method)) return false;
     if (headers.length + query.length === 0) taken.add(method);
     return true;
   });

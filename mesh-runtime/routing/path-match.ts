@@ -1,4 +1,4 @@
-import { patternMatches } from "./pattern.ts";
+import { patternMatches } from "./automaton.ts";
 import type { PathMatch } from "./words.ts";
 
 /** A prefix as it is compared: a trailing slash of the rule says nothing (Gateway API `PathPrefix`). */

@@ -1,14 +1,13 @@
-import { arrange, type Candidate, type Candidates, choose } from "./candidates.ts";
-import { type Matcher, matcherOf } from "./pattern.ts";
+import { type Candidate, chooseByText, type Patterned, patternedOf, pileOf } from "./candidates.ts";
 import { prefixIndex } from "./prefix-index.ts";
 import type { RoutedRequest } from "./route-match.ts";
+import type { Pattern } from "./words.ts";
 
-/** The candidates of one expression. */
-interface Patterned {
-  readonly matches: Matcher;
-  /** Rank of the first of them. */
-  readonly first: number;
-  readonly candidates: Candidates;
+/** The candidates whose expressions begin with the same segments. */
+interface Under {
+  readonly all: Candidate[];
+  /** Made when the first path comes there. */
+  patterned?: Patterned;
 }
 
 /** Finds the candidate of highest precedence among those whose path is a regular expression. */
@@ -16,25 +15,27 @@ export type PatternIndex = (path: string, request: RoutedRequest) => Candidate |
 
 /**
  * Files expressions under the whole segments that they begin with, so that a path is compared with those
- * alone that could fit. One that begins with no segment, such as `.*\.png`, is asked about every path.
+ * alone that could fit, and with all of them at once. Those that begin with no segment, such as
+ * `.*\.png`, are asked about every path.
  *
- * @param expressions the candidates of each in order of precedence, and the expressions by their first
+ * @param candidates in order of precedence
  */
-export function patternIndex(expressions: Iterable<readonly Candidate[]>): PatternIndex {
-  const anywhere: Patterned[] = [];
-  const bySegments = new Map<string, Patterned[]>();
-  for (const candidates of expressions) {
-    const [candidate] = candidates;
-    if (candidate?.matched.match.path.type !== "RegularExpression") continue;
-    const { pattern } = candidate.matched.match.path;
-    const segments = pattern.prefix.slice(0, Math.max(0, pattern.prefix.lastIndexOf("/")));
-    const there = segments === "" ? anywhere : (bySegments.get(segments) ?? []);
-    if (segments !== "") bySegments.set(segments, there);
-    there.push({ matches: matcherOf(pattern), first: candidate.rank, candidates: arrange(candidates) });
+export function patternIndex(candidates: readonly Candidate[]): PatternIndex {
+  const bySegments = new Map<string, Under>();
+  for (const candidate of candidates) {
+    const { path } = candidate.matched.match;
+    if (path.type !== "RegularExpression") continue;
+    const { prefix } = path.pattern;
+    const segments = prefix.slice(0, Math.max(0, prefix.lastIndexOf("/")));
+    const there = bySegments.get(segments);
+    if (there === undefined) bySegments.set(segments, { all: [candidate] });
+    else there.all.push(candidate);
   }
+  const anywhere = bySegments.get("");
+  bySegments.delete("");
   const under = prefixIndex(bySegments);
   return (path, request) => {
-    let best = better(anywhere, undefined, path, request);
+    let best = anywhere && better(anywhere, undefined, path, request);
     for (let segments = under(path); segments !== undefined; segments = segments.shorter)
       best = better(segments.value, best, path, request);
     return best;
@@ -43,17 +44,24 @@ export function patternIndex(expressions: Iterable<readonly Candidate[]>): Patte
 
 /** The best so far, or one of these that comes before it. Whoever cannot win is not asked. */
 function better(
-  all: readonly Patterned[],
-  before: Candidate | undefined,
+  under: Under,
+  best: Candidate | undefined,
   path: string,
   request: RoutedRequest,
 ): Candidate | undefined {
-  let best = before;
-  for (const { matches, first, candidates } of all) {
-    if (best !== undefined && best.rank < first) break;
-    if (!matches(path)) continue;
-    const chosen = choose(candidates, request);
-    if (chosen !== undefined && (best === undefined || chosen.rank < best.rank)) best = chosen;
+  if (best !== undefined && best.rank < (under.all[0]?.rank ?? 0)) return best;
+  under.patterned ??= byExpression(under.all);
+  return chooseByText(under.patterned, path, request, best?.rank) ?? best;
+}
+
+function byExpression(candidates: readonly Candidate[]): Patterned {
+  const expressions = new Map<string, { readonly pattern: Pattern; readonly all: Candidate[] }>();
+  for (const candidate of candidates) {
+    const { path } = candidate.matched.match;
+    if (path.type !== "RegularExpression") continue;
+    const there = expressions.get(path.value);
+    if (there === undefined) expressions.set(path.value, { pattern: path.pattern, all: [candidate] });
+    else there.all.push(candidate);
   }
-  return best;
+  return patternedOf(Array.from(expressions.values(), ({ pattern, all }) => [pattern, pileOf(all)]));
 }

@@ -1,4 +1,4 @@
-import { arrange, type Candidate, type Candidates, choose } from "./candidates.ts";
+import { type Candidate, candidateOf, choose, type Pile, pileOf } from "./candidates.ts";
 import { barePrefix } from "./path-match.ts";
 import { patternIndex } from "./pattern-index.ts";
 import { inPrecedence } from "./precedence.ts";
@@ -8,8 +8,8 @@ import type { RouteTable, Rule } from "./words.ts";
 /**
  * Compiles rules into a table whose look-up finds the match of highest precedence over all of them, and
  * takes about as long with ten thousand rules as with ten (`bench/route-match.ts`): exact paths stand in
- * a map, prefixes in one map for each number of segments, regular expressions under the segments that
- * they begin with, and what shares a path is filed by what tells it apart.
+ * a map, prefixes in one map for each number of segments, regular expressions are read as one, and what
+ * shares a path is filed by what tells it apart.
  *
  * Exact paths come before all regular expressions, those before all prefixes, and longer prefixes before
  * shorter ones, whatever else the matches demand; so the first path that has a match that holds decides.
@@ -18,17 +18,18 @@ import type { RouteTable, Rule } from "./words.ts";
  */
 export function routeTable(rules: readonly Rule[]): RouteTable {
   const exact = new Map<string, Candidate[]>();
-  const patterned = new Map<string, Candidate[]>();
+  const patterned: Candidate[] = [];
   const prefixes = new Map<string, Candidate[]>();
   for (const [rank, matched] of inPrecedence(rules).entries()) {
+    const candidate = candidateOf(matched, rank);
     const { path } = matched.match;
-    if (path.type === "Exact") file(exact, path.value, { rank, matched });
-    else if (path.type === "PathPrefix") file(prefixes, barePrefix(path.value), { rank, matched });
-    else file(patterned, path.value, { rank, matched });
+    if (path.type === "Exact") file(exact, path.value, candidate);
+    else if (path.type === "PathPrefix") file(prefixes, barePrefix(path.value), candidate);
+    else patterned.push(candidate);
   }
-  const atPath = new Map(arranged(exact));
-  const byPattern = patterned.size === 0 ? undefined : patternIndex(patterned.values());
-  const under = prefixIndex(arranged(prefixes));
+  const atPath = new Map(piles(exact));
+  const byPattern = patterned.length === 0 ? undefined : patternIndex(patterned);
+  const under = prefixIndex(piles(prefixes));
   return {
     find(request) {
       const path = request.url.pathname;
@@ -50,6 +51,6 @@ function file(index: Map<string, Candidate[]>, path: string, candidate: Candidat
   else there.push(candidate);
 }
 
-function* arranged(index: Map<string, Candidate[]>): Iterable<[string, Candidates]> {
-  for (const [path, candidates] of index) yield [path, arrange(candidates)];
+function* piles(index: Map<string, Candidate[]>): Iterable<[string, Pile]> {
+  for (const [path, candidates] of index) yield [path, pileOf(candidates)];
 }

@@ -1,4 +1,4 @@
-import { patternMatches } from "./pattern.ts";
+import { patternMatches } from "./automaton.ts";
 import type { NamedMatch } from "./words.ts";
 
 /** Whether the whole value is the one demanded, or falls under its pattern; one that is not there never does. */

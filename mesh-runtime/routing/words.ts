@@ -12,7 +12,7 @@ export type PathMatch =
 
 /**
  * A regular expression as control compiled it (`policy/compile-pattern.ts`) and as workers run it
- * (`pattern.ts`). Plain data. It says whether a whole text falls under it, nothing else.
+ * (`automaton.ts`). Plain data. It says whether a whole text falls under it, nothing else.
  */
 export interface Pattern {
   /** What every text that falls under it begins with; the rest is read by the program. */
@@ -233,7 +233,7 @@ export interface RouteTable {
   find(message: {
     readonly url: URL;
     readonly method: string;
-    readonly headers: Pick<HeaderFields, "get">;
+    readonly headers: Pick<HeaderFields, "get" | "keys">;
   }): Matched | undefined;
 }
 
