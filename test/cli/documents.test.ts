@@ -151,8 +151,15 @@ describe("tulle get", () => {
   test("gives since when a document has been there with -o yaml, and tells beside it that it is refused", async () => {
     await using standIn = await startStandIn();
     const issue = {
-      ...{ severity: "error", source: "", line: 3, column: 1, document: "HTTPRoute/default/payments" },
-      ...{ path: "spec", expected: "", found: "", message: "spec is wrong." },
+      severity: "error",
+      source: "",
+      line: 3,
+      column: 1,
+      document: "HTTPRoute/default/payments",
+      path: "spec",
+      expected: "",
+      found: "",
+      message: "spec is wrong.",
     } as const;
     standIn.answer("GET /api/policies/:kind/:namespace/:name", {
       ...{ kind: "HTTPRoute", namespace: "default", name: "payments", revision: 7 },
