@@ -36,7 +36,7 @@ export async function tellProof(
 
   const input = parseSignatureInput(inputHeader ?? "");
   const said = input.ok ? input.value : undefined;
-  const names = said === undefined ? [] : [`label ${said.label}`, `covers ${said.components.join(", ")}`];
+  const names = said === undefined ? [] : namesIn(said);
   const unreadable = input.ok ? undefined : (["malformed", input.reason] as const);
   findings.tell("Signature-Input", "RFC 9421 §4.1; RFC 9651", names, unreadable);
   const signature = parseSignature(signatureHeader ?? "", said?.label ?? "");
@@ -66,6 +66,12 @@ export async function tellProof(
   findings.tell("evidence", "", ["signature", demandText(policy)], undefined);
   return caller?.id;
 }
+
+const namesIn = ({ label, components, signResponse }: SignatureInput): readonly string[] => [
+  `label ${label}`,
+  `covers ${components.join(", ")}`,
+  ...(signResponse ? ["demands a signed answer"] : []),
+];
 
 const sizes = ({ headers, repeated }: Captured): readonly string[] =>
   [header.identityToken, header.signatureInput, header.signature].map(

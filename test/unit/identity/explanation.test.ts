@@ -217,6 +217,17 @@ test("judges a caller of another trust domain by the keys of that domain, and sa
   });
 });
 
+test("tells that a signed answer is demanded", async () => {
+  const message = validMessage();
+  const { credential } = world;
+  value(await signMessage(message, { audience: self, credential, now, nonce: "answer", signResponse: true }));
+  const { checks } = await explainIdentity(
+    { ...bare(), ...message, headers: new Fields(message.headers) },
+    judge(),
+  );
+  expect(checks.find(({ name }) => name === "Signature-Input")?.seen).toContain("demands a signed answer");
+});
+
 test("says who remembers nonces: an isolate, or with strict replay protection the mesh", async () => {
   const whoOf = async (by: Judge) => {
     const { checks } = await explainIdentity(await captured(), by);
