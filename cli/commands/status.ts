@@ -55,7 +55,7 @@ function print(
   }
   const row = (service: Service): readonly string[] =>
     service.virtual
-      ? [service.service, paint("dim", "virtual"), "-", "-", "-"]
+      ? [service.service, paint("dim", isOf(trustDomain, service) ? "virtual" : "other mesh"), "-", "-", "-"]
       : [
           service.service,
           paint(looks[service.state] ?? "red", service.state),
@@ -65,3 +65,7 @@ function print(
         ];
   out(table(terminal, columns, services.map(row)));
 }
+
+/** Whether a service is of this mesh: one of another has a name that another issuer gives. */
+const isOf = (trustDomain: string, { spiffeId }: Service): boolean =>
+  spiffeId.startsWith(`spiffe://${trustDomain}/`);

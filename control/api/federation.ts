@@ -1,5 +1,6 @@
 import type { Env } from "../env.ts";
 import { endsAt, type Federation, stateOf } from "../issuer/federation/federation.ts";
+import { readWanted } from "../issuer/federation/federations.ts";
 import { issuer } from "../objects.ts";
 import { object, oneOf, optional, text } from "../shape.ts";
 import type { FederationAnswer, FederationLine, FederationRequest } from "./contract.ts";
@@ -30,6 +31,8 @@ export const federation: Handlers<
     if (body instanceof Response) return body;
     const { trustDomain, bundleEndpoint, trustDomainBundle } = body;
     const { url } = bundleEndpoint;
+    const read = readWanted({ trustDomain, url }, context.env.TRUST_DOMAIN);
+    if (!read.ok) return malformed(`${read.reason}.`);
     await recordFirst(context, "federation.add", `trust-domain/${trustDomain.slice(0, 255)}`, "", {
       trustDomain,
       url,

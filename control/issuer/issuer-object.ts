@@ -75,7 +75,7 @@ export class IssuerObject extends DurableObject<Env> {
     this.#revocations = new RevocationList(ctx.storage.sql, env.TRUST_DOMAIN);
     const ownKeys = async () => {
       const keyring = await this.#open(Date.now());
-      return keyring.ok ? keyring.value.bundle.keys : [];
+      return keyring.ok ? ok(keyring.value.bundle.keys) : keyring;
     };
     this.#federations = new Federations(ctx.storage.sql, env.TRUST_DOMAIN, ownKeys, Math.random);
     this.#registrations = new Registrations(ctx.storage.sql);

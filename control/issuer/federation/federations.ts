@@ -9,7 +9,7 @@ import {
 import { fetchBundle, readEndpoint } from "./bundle-endpoint.ts";
 import { type Federation, looked, newFederation, published, wakeAt } from "./federation.ts";
 import { FederationBook } from "./federation-book.ts";
-import { readForeignBundle } from "./foreign-bundle.ts";
+import { type ForeignBundle, readForeignBundle } from "./foreign-bundle.ts";
 
 /** What an operator wants federated. */
 export interface NewFederation {
@@ -32,16 +32,33 @@ const forcedWithinMs = 10_000;
 /** Endpoints that are asked at once. */
 const atOnce = 4;
 
+/** The keys of this trust domain, which nobody else may call his; while they cannot be had no others are taken. */
+export type OwnKeys = () => Promise<Result<readonly BundleKey[], string>>;
+
+/**
+ * Judges what was written, before anything is done about it.
+ * @returns the address in its canonical form, or what is wrong
+ */
+export function readWanted(
+  { trustDomain, url }: Pick<NewFederation, "trustDomain" | "url">,
+  own: string,
+): Result<string, string> {
+  if (!isTrustDomain(trustDomain))
+    return no("trustDomain must be one of lower-case letters, digits, dots, hyphens and underscores");
+  if (trustDomain === own) return no(`${trustDomain} is this mesh's own trust domain`);
+  const endpoint = readEndpoint(url);
+  return endpoint.ok ? endpoint : no(`url must be ${endpoint.reason}`);
+}
+
 /** What the issuer knows of other trust domains, and how it learns more. */
 export class Federations {
   readonly #book: FederationBook;
   readonly #own: string;
-  readonly #ownKeys: () => Promise<readonly BundleKey[]>;
+  readonly #ownKeys: OwnKeys;
   readonly #random: Random;
   #forced = { count: 0, until: 0 };
 
-  /** @param ownKeys those of this trust domain, which nobody else may call his */
-  constructor(sql: SqlStorage, own: string, ownKeys: () => Promise<readonly BundleKey[]>, random: Random) {
+  constructor(sql: SqlStorage, own: string, ownKeys: OwnKeys, random: Random) {
     this.#book = new FederationBook(sql);
     this.#own = own;
     this.#ownKeys = ownKeys;
@@ -64,14 +81,11 @@ export class Federations {
 
   /** Configures one, and asks its endpoint. An endpoint that does not answer is asked again; it is configured all the same. */
   async add(wanted: NewFederation, now: number): Promise<Result<Federation, NotFederated>> {
-    const { trustDomain, url, bundle, by } = wanted;
+    const { trustDomain, bundle, by } = wanted;
     const wrong = (detail: string) => no<NotFederated>({ kind: "malformed", detail });
-    if (!isTrustDomain(trustDomain))
-      return wrong("trustDomain must be one of lower-case letters, digits, dots, hyphens and underscores");
-    if (trustDomain === this.#own) return wrong(`${trustDomain} is this mesh's own trust domain`);
-    const endpoint = readEndpoint(url);
-    if (!endpoint.ok) return wrong(`url must be ${endpoint.reason}`);
-    const given = bundle === undefined ? undefined : await readForeignBundle(bundle, await this.#ownKeys());
+    const endpoint = readWanted(wanted, this.#own);
+    if (!endpoint.ok) return wrong(endpoint.reason);
+    const given = bundle === undefined ? undefined : await this.#read(bundle);
     if (given?.ok === false) return wrong(`The bundle cannot be taken: ${given.reason}`);
     // From here on nothing is waited for until it is written, so that two at once make one.
     const there = this.#book.all();
@@ -107,11 +121,16 @@ export class Federations {
       await Promise.all(due.slice(from, from + atOnce).map(({ trustDomain }) => this.#ask(trustDomain, now)));
   }
 
+  async #read(text: string): Promise<Result<ForeignBundle, string>> {
+    const own = await this.#ownKeys();
+    return own.ok ? readForeignBundle(text, own.value) : no(`our own keys cannot be had: ${own.reason}`);
+  }
+
   async #ask(trustDomain: string, now: number): Promise<void> {
     const asked = this.#book.get(trustDomain);
     if (asked === undefined) return;
     const text = await fetchBundle(asked.url);
-    const found = text.ok ? await readForeignBundle(text.value, await this.#ownKeys()) : text;
+    const found = text.ok ? await this.#read(text.value) : text;
     // Meanwhile it may have been removed, or added anew with another address: this answer is not about that one.
     const present = this.#book.get(trustDomain);
     if (present?.url !== asked.url || present.at !== asked.at) return;

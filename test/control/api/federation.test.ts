@@ -1,5 +1,6 @@
 import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
+import { no, ok } from "@tulle/mesh-runtime/foundation/result.ts";
 import { generateKeys, type WorkloadKeys } from "@tulle/mesh-runtime/identity/credential.ts";
 import { importPublicJwk } from "@tulle/mesh-runtime/identity/public-jwk.ts";
 import { loadBundle } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
@@ -267,6 +268,19 @@ describe("a federation", () => {
     expect(await believed()).toEqual({});
   });
 
+  test("takes no keys while our own cannot be had, among which they might be", async () => {
+    await add();
+    await runInDurableObject(issuerObject(), async (_, { storage }) => {
+      const noKeys = async () => no("the secret is gone");
+      const federations = new Federations(storage.sql, "mesh.local", noKeys, Math.random);
+      answer = () => Response.json(bundle({ spiffe_sequence: 8, keys: [key("new")] }));
+      expect(await federations.refresh("partner.example", time)).toMatchObject({
+        held: { sequence: 7 },
+        error: "our own keys cannot be had: the secret is gone",
+      });
+    });
+  });
+
   test("asks no endpoint more often than eight times in ten seconds, whoever wants it", async () => {
     await add();
     const statuses: number[] = [];
@@ -291,7 +305,7 @@ describe("a federation", () => {
   test("that is removed and added with another address gets nothing of what the former was asked", async () => {
     await add();
     await runInDurableObject(issuerObject(), async (_, { storage }) => {
-      const federations = new Federations(storage.sql, "mesh.local", async () => [], Math.random);
+      const federations = new Federations(storage.sql, "mesh.local", async () => ok([]), Math.random);
       const book = new FederationBook(storage.sql);
       answer = () => {
         book.delete("partner.example");

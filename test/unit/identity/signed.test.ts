@@ -228,6 +228,15 @@ describe("signed", () => {
     expect(signatures.size).toBe(10);
   });
 
+  test("tells no other mesh which policy is in force in this one", async () => {
+    const said = { "tulle-epoch": "7", "tulle-hops": "1" };
+    const near = await left(message(null, said));
+    expect(near.headers.get("tulle-epoch")).toBe("7");
+    const far = await left(message(null, said), recipient({ trustDomain: "partner.example" }));
+    expect([far.headers.has("tulle-epoch"), far.headers.get("tulle-hops")]).toEqual([false, "1"]);
+    expect(await verified(far)).toBe("accepted");
+  });
+
   test("refuses what cannot be signed unambiguously", async () => {
     expect(await leave(message(null, { "content-type": "a\u0001" }))).toBe("internal");
   });
