@@ -1,3 +1,4 @@
+import { outOfTime } from "@tulle/mesh-runtime/identity/proof.ts";
 import { ReplayWindow } from "@tulle/mesh-runtime/identity/replay.ts";
 import { proofSkewMs } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
 import type { Admission, OneUse } from "@tulle/mesh-runtime/identity/words.ts";
@@ -49,7 +50,7 @@ export class ReplayWatch {
   }
 
   #verdict({ sender, nonce, created, expires, watch }: OneUse, now: number): Admission["verdict"] {
-    if (created * 1_000 > now + proofSkewMs || expires * 1_000 <= now) return "untimely";
+    if (outOfTime({ created, expires }, now) !== undefined) return "untimely";
     if (watch !== this.name && created * 1_000 <= this.#beganAt + doubtMs) return "unknown";
     return this.#window.admit(sender, nonce, expires * 1_000, now);
   }

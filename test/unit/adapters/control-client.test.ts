@@ -51,6 +51,19 @@ test("a verb is a POST of its request to control, without a signature while ther
   expect(await sent?.json()).toEqual(request);
 });
 
+test("whether a proof was used is asked over HTTP as over a binding", async () => {
+  const seen: Request[] = [];
+  const answer = { ok: true, verdict: "repeated", watch: "w-1" };
+  const question = { version: 1, workload: "default/outer", sender: "s", nonce: "n", created: 1, expires: 2 };
+  const control = answering(answered(200, answer, "application/json"), seen);
+  expect(await control.admit({ ...question, watch: "" })).toEqual(answer);
+  expect(seen[0]?.url).toBe("https://control.example.com/workload/admit");
+  // A control from before has no such verb.
+  await expect(answering(answered(404, "", "text/plain")).admit({ ...question, watch: "" })).rejects.toThrow(
+    "control answered 404 to admit",
+  );
+});
+
 test("what control declines is read as it is over RPC, whatever the status", async () => {
   const body = { type: "https://tulle.dev/problems/declined", title: "…", status: 400, ...declined };
   for (const status of [400, 403, 503]) {

@@ -61,6 +61,13 @@ describe("a watch", () => {
     expect(verdict(watch, proof(later + 6_000), later)).toBe("untimely");
   });
 
+  test("refuses what would be valid for too long, which it would have to remember for as long", () => {
+    const watch = new ReplayWatch("w1", began);
+    expect(verdict(watch, proof(later, { expires: later / 1_000 + 60 }), later)).toBe("fresh");
+    expect(verdict(watch, proof(later, { expires: later / 1_000 + 61 }), later)).toBe("untimely");
+    expect(watch.size).toBe(1);
+  });
+
   test("is not fooled by a clock that goes back", () => {
     const watch = new ReplayWatch("w1", began);
     const used = proof(later);
