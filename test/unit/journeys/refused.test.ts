@@ -256,6 +256,18 @@ describe("what decides about access and is refused", () => {
     expect(rules(mesh, "default/web")).toHaveLength(1);
   });
 
+  test("of which tokens of end users are good lets nobody in where it holds, also from outside", async () => {
+    const open = entry("r", `parentRefs: [{name: public}], rules: [{${to("web")}}]`);
+    const tokens = policy("RequestAuthentication", "jwt", "{jwtRules: [{issuer: a.example, jwks: 5}]}");
+    const mesh = smallMesh([...base, http, open], [], [tokens]);
+    expect(await mesh.enter("http://shop.example/")).toMatchObject({ status: 403, problem: "denied" });
+    expect(rules(mesh, "default/payments")).toContainEqual([
+      "DENY",
+      "AuthorizationPolicy/default/jwt.requestauthentication.refused/0",
+      undefined,
+    ]);
+  });
+
   test("grants nothing, as a ReferenceGrant", async () => {
     const api = service("api", "{}", "other");
     const grant = `{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: g, namespace: other}, spec: {from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: default}], to: [{group: "", kind: Service, port: 80}]}}`;
