@@ -143,7 +143,11 @@ describe("`npm run deploy`, with a stand-in for Cloudflare", () => {
       ]),
     );
     expect(metadata?.bindings.map(({ name }) => name)).not.toContain("TULLE_KEY_SECRET");
-    expect(metadata?.migrations).toMatchObject({ new_tag: "v1" });
+    // Both for a control that is new; one that is there already has the first.
+    expect(metadata?.migrations).toMatchObject({
+      new_tag: "v2",
+      steps: [{ new_sqlite_classes: expect.any(Array) }, { new_sqlite_classes: ["ReplayObject"] }],
+    });
     expect(cloudflare.schedules.get("tulle-control")).toEqual([{ cron: "*/1 * * * *" }]);
   });
 
