@@ -16,7 +16,7 @@ const domains = { alpha: "alpha.example", beta: "beta.example" } as const;
 type Name = keyof typeof domains;
 const ports = { alpha: alphaPort, beta: betaPort };
 
-const documents = (other: Name): string => `
+const documents = (other: Name, demands = ""): string => `
 apiVersion: mesh.tulle.dev/v1
 kind: Service
 metadata: { name: far-store }
@@ -24,6 +24,7 @@ spec:
   trustDomain: ${domains[other]}
   identity: spiffe://${domains[other]}/ns/default/sa/store
   endpoint: { url: "http://127.0.0.1:${ports[other]}" }
+  ${demands}
 ---
 apiVersion: mesh.tulle.dev/v1
 kind: AuthorizationPolicy
@@ -87,12 +88,17 @@ test("strangers are refused until an operator says whom to believe, and then eac
     hop.headers.filter((name) => /^(?:workload-identity-token|signature.*|tulle-.*)$/.test(name)),
   ).toEqual([]);
   expect([...response.headers.keys()].filter((name) => name.startsWith("tulle-"))).toEqual([]);
+});
 
-  // That beta believes alpha says nothing about whom alpha believes.
+test("that one believes the other says nothing about whom the other believes: callers, and answers that shall be signed", async () => {
   expect(await problemOf(await call("beta"))).toBe("400 unidentified");
+  await meshes.alpha.apply([documents("beta", "responses: signed")]);
+  expect(await problemOf(await call("alpha"))).toBe("502 answer-unverified");
   await federate("alpha", "beta");
+  expect((await call("alpha")).status).toBe(200);
   const back = await call("beta");
   expect(await back.json()).toMatchObject({ caller: "spiffe://beta.example/ns/default/sa/web" });
+  await meshes.alpha.apply([documents("beta")]);
 });
 
 test("who is called alike in another trust domain is somebody else", async () => {

@@ -32,6 +32,11 @@ describe("a Service of another mesh", () => {
     expect(found?.["default/ledger"]?.spiffeId).toBe(identity);
   });
 
+  test("may have to sign its answers, which the other mesh does for whoever demands it", () => {
+    const found = compiled(far(", responses: signed")).get("default/web")?.destinations;
+    expect(found?.["default/ledger"]?.responses).toBe("signed");
+  });
+
   test("runs nothing here: it has no snapshot, so nobody joins as it", () => {
     expect([...compiled(far()).keys()]).toEqual(["default/web"]);
   });
