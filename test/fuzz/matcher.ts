@@ -4,6 +4,7 @@
  *     node test/fuzz/matcher.ts [--runs 1000000] [--seed 1]
  */
 import { parseArgs } from "node:util";
+import { fuzzCrowds } from "./crowd-cases.ts";
 import { fuzzMatcher } from "./matcher-cases.ts";
 
 const { values } = parseArgs({
@@ -15,7 +16,7 @@ const tables = 1_000;
 
 let seed = Number(values.seed);
 for (let requests = 0; requests < runs; seed++) {
-  requests += fuzzMatcher({ seed, runs: tables }).requests;
+  requests += fuzzMatcher({ seed, runs: tables }).requests + fuzzCrowds({ seed, runs: tables / 10 }).requests;
   process.stdout.write(`\r${requests} requests, no difference`);
 }
 process.stdout.write("\n");

@@ -146,14 +146,25 @@ test("expressions that often hold together come to be asked as one", () => {
   const rules = Array.from({ length: 500 }, (_, n) =>
     rule(`rule ${n}`, [match(expression(`/[a-z]+(/x${n})?`), { headers: named({ tenant: `${n}` }) })]),
   );
-  const table = routeTable(rules);
-  const questions = (tenant: string, expected: string | undefined): number => {
+  // Of the first expression by rank the second candidate comes after that of the next expression.
+  const first = rule("first", [
+    match(expression("/[a-z]+(/x100)?"), { method: "PUT", headers: named({ tenant: "both", other: "1" }) }),
+  ]);
+  const later = rule("later", [match(expression("/[a-z]+(/x100)?"), { headers: named({ tenant: "both" }) })]);
+  const sooner = rule("sooner", [
+    match(expression("/[a-z]+(/x200)?"), { method: "PUT", headers: named({ tenant: "both" }) }),
+  ]);
+  const table = routeTable([...rules, later, sooner, first]);
+  const questions = (tenant: string, expected: string | undefined, method = "GET"): number => {
     const asked = counted({ tenant });
-    expect(table.find({ ...asked, url: new URL("http://shop/cart") })?.rule.name).toBe(expected);
+    const url = new URL("http://shop/cart");
+    expect(table.find({ ...asked, url, method })?.rule.name).toBe(expected);
     return asked.asked().length;
   };
-  expect(questions("none", undefined)).toBe(500);
+  expect(questions("none", undefined)).toBeGreaterThan(400);
   for (let time = 0; time < 8; time++) questions("none", undefined);
-  expect(questions("none", undefined)).toBe(1);
-  expect(questions("417", "rule 417")).toBe(1);
+  expect(questions("none", undefined)).toBeLessThanOrEqual(3);
+  expect(questions("417", "rule 417")).toBeLessThanOrEqual(3);
+  expect(questions("both", "later")).toBeLessThanOrEqual(3);
+  expect(questions("both", "sooner", "PUT")).toBeLessThanOrEqual(3);
 });
