@@ -65,56 +65,45 @@ export const signed = ({ credential, clock, nonce, answers }: SignedPorts) => {
     return bound && recipient.settings.evidence === "binding" ? next(exchange) : proven(exchange, next);
   });
 
-  async function proven<Known extends Proving>(exchange: Known, next: Step<Known, Answer>): Promise<Answer> {
+  /** @param again whether this is sent because of what the first answer told */
+  async function proven<Known extends Proving>(
+    exchange: Known,
+    next: Step<Known, Answer>,
+    again = false,
+  ): Promise<Answer> {
     const { message, recipient } = exchange;
-    const { headers } = message;
+    const { headers, method, url } = message;
+    const { settings } = recipient;
+    const audience = recipient.id.uri;
     // Which policy is in force here is no other mesh's business.
-    if (recipient.settings.trustDomain !== undefined) headers.delete(header.epoch);
+    if (settings.trustDomain !== undefined) headers.delete(header.epoch);
     const present = credential();
     const held = present instanceof Promise ? await present : present;
-    if (held === undefined || held.expiresAt <= clock.now()) {
+    const now = clock.now();
+    if (held === undefined || held.expiresAt <= now) {
       return no({
         kind: "mesh-not-ready",
         detail: "this isolate has no credential to sign with",
         retryAfterMs: 1_000,
       });
     }
-    const digested = await withDigest(message, recipient.settings);
+    const digested = await withDigest(message, settings);
     if (!digested.ok) return digested;
-    const ready = digested.value === message ? exchange : { ...exchange, message: digested.value };
-    const answer = await sent(ready, held, next);
-    // The application has seen nothing, and what was missing is known now: no try that any budget could want to save.
-    if (!answer.ok || !isTold(answer.value, message, recipient)) return answer;
-    if (digested.value.body instanceof ReadableStream) return answer;
-    discard(answer.value);
-    const second = await sent(ready, held, next);
-    if (second.ok) isTold(second.value, message, recipient);
-    return second;
-  }
-
-  /** Whether an answer tells of a watch that the message had not named. */
-  function isTold({ status, headers }: Response, message: Message, { id }: Recipient): boolean {
-    return status === 503 && watches.hear(id.uri, headers, message.headers);
-  }
-
-  /** Signs and sends. */
-  async function sent<Known extends Proving>(
-    exchange: Known,
-    held: Credential,
-    next: Step<Known, Answer>,
-  ): Promise<Answer> {
-    const { recipient } = exchange;
-    const { headers, method, url } = exchange.message;
-    const audience = recipient.id.uri;
     watches.mention(audience, headers);
+    const signResponse = settings.responses === "signed";
     const asked: Asked = { method, url: url.href, nonce: nonce() };
-    const signResponse = recipient.settings.responses === "signed";
-    const proof = { audience, credential: held, now: clock.now(), nonce: asked.nonce, signResponse };
-    const signature = await signMessage({ ...asked, headers }, proof);
+    const proof = { audience, credential: held, now, nonce: asked.nonce, signResponse };
+    const signature = await signMessage({ method, url: asked.url, headers }, proof);
     if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
-    if (!signResponse) return next(exchange);
-    const answer = await next(exchange);
-    return answer.ok ? believed(answer.value, asked, recipient, answers) : answer;
+    const ready = digested.value === message ? exchange : { ...exchange, message: digested.value };
+    const came = await next(ready);
+    const answer = signResponse && came.ok ? await believed(came.value, asked, recipient, answers) : came;
+    // The application has seen nothing, and what was missing is known now: no try that any budget could want to save.
+    const isTold =
+      answer.ok && answer.value.status === 503 && watches.hear(audience, answer.value.headers, headers);
+    if (!isTold || again || ready.message.body instanceof ReadableStream) return answer;
+    discard(answer.value);
+    return proven(ready, next, true);
   }
 };
 
