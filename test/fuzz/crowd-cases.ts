@@ -67,9 +67,9 @@ const asked = (names: readonly string[]): fc.Arbitrary<Asked> =>
     );
 
 const manyNames = (kind: string) => Array.from({ length: most }, (_, n) => `${kind}-${n}`);
-const conditions = (kind: string) =>
+const conditions = (kind: string): fc.Arbitrary<readonly Asked[]> =>
   fc.oneof(
-    { arbitrary: fc.constant([]), weight: 2 },
+    { arbitrary: fc.constant<readonly Asked[]>([]), weight: 2 },
     { arbitrary: fc.array(asked(manyNames(kind)), { minLength: 1, maxLength: 2 }), weight: 2 },
     { arbitrary: fc.array(asked([`${kind}-0`, `${kind}-1`]), { minLength: 1, maxLength: 3 }), weight: 2 },
   );
