@@ -104,7 +104,7 @@ spec:
 const lost: Bad = {
   file: "lost.yaml",
   text: route(
-    "    - backendRefs:\n        - { name: payments-v1, weight: 1 }\n        - { name: payments-v3, weight: 1 }\n",
+    "    - backendRefs:\n        - { name: payments-v1, port: 80 }\n        - { name: payments-v3, port: 80 }\n",
   ),
   at: "9:19",
   path: "spec.rules[0].backendRefs[1].name",
