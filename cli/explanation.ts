@@ -52,13 +52,16 @@ function endingText(paint: Paint, { share, service, fate }: Ending): string {
   }
 }
 
-function summary({ addressed, rule, candidates, session, pinned }: Explanation): readonly Said[] {
+function summary({ addressed, rule, candidates, session, replay, pinned }: Explanation): readonly Said[] {
   const winner = candidates.find(({ fate }) => fate.kind === "wins");
   const by = winner === undefined ? "" : `, by ${winner.match}`;
   return [
     ["means", addressedText(addressed)],
     ["rule", rule === undefined ? "none" : `${rule}${by}`],
     ...(session === undefined ? [] : [["session", sessionText(session)] as const]),
+    ...(replay === undefined
+      ? []
+      : [["replay", "strict: signed, it is let in once in the whole mesh"] as const]),
     ...(pinned === undefined ? [] : [["pinned", pinnedText(pinned)] as const]),
   ];
 }
@@ -142,7 +145,7 @@ function backendText(paint: Paint, backend: Outlook): string {
   if (endpoints.length > 0) said.push(["asked for", url]);
   for (const endpoint of endpoints) said.push(["endpoint", endpointText(endpoint, endpoints.length > 1)]);
   if (balancing !== undefined) said.push(["balancing", balancing]);
-  const evidence = endpoints.map((each) => evidenceText(each.evidence, each.proof));
+  const evidence = endpoints.map(evidenceText);
   const access = endpoints.map((each) => accessText(paint, each, endpoints.length > 1));
   for (const text of new Set(evidence)) said.push(["evidence", text]);
   for (const text of new Set(access)) said.push(["access", text]);
@@ -160,10 +163,12 @@ function endpointText(endpoint: Outlook["endpoints"][number], choice: boolean): 
   return `${name}: ${address}, weight ${weight}${level}${where}${who}`;
 }
 
-const evidenceText = (evidence: string, proof: string): string =>
-  proof === "binding"
-    ? `${evidence} is demanded, the service binding names the caller`
-    : `${evidence} is demanded, the caller signs each try`;
+function evidenceText({ evidence, proof, replay, responses }: Outlook["endpoints"][number]): string {
+  if (proof === "binding") return `${evidence} is demanded, the service binding names the caller`;
+  const once = replay === undefined ? "" : ", which is let in once in the whole mesh";
+  const signed = responses === undefined ? "" : "; the answer must be signed";
+  return `${evidence} is demanded, the caller signs each try${once}${signed}`;
+}
 
 function accessText(
   paint: Paint,

@@ -247,7 +247,11 @@ function viewOf(
     service,
     spiffeId,
     circuit,
-    access: { mode: inbound.mode, rules: inbound.authorization },
+    access: {
+      mode: inbound.mode,
+      rules: inbound.authorization,
+      ...(inbound.replay === undefined ? {} : { replay: inbound.replay }),
+    },
     virtual: false,
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
   };

@@ -13,7 +13,11 @@ export interface ServiceView {
   readonly virtual: boolean;
   readonly circuit: CircuitPolicy;
   /** Who may call it, and so may speak of its circuit. */
-  readonly access: { readonly mode: Mode; readonly rules: readonly AuthorizationRule[] };
+  readonly access: {
+    readonly mode: Mode;
+    readonly rules: readonly AuthorizationRule[];
+    readonly replay?: "strict";
+  };
   /** Where its spans are sent on to. */
   readonly otlpEndpoint?: string;
 }

@@ -119,6 +119,8 @@ function visit(
       ...(recipient === undefined ? {} : { spiffeId: recipient.spiffeId }),
       evidence: settings.evidence,
       proof,
+      ...(proof === "signature" && judge?.replay !== undefined ? { replay: judge.replay } : {}),
+      ...(proof === "signature" && settings.responses !== undefined ? { responses: settings.responses } : {}),
       ...(access === undefined ? {} : { access }),
       ...(because === undefined ? {} : { because }),
     },

@@ -150,7 +150,7 @@ function found(
 
 type Decided = Pick<
   Explanation,
-  "filters" | "backends" | "limits" | "session" | "pinned" | "endings" | "served" | "notes"
+  "filters" | "backends" | "limits" | "session" | "replay" | "pinned" | "endings" | "served" | "notes"
 >;
 
 function underRule(
@@ -186,6 +186,7 @@ function underRule(
     backends,
     limits: limitsOf(rule, fallback, message, loaded),
     ...(rule.session === undefined ? {} : { session: rule.session }),
+    ...(rule.replay === undefined ? {} : { replay: rule.replay }),
     ...(pinned === undefined ? {} : { pinned: placeOf(pinned, kept) }),
     ...ended(
       kept !== undefined

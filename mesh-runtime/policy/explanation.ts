@@ -34,6 +34,8 @@ export interface Explanation {
   /** Absent where no backend is asked. */
   readonly limits?: Limits;
   readonly session?: SessionSettings;
+  /** Whether the route demands that a signed request be let in once in the whole mesh; absent: it does not. */
+  readonly replay?: "strict";
   /** Where the requests of this one's session go, whatever the weights; absent without a session that is known. */
   readonly pinned?: { readonly service: ServiceKey; readonly endpoint?: string };
   /** How the first try ends: shares that add up to 1. */
@@ -147,6 +149,10 @@ export interface EndpointOutlook extends Placement {
   readonly evidence: Evidence;
   /** How the caller shows who it is. */
   readonly proof: "signature" | "binding";
+  /** Whether a signed request is let in there once in the whole mesh, whichever route it takes. */
+  readonly replay?: "strict";
+  /** Whether the caller believes signed answers alone. */
+  readonly responses?: "signed";
   /** The word of the rule that decides for this caller; absent where nobody's rules are known. */
   readonly access?: AccessDecision;
   /** What the rule that decides asks for, in words; absent where no rule does. */
@@ -218,7 +224,9 @@ export interface Surroundings {
   /** How a workload judges its callers, by its SPIFFE ID; undefined for what is no workload of the mesh. */
   readonly access: (
     spiffeId: string,
-  ) => { readonly mode: Mode; readonly rules: readonly AuthorizationRule[] } | undefined;
+  ) =>
+    | { readonly mode: Mode; readonly rules: readonly AuthorizationRule[]; readonly replay?: "strict" }
+    | undefined;
   /** What is known of a circuit; undefined where nobody has reported on it. */
   readonly circuit: (service: ServiceKey) => CircuitSeen | undefined;
   /** How old routes are, by `kind/namespace/name`; of equal matches that of the older one decides. */

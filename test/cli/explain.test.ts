@@ -234,7 +234,14 @@ What bounds it
     };
     standIn.answer("POST /api/explain", {
       ...answer,
-      backends: [{ ...backend, endpoints: [endpoint, there], balancing: "LeastRequest" }],
+      replay: "strict",
+      backends: [
+        {
+          ...backend,
+          endpoints: [{ ...endpoint, replay: "strict", responses: "signed" }, there],
+          balancing: "LeastRequest",
+        },
+      ],
     });
     const { stdout } = await tulleAt(standIn, words);
     expect(stdout).toContain(
@@ -242,11 +249,13 @@ What bounds it
   endpoint   PAYMENTS_V1: binding PAYMENTS_V1, weight 1
   endpoint   there: https://there.example, weight 1, priority 1, in weur/FRA, answered by spiffe://shop.example/ns/default/sa/there
   balancing  LeastRequest
+  evidence   signature is demanded, the caller signs each try, which is let in once in the whole mesh; the answer must be signed
   evidence   signature is demanded, the caller signs each try
   access     PAYMENTS_V1: allowed by AuthorizationPolicy/default/payments/0
   access     there: denied by default: no ALLOW rule matched
 `,
     );
+    expect(stdout).toMatch(/^ *replay +strict: signed, it is let in once in the whole mesh$/m);
   });
 
   test("asks for a request from outside without --from, by the gateway that --via names", async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { Fields } from "../../../mesh-runtime/foundation/fields.ts";
 import { canonicalJson, digestOf } from "../../../mesh-runtime/policy/canonical.ts";
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
+import { explainCall } from "../../../mesh-runtime/policy/explain.ts";
 import { load } from "../../../mesh-runtime/policy/load.ts";
 import { allowAll, documents, inShort, read, service, together } from "./writing.ts";
 
@@ -116,4 +118,37 @@ describe("replay: strict", () => {
     ])
       expect(refused(spec)).toEqual([]);
   });
+});
+
+test("what happens to a request says that it is let in once, and that its answer must be signed", async () => {
+  const mesh = (spec: string, value: string) =>
+    compile(documents(service("web"), bank(spec), annotated(value)));
+  const explained = async (spec: string, value: string) => {
+    const snapshots = mesh(spec, value);
+    const text = canonicalJson(snapshots.get("default/web"));
+    const loaded = await load(text, { epoch: 1, digest: await digestOf(text) }, "default/web");
+    const destination = loaded.ok ? loaded.value.destination("default/bank") : undefined;
+    if (!loaded.ok || destination === undefined) throw new Error("there is no bank");
+    const { inbound } = snapshots.get("default/bank") ?? {};
+    const access = inbound && {
+      mode: inbound.mode,
+      rules: inbound.authorization,
+      ...(inbound.replay === undefined ? {} : { replay: inbound.replay }),
+    };
+    const request = { url: new URL("http://bank/"), method: "GET", headers: new Fields() };
+    const answer = explainCall(loaded.value, destination, request, {
+      now: 0,
+      access: () => access,
+      circuit: () => undefined,
+    });
+    const [{ replay, responses } = {}] = answer.backends[0]?.endpoints ?? [];
+    return [answer.replay, replay, responses];
+  };
+  expect(await explained("{}", "window")).toEqual([undefined, undefined, undefined]);
+  expect(await explained("{}", "strict")).toEqual(["strict", undefined, undefined]);
+  expect(await explained("{replay: strict, responses: signed}", "window")).toEqual([
+    undefined,
+    "strict",
+    "signed",
+  ]);
 });
