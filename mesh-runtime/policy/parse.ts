@@ -99,10 +99,11 @@ const parserIssues = (
 const isEmpty = ({ contents }: Document.Parsed): boolean =>
   contents === null || (isScalar(contents) && contents.value === null);
 
-/** The items of a Kubernetes `List`, or the document itself. A `List` in a `List` stays, and is refused by its kind. */
+/** The items of a Kubernetes list (`List`, `HTTPRouteList`), or the document itself. A `List` in a `List` stays, and is refused by its kind. */
 function unpacked(parsed: Parsed): readonly Parsed[] {
   const { value, origin } = parsed;
-  if (!isRecord(value) || value.kind !== "List" || !Array.isArray(value.items)) return [parsed];
+  if (!isRecord(value) || !Array.isArray(value.items)) return [parsed];
+  if (typeof value.kind !== "string" || !value.kind.endsWith("List")) return [parsed];
   return value.items.map((item: unknown, index): Parsed => {
     const within = ["items", index];
     return {

@@ -39,6 +39,14 @@ describe("documents are read", () => {
     expect(parsed[0]?.origin.locate(["x"])).toEqual({ line: 4, column: 8 });
   });
 
+  test("from the items of a list of one kind, as an API server answers", () => {
+    expect(
+      values("kind: HTTPRouteList\nmetadata: { continue: '' }\nitems: [{kind: A}, {kind: B}]\n"),
+    ).toEqual([{ kind: "A" }, { kind: "B" }]);
+    expect(values("kind: Lists\nitems: []\n")).toEqual([{ kind: "Lists", items: [] }]);
+    expect(values("kind: HTTPRouteList\n")).toEqual([{ kind: "HTTPRouteList" }]);
+  });
+
   test("with aliases written out", () => {
     expect(values("a: &x {b: 1}\nc: *x\n")).toEqual([{ a: { b: 1 }, c: { b: 1 } }]);
   });
