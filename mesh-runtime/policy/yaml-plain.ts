@@ -8,6 +8,7 @@ import {
   isSeq,
   type Node,
   type Pair,
+  type Scalar,
   type YAMLMap,
 } from "yaml";
 import { type Finding, shown } from "./source.ts";
@@ -78,6 +79,7 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
     if (isAlias(node)) return standsFor(node);
     const { anchor } = node;
     if (anchor !== undefined) anchors.set(anchor, { node });
+    if (isAmbiguous(node)) fault(node, ambiguous(String(node.source)));
     const own = isMap(node) ? mapped(node) : isSeq(node) ? listed(node.items) : scalar(node);
     if (own.depth > maxExpandedDepth) {
       fault(node, tooDeep);
@@ -172,6 +174,10 @@ const raised = ({ value, size, depth }: Said, node: unknown): Said => ({
 const nameOf = (key: unknown): string | undefined =>
   isScalar(key) && key.value !== null ? String(key.value) : undefined;
 
+/** YAML 1.1, and kubectl with it, reads a number that begins with a zero as an octal one, YAML 1.2 as a decimal one. */
+const isAmbiguous = (node: Node): node is Scalar =>
+  isScalar(node) && typeof node.value === "number" && /^[-+]?0[0-9]/.test(node.source ?? "");
+
 /** A merge key is written plain; in quotes it is a member of this name. */
 const isMergeKey = (key: unknown): boolean => isScalar(key) && key.value === "<<" && key.type === "PLAIN";
 
@@ -242,6 +248,13 @@ const mergedTwice: Finding = {
   found: '"<<" again',
   message: "The merge key << stands here twice; write it once, with a list: <<: [*a, *b].",
 };
+
+const ambiguous = (source: string): Finding => ({
+  path: [],
+  expected: "a number without leading zeros",
+  found: shown(source),
+  message: `${shown(source)} is an octal number to some readers of YAML, kubectl among them, and a decimal one to others; write it without leading zeros, or in quotes if it is a text.`,
+});
 
 const nameless: Finding = {
   path: [],

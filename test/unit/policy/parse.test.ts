@@ -51,8 +51,9 @@ describe("documents are read", () => {
     expect(values("a: &x {b: 1}\nc: *x\n")).toEqual([{ a: { b: 1 }, c: { b: 1 } }]);
   });
 
-  test("by YAML 1.2: yes is a text", () => {
+  test("by YAML 1.2: yes is a text, and zeros are numbers where they mean one thing", () => {
     expect(values("a: yes\nb: no")).toEqual([{ a: "yes", b: "no" }]);
+    expect(values("[0, -0, 0.5, 0e1, 0x10, 0o10, '010', 10]")).toEqual([[0, -0, 0.5, 0, 16, 8, "010", 10]]);
   });
 });
 
@@ -90,6 +91,10 @@ describe("a text that is not YAML is refused with its place", () => {
     [": 1\n", "1:1 A member's name must be a text; write one before the colon."],
     ["a:\n  constructor: 1\n", '2:3 The member "constructor" can mean nothing here; remove it.'],
     ["__proto__: {x: 1}\n", '1:1 The member "__proto__" can mean nothing here; remove it.'],
+    [
+      "a: [1, 0100]",
+      '1:8 "0100" is an octal number to some readers of YAML, kubectl among them, and a decimal one to others; write it without leading zeros, or in quotes if it is a text.',
+    ],
     ["a: !foo 1", "1:4 This is not valid YAML: Unresolved tag: !foo."],
     ["a: *x", '1:4 The alias "*x" has no anchor (&name) before it; correct it, or write the value out.'],
     [
