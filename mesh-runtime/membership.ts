@@ -1,15 +1,15 @@
+import { type Asking, answeredWithin, answerTimeoutMs, asking } from "./asking.ts";
 import type { Background, Clock, Random } from "./foundation/ports.ts";
 import type { Refusal } from "./foundation/refusal.ts";
 import { no, ok, type Result } from "./foundation/result.ts";
 import { believes, credentialFrom, generateKeys, renewalDue, renewalRetryMs } from "./identity/credential.ts";
 import type { TrustBundle } from "./identity/trust-bundle.ts";
-import type { Admission, Credential, OneUse, PublicJwk } from "./identity/words.ts";
+import type { Credential, PublicJwk } from "./identity/words.ts";
 import { evidence, vouched } from "./join-evidence.ts";
 import { declined, notJoined, notReady, rejoinAfterMs } from "./join-refusal.ts";
 import { type ColdStart, follow, type Member, type NotTaken, newer, open, trust } from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
 import { sentAgain } from "./resilience/circuit-pending.ts";
-import type { CircuitAnswer } from "./resilience/words.ts";
 import type { Instruments } from "./telemetry/instruments.ts";
 import {
   type ControlPort,
@@ -50,7 +50,7 @@ export interface MembershipPorts {
   readonly workload: string;
 }
 
-export interface Membership {
+export interface Membership extends Asking {
   /** The present member state, joining first if there is none. No request waits for another's join: each makes its own, the first wins. */
   ready(): Promise<Result<Member, Refusal>>;
   current(): Member | undefined;
@@ -65,9 +65,6 @@ export interface Membership {
   hearEpoch(epoch: number): void;
   /** Reports now and takes in what comes back. False when another report is under way: nobody waits for it. */
   report(): Promise<boolean>;
-  askPermit(circuit: string): Promise<CircuitAnswer | undefined>;
-  /** Whether a proof is used for the first time in the whole mesh; undefined where control does not say so in time. */
-  askAdmission(proof: OneUse, limitMs: number): Promise<Admission | undefined>;
   /**
    * The newest trust bundle that can be had: asks control, a few times in ten seconds at most, because whoever sends
    * tokens with invented keys could have it asked. For a caller whose token is newer than what this isolate knows.
@@ -75,8 +72,6 @@ export interface Membership {
   refreshTrust(): Promise<TrustBundle | undefined>;
 }
 
-/** How long a join may take before the request gives up, milliseconds: a cold call into a Durable Object with room to spare. */
-const joinTimeoutMs = 5_000;
 /** How soon reports may follow each other when news is heard, milliseconds. */
 const refreshGapMs = 200;
 /** How long a report may be under way before it is taken for lost, milliseconds. */
@@ -89,6 +84,7 @@ const trailingReports = 20;
 
 export function membership(ports: MembershipPorts): Membership {
   const { clock, instruments, book } = ports;
+  const answered = answeredWithin(ports.wait);
   let member: Member | undefined;
   let isolate = "";
   let failure: { refusal: Refusal; until: number } | undefined;
@@ -330,7 +326,7 @@ export function membership(ports: MembershipPorts): Membership {
   function renew(now: number): void {
     if (renewingUntil > now) return;
     // The platform's word, and then the join: each in its time.
-    renewingUntil = now + 2 * joinTimeoutMs + rejoinAfterMs;
+    renewingUntil = now + 2 * answerTimeoutMs + rejoinAfterMs;
     const renewal = async (): Promise<void> => {
       const isRenewed = (await renewed()) !== undefined;
       failedRenewals = isRenewed ? 0 : failedRenewals + 1;
@@ -364,55 +360,6 @@ export function membership(ports: MembershipPorts): Membership {
     ports.background.run(report());
   }
 
-  /** Asks the authority of one circuit for the permit to probe; bounded, so that the asking request is not held up. */
-  async function askPermit(circuit: string): Promise<CircuitAnswer | undefined> {
-    const { control } = ports;
-    if (control === undefined || member === undefined) return undefined;
-    const ask = {
-      circuit,
-      success: 0,
-      failure: 0,
-      overload: 0,
-      evidence: false,
-      incarnation: 0,
-      epoch: 0,
-      ask: true,
-    };
-    const answer = await answered(control.report({ ...emptyReport(member), circuits: [ask] }));
-    return answer?.ok ? answer.circuits.find((each) => each.verdict.circuit === circuit) : undefined;
-  }
-
-  async function askAdmission(proof: OneUse, limitMs: number): Promise<Admission | undefined> {
-    const { control } = ports;
-    if (control === undefined || member === undefined) return undefined;
-    const { workload } = member.loaded.snapshot;
-    const request = { version: contractVersion, workload, ...proof };
-    const answer = await answered(control.admit(request), undefined, limitMs);
-    return answer?.ok ? answer : undefined;
-  }
-
-  /** An answer within the time limit, or undefined: an unreachable control plane costs freshness, never a request. */
-  async function answered<Answer>(
-    asked: Promise<Answer>,
-    failed: (error: unknown) => void = () => undefined,
-    limitMs = joinTimeoutMs,
-  ): Promise<Answer | undefined> {
-    const end = new AbortController();
-    const tooLate = ports.wait(limitMs, end.signal).then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      return await Promise.race([asked, tooLate]);
-    } catch (error) {
-      // Whatever broke between us and control, the caller treats it as silence and counts it.
-      failed(error);
-      return undefined;
-    } finally {
-      end.abort();
-    }
-  }
-
   return {
     ready,
     current: () => member,
@@ -420,8 +367,7 @@ export function membership(ports: MembershipPorts): Membership {
     touch,
     hearEpoch,
     report,
-    askPermit,
-    askAdmission,
     refreshTrust,
+    ...asking({ control: ports.control, answered, member: () => member, emptyReport }),
   };
 }

@@ -1,6 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Ages } from "@tulle/mesh-runtime/policy/age.ts";
-import { headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type {
   Actor,
   ApplyRequest,
@@ -25,14 +24,16 @@ import type { Presented } from "../operators/token-form.ts";
 import { type PublishAnswer, publish } from "../snapshots/publish.ts";
 import { adopt } from "./adopt.ts";
 import { draftOf } from "./change-entry.ts";
+import { isDue } from "./head-due.ts";
 import { digestOfText, Judgement } from "./judgement.ts";
 import { KvBook } from "./kv-book.ts";
 import { policyKey } from "./kv-layout.ts";
 import { Ledger } from "./ledger.ts";
 import { readBack } from "./reconcile.ts";
 import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoing } from "./revision.ts";
-import type { DestinationView, HeadRow, ListenerView } from "./shelf.ts";
+import type { DestinationView, ListenerView } from "./shelf.ts";
 import { Standing, type UnsettledList } from "./standing.ts";
+import { stateOf } from "./state.ts";
 import { strictly } from "./strict.ts";
 import type { Authored, ChangeOutcome, Current, MeshView, StoreState } from "./words.ts";
 
@@ -173,26 +174,7 @@ export class PolicyObject extends DurableObject<Env> {
   }
 
   state(): StoreState {
-    const heads = this.#ledger.shelf.heads();
-    const digests = this.#ledger.digests();
-    const entries = this.#book.entries();
-    const unwritten = [...digests].filter(([name, { digest }]) => {
-      const entry = entries.get(`policies/${name}`);
-      return entry?.written !== digest && entry?.issues === undefined;
-    });
-    return {
-      revision: this.#ledger.revision(),
-      documents: digests.size,
-      unsignedHeads: heads.filter(({ signed }) => signed === undefined).length,
-      unpublishedHeads: heads.filter(({ isPublished }) => !isPublished).length,
-      headsExpireAt: heads.reduce(
-        (soonest, { signed, signedUntil }) =>
-          signed === undefined ? soonest : Math.min(soonest, signedUntil),
-        Number.POSITIVE_INFINITY,
-      ),
-      unwrittenDocuments: unwritten.length,
-      invalid: [...entries].flatMap(([key, { issues }]) => (issues === undefined ? [] : [{ key, issues }])),
-    };
+    return stateOf(this.#ledger, this.#book);
   }
 
   /** Whose token this is. */
@@ -401,14 +383,6 @@ export class PolicyObject extends DurableObject<Env> {
     return this.env.ISSUER.getByName(this.env.TRUST_DOMAIN);
   }
 }
-
-/** Heads are signed anew at half of their life, milliseconds: KV then holds one that lasts for days at any time. */
-const renewHeadsMs = (headLifeS * 1_000) / 2;
-
-const isDue = ({ signed, signedUntil, signedBy }: HeadRow, now: number, rootKid?: string): boolean =>
-  signed === undefined ||
-  signedUntil - now <= renewHeadsMs ||
-  (rootKid !== undefined && signedBy !== rootKid);
 
 const hasErrors = (issues: readonly Issue[]): boolean => issues.some(({ severity }) => severity === "error");
 
