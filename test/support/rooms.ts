@@ -154,7 +154,7 @@ export const rooms: readonly Room[] = [
   },
   {
     name: "admin contract",
-    paths: ["control/api/contract.ts"],
+    paths: ["control/api/contract.ts", "control/api/identity-contract.ts"],
     rooms: [],
     types: [...portable],
     thirdParties: [],
