@@ -20,8 +20,17 @@ export interface AnswerInput extends Omit<CommonParameters, "last"> {
   readonly requestNonce: string;
 }
 
-/** What every answer's signature covers: its status, and which request it answers (http-signature §3). */
-export const answerComponents = ['"@status"', '"@method";req', '"@request-target";req'] as const;
+/**
+ * What every answer's signature covers: its status, and which request it answers (http-signature §3), the token of who
+ * asked among that. A nonce is unique to its sender, and the sender chooses it: somebody else who is known could ask
+ * the same with the nonce of a request that he holds back, and hand on the answer that was made for him.
+ */
+export const answerComponents = [
+  '"@status"',
+  '"@method";req',
+  '"@request-target";req',
+  '"workload-identity-token";req',
+] as const;
 
 const required = ["created", "expires", "nonce", "tag", "wimse-req-nonce"] as const;
 const allowed: ReadonlySet<string> = new Set(required);

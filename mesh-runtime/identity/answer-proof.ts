@@ -15,8 +15,10 @@ export interface Asked {
   readonly method: string;
   /** The whole URL. */
   readonly url: string;
-  /** Of its proof: what binds an answer to this very request. */
+  /** Of its proof: what binds an answer to this very request, of all that have the token. */
   readonly nonce: string;
+  /** The workload's token that it came with. */
+  readonly token: string;
 }
 
 /** The parts of an answer that its proof speaks of. */
@@ -132,13 +134,14 @@ export function answerBase(
   components: readonly string[],
   parameters: string,
   { status, headers }: ProvenAnswer,
-  { method, url }: Asked,
+  { method, url, token }: Asked,
   present: ReadonlyMap<string, string>,
 ): Result<string, string> {
   const derived: Readonly<Record<string, string>> = {
     '"@status"': String(status),
     '"@method";req': method,
     '"@request-target";req': requestTarget(url),
+    '"workload-identity-token";req': token,
   };
   let base = "";
   for (const component of components) {

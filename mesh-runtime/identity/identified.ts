@@ -209,7 +209,9 @@ async function bySignature(
   if (!body.ok) return body;
   const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
   const oneUse = strict ? oneUseOf(caller.thumbprint, input, headers) : undefined;
-  const asked = input.signResponse ? { method, url, nonce: input.nonce } : undefined;
+  const asked = input.signResponse
+    ? { method, url, nonce: input.nonce, token: message.value.token }
+    : undefined;
   return ok(
     body.value === undefined ? { principal, oneUse, asked } : { principal, oneUse, asked, body: body.value },
   );

@@ -109,6 +109,8 @@ export const signatureField = (signature: ArrayBuffer): string =>
 /** What a verified proof vouches for. */
 export interface VerifiedMessage {
   readonly caller: VerifiedWit;
+  /** The text of the caller's token. */
+  readonly token: string;
   /** `Content-Digest`, covered by the proof; undefined when the request has none. */
   readonly contentDigest: string | undefined;
   readonly input: SignatureInput;
@@ -166,7 +168,8 @@ export async function verifyMessage(
   const freshness = replay.admit(thumbprint, nonce, expires * 1_000, now);
   if (freshness === "repeated") return failed("replay", "this nonce has been used");
   if (freshness === "full") return failed("replay", "too many nonces to tell whether this one has been used");
-  return ok({ caller: caller.value, contentDigest: present.get(header.contentDigest), input: input.value });
+  const contentDigest = present.get(header.contentDigest);
+  return ok({ caller: caller.value, token: wit, contentDigest, input: input.value });
 }
 
 /** Whether this key signed this signature base. */

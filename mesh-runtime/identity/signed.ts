@@ -91,7 +91,7 @@ export const signed = ({ credential, clock, nonce, answers }: SignedPorts) => {
     if (!digested.ok) return digested;
     watches.mention(audience, headers);
     const signResponse = settings.responses === "signed";
-    const asked: Asked = { method, url: url.href, nonce: nonce() };
+    const asked: Asked = { method, url: url.href, nonce: nonce(), token: held.wit };
     const proof = { audience, credential: held, now, nonce: asked.nonce, signResponse };
     const signature = await signMessage({ method, url: asked.url, headers }, proof);
     if (!signature.ok) return no({ kind: "internal", detail: signature.reason });

@@ -4,6 +4,7 @@ import { Fields } from "../../mesh-runtime/foundation/fields.ts";
 import { ok } from "../../mesh-runtime/foundation/result.ts";
 import { contentDigest } from "../../mesh-runtime/identity/content-digest.ts";
 import { credentialFrom, generateKeys } from "../../mesh-runtime/identity/credential.ts";
+import { signMessage } from "../../mesh-runtime/identity/proof.ts";
 import { type Recipient, signed } from "../../mesh-runtime/identity/signed.ts";
 import { parseSpiffeId } from "../../mesh-runtime/identity/spiffe-id.ts";
 import { WitCache } from "../../mesh-runtime/identity/svid.ts";
@@ -52,7 +53,11 @@ interface Way {
   /** How much later the answer arrives, milliseconds. */
   readonly lateMs?: number;
   /** What becomes of the answer on its way. */
-  readonly on?: (answer: Response, request: Request) => Response | Promise<Response>;
+  readonly on?: (
+    answer: Response,
+    request: Request,
+    arrive: (request: Request) => Promise<Response>,
+  ) => Response | Promise<Response>;
 }
 
 interface Come {
@@ -95,10 +100,14 @@ async function ask(way: Way = {}): Promise<Come> {
       body: message.body as BodyInit | null,
     };
     const request = new Request(message.url, init);
-    const { status, headers, body } = await callee.arrive(request.clone());
-    const isEmpty = body === "" && !headers.has("content-digest");
+    const arrive = async (one: Request): Promise<Response> => {
+      const { status, headers, body } = await callee.arrive(one);
+      const isEmpty = body === "" && !headers.has("content-digest");
+      return new Response(isEmpty ? null : body, { status, headers });
+    };
+    const answer = await arrive(request.clone());
     time += way.lateMs ?? 0;
-    return ok(await on(new Response(isEmpty ? null : body, { status, headers }), request));
+    return ok(await on(answer, request, arrive));
   });
   const message: Message = {
     url: new URL("https://payments/charge?amount=3"),
@@ -244,6 +253,7 @@ describe("an answer that must be signed", () => {
     ["has an audience", input(";tag", ';wimse-aud="x";tag'), /malformed/],
     ["does not cover its status", input('"@status" ', ""), /malformed/],
     ["does not cover the method", input('"@method";req ', ""), /malformed/],
+    ["does not cover who asked", input('"workload-identity-token";req ', ""), /malformed/],
     ["covers a method of its own", input('"@method";req', '"@method"'), /malformed/],
     ["covers something twice", input('"@status"', '"@status" "@status"'), /malformed/],
     ["has parameters that nobody knows", input('"@status"', '"@status";sf'), /malformed/],
@@ -291,6 +301,25 @@ describe("an answer that must be signed", () => {
       const { ending } = await ask({ on: () => former });
       expect(ending).toMatch(/^answer-unverified replay/);
     }
+  });
+
+  test("49: is refused when it was made for somebody else, who asked the same with the nonce of this request", async () => {
+    let made: Response | undefined;
+    const { ending, handled } = await ask({
+      on: async (_answer, request, arrive) => {
+        const nonce = /;nonce="([^"]*)"/.exec(request.headers.get("signature-input") ?? "")?.[1] ?? "";
+        const headers = new Headers();
+        const { method, url } = request;
+        const proof = { audience: self, credential: other, now, nonce, signResponse: true };
+        value(await signMessage({ method, url, headers }, proof));
+        made = await arrive(new Request(url, { method, headers }));
+        return made.clone();
+      },
+    });
+    // The attacker may not even call: the refusal is signed as well.
+    expect([made?.status, made?.headers.has("signature")]).toEqual([403, true]);
+    expect(ending).toMatch(/^answer-unverified proof/);
+    expect(handled).toBe(1);
   });
 
   test("49: is refused when it comes later than it is valid", async () => {

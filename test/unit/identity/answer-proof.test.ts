@@ -17,7 +17,12 @@ beforeAll(async () => {
   world = await makeWorld();
 });
 
-const asked: Asked = { method: "POST", url: "https://payments/charge?amount=3&note=", nonce: "n-1" };
+const asked: Asked = {
+  method: "POST",
+  url: "https://payments/charge?amount=3&note=",
+  nonce: "n-1",
+  token: "a.b.c",
+};
 
 async function signedAnswer(headers: Record<string, string> = { "content-type": "text/plain" }) {
   const all = new Headers(headers);
@@ -43,7 +48,8 @@ describe("the proof of an answer", () => {
       "x-app": "1",
     });
     expect(headers.get("signature-input")).toBe(
-      'wimse=("@status" "@method";req "@request-target";req "content-type" "tulle-epoch" "workload-identity-token")' +
+      'wimse=("@status" "@method";req "@request-target";req "workload-identity-token";req ' +
+        '"content-type" "tulle-epoch" "workload-identity-token")' +
         ';created=1790000000;expires=1790000030;nonce="m-1";tag="wimse-workload-to-workload";wimse-req-nonce="n-1"',
     );
   });
@@ -54,6 +60,7 @@ describe("the proof of an answer", () => {
     expect(await outcome(answer, { ...asked, nonce: "n-2" })).toBe("replay");
     expect(await outcome(answer, { ...asked, method: "PUT" })).toBe("proof");
     expect(await outcome(answer, { ...asked, url: "https://payments/charge?amount=3&note" })).toBe("proof");
+    expect(await outcome(answer, { ...asked, token: "a.b.d" })).toBe("proof");
     expect(await outcome({ ...answer, status: 201 })).toBe("proof");
   });
 
@@ -109,7 +116,7 @@ describe("the draft's example response", () => {
     const signature = value(parseSignature(headers.get("signature") ?? "", input.label));
     const { status, signatureBase } = wimse.response;
     const { method, requestTarget } = wimse.request;
-    const to = { method, url: `https://svcb.example.com${requestTarget}`, nonce: "abcd1111" };
+    const to = { method, url: `https://svcb.example.com${requestTarget}`, nonce: "abcd1111", token: "" };
     const base = answerBase(input.components, input.parameters, { status, headers }, to, new Map());
     expect(value(base)).toBe(signatureBase);
     const bytes = new TextEncoder().encode(signatureBase);
