@@ -1,6 +1,6 @@
 import { RE2JS, RE2JSSyntaxException } from "re2js";
 import { no, ok, type Result } from "../foundation/result.ts";
-import { instruction } from "../routing/pattern.ts";
+import { instruction, type ReadPattern } from "../routing/pattern.ts";
 import type { Pattern } from "../routing/words.ts";
 
 /** Instructions of one pattern. A character of a request costs at most one look at each of them. */
@@ -50,7 +50,7 @@ export function compilePattern(source: string): Result<Pattern, string> {
   if (pattern.program.length > 3 * maxInstructions) return no(tooLarge);
   if (pattern.classes.flat().length > maxClassNumbers)
     return no("the character classes of this expression are too large; name fewer or smaller ones");
-  return ok(pattern);
+  return ok({ prefix: pattern.prefix, program: JSON.stringify([pattern.program, ...pattern.classes]) });
 }
 
 function parsed(
@@ -81,7 +81,7 @@ function explained(fault: string, at: string): string {
 }
 
 /** Leaves out what only captures need, and takes the literal beginning off. */
-function simplified(instructions: readonly Instruction[], start: number): Pattern {
+function simplified(instructions: readonly Instruction[], start: number): ReadPattern {
   const at = (index: number): Instruction => {
     let found = instructions[index];
     while (found?.op === re2.capture || found?.op === re2.nothing) found = instructions[found.out];

@@ -23,7 +23,6 @@ const test = (expected: string, holds: (value: unknown) => boolean): Shape => {
 
 const text = test("a text", (value) => typeof value === "string");
 const flag = test("true or false", (value) => typeof value === "boolean");
-const number = test("a whole number", Number.isSafeInteger);
 const amount = test("a number of 0 or more", (value) => typeof value === "number" && value >= 0);
 const share = test("a share from 0 to 1", (value) => typeof value === "number" && value >= 0 && value <= 1);
 const whole = test("a whole number of 0 or more", (value) =>
@@ -109,7 +108,7 @@ const tagged = (variants: Readonly<Record<string, Members>>): Shape =>
 const valued = { value: text };
 const namedValues = list(strict({ name: text, value: text }));
 // What a program does is not judged: whatever it says, it ends, and what it does not say falls under nothing.
-const pattern = strict({ prefix: text, classes: list(list(whole)), program: list(number) });
+const pattern = strict({ prefix: text, program: text });
 const namedMatches = list(strict({ name: text, value: text, pattern: optional(pattern) }));
 const stringForms = { exact: valued, prefix: valued, suffix: valued, present: {} };
 const stringMatches = optional(list(tagged(stringForms)));

@@ -1,4 +1,14 @@
-import { beside, besideOf, countUpTo, instruction, isIn, lookClasses, placeBetween } from "./pattern.ts";
+import {
+  beside,
+  besideOf,
+  countUpTo,
+  instruction,
+  isIn,
+  lookClasses,
+  placeBetween,
+  type ReadPattern,
+  readPatterns,
+} from "./pattern.ts";
 import { type Place, patternTree } from "./pattern-tree.ts";
 import type { Pattern } from "./words.ts";
 
@@ -93,7 +103,7 @@ function learnedOf(patterns: readonly Pattern[], prefix: string): Learned {
   const key = patterns.length > comparable ? patterns : sameAs(patterns, prefix.length, before);
   const known = memory.learned.get(key);
   if (known !== undefined) return known;
-  const learned = { automaton: automatonOf(patterns, prefix.length, before) };
+  const learned = { automaton: automatonOf(readPatterns(patterns), prefix.length, before) };
   memory.learned.set(key, learned);
   if (typeof key === "string") keeps(2 * key.length);
   return learned;
@@ -112,7 +122,7 @@ const dead = 1;
  * @param skip characters that all patterns begin with and that are read already
  * @param besideFirst what the last of them is, as `look` asks for it
  */
-function automatonOf(patterns: readonly Pattern[], skip: number, besideFirst: number): Automaton {
+function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst: number): Automaton {
   const looks = patterns.some(asksAround);
   const tree = patternTree(patterns, skip, keeps);
   const bounds = boundsOf(patterns, skip, looks);
@@ -277,14 +287,14 @@ function commonPrefix(patterns: readonly Pattern[]): string {
   return last >= 0xd800 && last < 0xdc00 ? prefix.slice(0, -1) : prefix;
 }
 
-function asksAround({ program }: Pattern): boolean {
+function asksAround({ program }: ReadPattern): boolean {
   for (let at = 0; at < program.length; at += 3) if (program[at] === instruction.look) return true;
   return false;
 }
 
 /** Where the characters begin that something tells from those before, ascending. */
-function boundsOf(patterns: readonly Pattern[], skip: number, looks: boolean): readonly number[] {
-  // Nearly all are of ASCII, and there are many.
+function boundsOf(patterns: readonly ReadPattern[], skip: number, looks: boolean): readonly number[] {
+  // Nearly all are of ASCII, and there may be ten thousand patterns.
   const ascii = new Uint8Array(128);
   const others = new Set<number>(looks ? [...lookClasses.word, ...lookClasses.newline] : []);
   for (const { prefix, classes } of patterns) {

@@ -1,5 +1,4 @@
-import { instruction } from "./pattern.ts";
-import type { Pattern } from "./words.ts";
+import { instruction, type ReadPattern } from "./pattern.ts";
 
 /** An instruction of a pattern, or the same one of several patterns that are equal up to it. */
 export interface Place {
@@ -34,7 +33,7 @@ interface Member {
   readonly number: number;
   /** What is left of the prefix. */
   readonly literal: string;
-  readonly pattern: Pattern;
+  readonly pattern: ReadPattern;
   readonly length: number;
   ends: readonly number[] | undefined;
   /** How many slots are as those of the member before. */
@@ -66,7 +65,7 @@ export interface PatternTree {
  * @param made is told about how many bytes were taken
  */
 export function patternTree(
-  patterns: readonly Pattern[],
+  patterns: readonly ReadPattern[],
   skip: number,
   made: (bytes: number) => void,
 ): PatternTree {
@@ -76,19 +75,38 @@ export function patternTree(
     return { number, literal, pattern, length, ends: undefined, asBefore: undefined };
   });
   let places = 0;
-  const stemOf = (members: readonly Member[], from: number): Stem => {
-    const [first] = members;
-    const end = first === undefined ? from : members.length === 1 ? first.length : endOf(first, from);
-    made(200 + 8 * members.length);
-    return { members, from, end, places: [], branches: undefined };
+  const stemOf = (all: readonly Member[], from: number): Stem => {
+    made(200 + 8 * all.length);
+    return { members: all, from, end: sharedEnd(all, from), places: [], branches: undefined };
   };
 
-  /** Members stand in the order of their rules, and neighbours are mostly alike: that is seen without a key. */
-  const isAsBefore = (before: Member | undefined, member: Member, from: number): boolean => {
-    if (before === undefined || before !== members[member.number - 1]) return false;
+  /** Members stand in the order of their rules, and neighbours are mostly alike. */
+  const likeBefore = (before: Member, member: Member): number => {
+    if (before !== members[member.number - 1]) return sharedBy(before, member);
     member.asBefore ??= sharedBy(before, member);
+    return member.asBefore;
+  };
+
+  /** Where what is equal in all ends: after the piece that begins here, or a later one. */
+  const sharedEnd = (all: readonly Member[], from: number): number => {
+    const [first] = all;
+    if (first === undefined || all.length === 1) return first?.length ?? from;
+    let shared = first.length;
+    for (let index = 1; index < all.length; index++)
+      shared = Math.min(shared, likeBefore(all[index - 1] ?? first, all[index] ?? first));
+    const cuts = [endOf(first, from)];
+    for (let cut = cuts[0] ?? from; cut < shared; cuts.push(cut)) cut = endOf(first, cut);
+    return (
+      cuts.findLast((cut) => cut <= shared && all.every((each) => endOf(each, cut - 1) === cut)) ??
+      cuts[0] ??
+      from
+    );
+  };
+
+  const isAsBefore = (before: Member | undefined, member: Member, from: number): boolean => {
+    if (before === undefined) return false;
     const end = endOf(before, from);
-    return end <= member.asBefore && endOf(member, from) === end;
+    return end <= likeBefore(before, member) && endOf(member, from) === end;
   };
 
   const branchesOf = (stem: Stem): readonly Stem[] => {
@@ -163,7 +181,8 @@ function slotAt(member: Member | undefined, slot: number): Slot {
     return { ...nothing, reads: [char, char + 1], targets: [slot + (char > 0xffff ? 2 : 1)] };
   }
   const at = 3 * (slot - literal.length);
-  const kind = pattern.program[at] ?? instruction.accept;
+  const kind = pattern.program[at];
+  if (kind === undefined) return nothing;
   if (kind === instruction.accept) return { ...nothing, accepts: true };
   const targets = [literal.length + targetAt(pattern.program, at)];
   if (kind === instruction.look) return { ...nothing, demands: pattern.program[at + 1] ?? 0, targets };

@@ -1,3 +1,5 @@
+import type { Pattern } from "./words.ts";
+
 /**
  * What an instruction of a pattern does, by its first number. 0 or more: it reads a character of that class
  * and goes on at its second number. `fork` goes on at both of its other numbers. `look` goes on at its third
@@ -42,3 +44,36 @@ export function countUpTo(numbers: readonly number[], limit: number): number {
   }
   return low;
 }
+
+/** A pattern whose program has been read. */
+export interface ReadPattern {
+  readonly prefix: string;
+  /** Sets of characters: the code points where one begins, ends, begins again and so on, ascending. */
+  readonly classes: readonly (readonly number[])[];
+  /** Three numbers for each {@link instruction}; the first one begins. */
+  readonly program: readonly number[];
+}
+
+/** Reads programs, all at once. One that is none, which control never writes, falls under nothing. */
+export function readPatterns(patterns: readonly Pattern[]): readonly ReadPattern[] {
+  const all = parsed(`[${patterns.map(({ program }) => program).join()}]`);
+  const isWhole = all.length === patterns.length;
+  return patterns.map(({ prefix, program: text }, index) => {
+    const lists = isWhole ? all[index] : parsed(text);
+    const [program = [], ...classes] = Array.isArray(lists) && lists.every(isNumbers) ? lists : [];
+    return { prefix, classes, program };
+  });
+}
+
+function parsed(text: string): readonly unknown[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : [];
+  } catch {
+    // Not JSON, and so no program; the parser's own message would quote it.
+    return [];
+  }
+}
+
+const isNumbers = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every(Number.isSafeInteger);

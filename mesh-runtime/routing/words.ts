@@ -17,10 +17,11 @@ export type PathMatch =
 export interface Pattern {
   /** What every text that falls under it begins with; the rest is read by the program. */
   readonly prefix: string;
-  /** Sets of characters: the code points where one begins, ends, begins again and so on, ascending. */
-  readonly classes: readonly (readonly number[])[];
-  /** Three numbers for each instruction (see `pattern.ts`); the first instruction begins. */
-  readonly program: readonly number[];
+  /**
+   * The instructions, then the classes of characters that they read, as JSON lists of numbers (see `pattern.ts`). A
+   * text, because a snapshot may have ten thousand, and most are not asked for.
+   */
+  readonly program: string;
 }
 
 export interface NamedValue {

@@ -11,6 +11,7 @@ import {
   maxTaught,
   patternMatches,
 } from "../../../mesh-runtime/routing/automaton.ts";
+import { readPatterns } from "../../../mesh-runtime/routing/pattern.ts";
 import type { Pattern } from "../../../mesh-runtime/routing/words.ts";
 import { anyPattern, anyText } from "./any-pattern.ts";
 
@@ -127,7 +128,7 @@ test("a text that always leads to new states costs at most its length times the 
     fc.string({ unit: fc.constantFrom("a", "b"), minLength: 8_000, maxLength: 8_000 }),
     { seed: 22, numRuns: 1 },
   );
-  const instructions = compiled(source).program.length / 3;
+  const instructions = (readPatterns([compiled(source)])[0]?.program.length ?? Number.NaN) / 3;
   // Each instruction once for a character, with what making the automaton and its states takes.
   const bound = (length: number) => instructions * (length + 10) + 4 * maxTaught;
   const [whole, half] = [looks(source, text), looks(source, text.slice(0, 4_000))];
@@ -142,8 +143,18 @@ test("whatever a program says, it ends", () => {
     fc.property(
       fc.record({
         prefix: fc.constantFrom("", "a"),
-        classes: fc.array(fc.array(fc.integer({ min: 90, max: 110 })), { maxLength: 4 }),
-        program: fc.array(number, { maxLength: 30 }),
+        program: fc.oneof(
+          {
+            arbitrary: fc
+              .tuple(
+                fc.array(number, { maxLength: 30 }),
+                fc.array(fc.array(fc.integer({ min: 90, max: 110 })), { maxLength: 4 }),
+              )
+              .map(([program, classes]) => JSON.stringify([program, ...classes])),
+            weight: 9,
+          },
+          fc.oneof(fc.json(), fc.string()),
+        ),
       }),
       anyText,
       (pattern, text) => {
@@ -155,8 +166,8 @@ test("whatever a program says, it ends", () => {
 });
 
 test("a program without instructions falls on nothing, and neither does one that is not known", () => {
-  expect(patternMatches({ prefix: "", classes: [], program: [] }, "")).toBe(false);
-  expect(patternMatches({ prefix: "", classes: [], program: [-9, 0, 0] }, "")).toBe(false);
+  expect(patternMatches({ prefix: "", program: "[[]]" }, "")).toBe(false);
+  expect(patternMatches({ prefix: "", program: "[[-9,0,0]]" }, "")).toBe(false);
 });
 
 /** Texts between which an automaton is made to forget, or to find that it has no more room. */
@@ -280,3 +291,13 @@ test("expressions that are the same after their beginnings are learned once", ()
   for (const [n, find] of finders.entries()) expect(find(`/teams/team-${n}/items/34`)).toEqual([0]);
   expect(keptBytes() / one).toBeLessThan(2);
 });
+
+test.each(["", "no list", "{}", "[1]", "[[1.5,0,0]]", '[["-1",0,0]]', "[[-1,0,0]],[[-1,0,0]]"])(
+  "a program that is none, %s, falls on nothing, and takes nothing from those beside it",
+  (program) => {
+    expect(patternMatches({ prefix: "", program }, "")).toBe(false);
+    const find = finderOf([compiled("a*"), { prefix: "", program }, compiled("b?")]);
+    expect(find("")).toEqual([0, 2]);
+    expect(find("b")).toEqual([2]);
+  },
+);
