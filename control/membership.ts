@@ -73,7 +73,10 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
   if (!evidence.ok) return evidence.reason;
   // Registration comes before the join token is taken: it works once.
   const current = await policyStore(env).current(workload, form.digest ?? "");
-  if (current === undefined) return declined.unregistered(workload);
+  if (current === undefined) {
+    const stranger = await issuer(env).stranger(evidence.value, workload);
+    return stranger === undefined ? declined.unregistered(workload) : refusal(stranger, workload);
+  }
   const admitted = await admit(env, evidence.value, workload, possession.value, current);
   if (!admitted.ok) return refusal(admitted.reason, workload);
   if (current.head === undefined)
@@ -134,7 +137,7 @@ async function admit(
 ): Promise<Result<Admitted, NotAdmitted>> {
   const spiffeId = parseSpiffeId(current.spiffeId);
   if (!spiffeId.ok || spiffeId.value.trustDomain !== env.TRUST_DOMAIN)
-    return no(foreignName(current.spiffeId));
+    return no((await issuer(env).stranger(evidence, workload)) ?? foreignName(current.spiffeId));
   const admitted = await issuer(env).admit({
     spiffeId: spiffeId.value,
     service: workload,

@@ -98,23 +98,21 @@ export class Admission {
    */
   judge(request: AdmitRequest, thumbprint: string, now: number): Result<Entitled, NotAdmitted> {
     const { spiffeId, service, evidence, possessionJti } = request;
+    const attestor = evidence.attestor === "renewal" ? "join-token" : evidence.attestor;
+    const facts = "facts" in evidence ? evidence.facts : {};
+    const entry = this.#registrations.entitles(spiffeId.uri, attestor, facts);
+    // Before anything is told, of revocations too, or remembered: strangers shall learn nothing, and fill nothing.
+    const stranger =
+      entry === undefined || attestor === "join-token" ? this.stranger(evidence, service, now) : undefined;
+    if (stranger !== undefined) return no(stranger);
     const denied = this.#revocations.denied([
       ["spiffeId", spiffeId.uri],
       ["thumbprint", thumbprint],
     ]);
     if (denied !== undefined)
       return no({ kind: "revoked", detail: denied === "spiffeId" ? spiffeId.uri : "this key" });
-    // Before the proof is remembered: anybody can make proofs, and strangers must not fill the memory of them.
+    if (entry === undefined) return no({ kind: "not-entitled", detail: attestor });
     const isToken = evidence.attestor === "join-token";
-    if (isToken && !this.#tokens.has(evidence.tokenHash, service, now))
-      return no({ kind: "bad-token", detail: "the join token is not valid" });
-    const attestor = evidence.attestor === "renewal" ? "join-token" : evidence.attestor;
-    const facts = "facts" in evidence ? evidence.facts : {};
-    const entry = this.#registrations.entitles(spiffeId.uri, attestor, facts);
-    if (entry === undefined) {
-      const isKnown = attestor !== "deno-deploy" || this.#registrations.knows(attestor, facts);
-      return no({ kind: isKnown ? "not-entitled" : "not-attested", detail: attestor });
-    }
     const { id, ttlMs = request.ttlMs } = entry === "open" ? {} : entry;
     if (isToken && !this.#tokens.take(evidence.tokenHash, service, now))
       return no({ kind: "bad-token", detail: "the join token is not valid" });
@@ -125,6 +123,25 @@ export class Admission {
     if (!this.#keys.bind(thumbprint, spiffeId.uri, now + ttlMs + witLeewayMs, now))
       return no({ kind: "bad-possession", detail: "the key belongs to another workload" });
     return ok({ entry: id, ttlMs });
+  }
+
+  /**
+   * Why evidence is nobody's, whoever it is held against; undefined where it is somebody's. Anybody can reach the
+   * issuer over HTTP with a token that he made up, and must not hear which services there are, nor which are revoked.
+   */
+  stranger(evidence: Evidence, service: ServiceKey, now: number): NotAdmitted | undefined {
+    switch (evidence.attestor) {
+      case "join-token":
+        return this.#tokens.has(evidence.tokenHash, service, now)
+          ? undefined
+          : { kind: "bad-token", detail: "the join token is not valid" };
+      case "deno-deploy":
+        return this.#registrations.knows("deno-deploy", evidence.facts)
+          ? undefined
+          : { kind: "not-attested", detail: "deno-deploy" };
+      default:
+        return undefined;
+    }
   }
 
   /** Whether this proof of possession comes for the first time. When too many are remembered, nobody's does. */

@@ -9,7 +9,7 @@ import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import { CompactSign } from "jose";
 import type { Env } from "../env.ts";
 import { migrate } from "../storage.ts";
-import { Admission, type AdmitRequest, type Admitted, type NotAdmitted } from "./admission.ts";
+import { Admission, type AdmitRequest, type Admitted, type Evidence, type NotAdmitted } from "./admission.ts";
 import { composeWit, witHeader } from "./compose.ts";
 import type { Federation } from "./federation/federation.ts";
 import { Federations, type NewFederation, type NotFederated } from "./federation/federations.ts";
@@ -99,6 +99,11 @@ export class IssuerObject extends DurableObject<Env> {
     if (entry !== undefined) this.#registrations.count(entry, now);
     const { root, bundle } = keyring.value;
     return ok({ wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed });
+  }
+
+  /** Why evidence is nobody's; undefined where it is somebody's. */
+  stranger(evidence: Evidence, service: ServiceKey): NotAdmitted | undefined {
+    return this.#admission.stranger(evidence, service, Date.now());
   }
 
   /** All registration entries, those that are revoked too. */

@@ -135,6 +135,27 @@ describe("joining over HTTP with a token", () => {
     expect(await issuerObject().admit(by(await sha256Text(joinToken)))).toMatchObject({ ok: true });
   });
 
+  test("a token that was made up is told nothing of the mesh: not which services there are, nor which are revoked", async () => {
+    const one = await token("payments");
+    const spiffeId = "spiffe://mesh.local/ns/default/sa/payments";
+    expect((await api("POST", "/api/identity/revocations", { spiffeId })).status).toBe(200);
+    const answers = await Promise.all(
+      ["web", "payments", "nobody"].map(async (name) => {
+        const { status, body } = await joinWith("made-up", { workload: `default/${name}` });
+        return [status, JSON.stringify(body).replaceAll(name, "NAME")];
+      }),
+    );
+    expect(new Set(answers.map(String)).size).toBe(1);
+    expect(answers[0]?.[1]).toContain("bad-token");
+    // Whoever holds a good one is told what is wrong.
+    const { body } = await joinWith(one, { workload: "default/payments" });
+    expect(body).toMatchObject({ ok: false, reason: "revoked" });
+    expect((await api("DELETE", "/api/policies/Service/default/payments")).status).toBe(200);
+    expect((await joinWith(one, { workload: "default/payments" })).body).toMatchObject({
+      reason: "unregistered",
+    });
+  });
+
   test("without token and signature nobody joins, and the answer says what to do", async () => {
     const { status, body } = await post<Declined>(
       "/workload/join",

@@ -213,6 +213,12 @@ describe("an app of Deno Deploy", () => {
     expect(new Set(answers.map((each) => JSON.stringify(each)))).toHaveProperty("size", 1);
     expect(answers[0]).toMatchObject({ status: 400, body: { ok: false, reason: "not-attested" } });
     expect(JSON.stringify(answers)).not.toMatch(/eyJ|expired|audience|kid|signature/);
+    // Nor does anybody else's app hear which services there are.
+    const elsewhere = await attested({
+      name: "nobody",
+      claims: { org_id: "00000000-0000-4000-8000-000000000000" },
+    });
+    expect(JSON.stringify(elsewhere).replaceAll("nobody", "pay")).toBe(JSON.stringify(answers[0]));
     expect(said.join("\n")).toContain("00000000-0000-4000-8000-000000000000");
     expect(said.join("\n")).not.toContain("eyJ");
   });
