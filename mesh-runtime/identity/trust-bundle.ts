@@ -69,6 +69,11 @@ export interface Revoked {
 }
 
 const maxKeys = 64;
+/**
+ * Longest `kid`, characters. Whatever another trust domain publishes stands in our own bundle, which must stay small
+ * enough to be stored, and goes to every isolate.
+ */
+const maxKidLength = 256;
 const maxRoots = 4;
 /** Most trust domains that one bundle can know besides its own. */
 export const maxFederated = 32;
@@ -171,6 +176,7 @@ export async function importBundleKeys(
     }
     if (use !== "wit-svid" || jwk.kty !== "EC" || jwk.crv !== "P-256") continue;
     if (typeof kid !== "string" || kid === "") return refused("a key has no kid");
+    if (kid.length > maxKidLength) return refused(`a kid is longer than ${maxKidLength} characters`);
     const parsed = parsePublicJwk({ ...jwk, alg });
     const key = parsed.ok ? await importPublicJwk(parsed.value) : parsed;
     if (!key.ok) return refused(`a key must be ${key.reason}`);

@@ -66,6 +66,10 @@ describe("readForeignBundle()", () => {
     ["has two keys with one kid", () => document({ keys: [theirs, { ...more, kid: theirs.kid }] })],
     ["has one key under two kids", () => document({ keys: [theirs, { ...theirs, kid: "k9" }] })],
     ["has a WIT key without kid", () => document({ keys: [{ ...theirs, kid: undefined }] })],
+    [
+      "has a kid that would fill our own bundle",
+      () => document({ keys: [{ ...theirs, kid: "k".repeat(257) }] }),
+    ],
     ["has a key that is no point", () => document({ keys: [{ ...theirs, x: theirs.y }] })],
     ["has an entry that is null", () => document({ keys: [null] })],
     ["has a sequence that is none", () => document({ spiffe_sequence: "7" })],
