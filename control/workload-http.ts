@@ -87,8 +87,9 @@ export class WorkloadDoor {
     const signed = request.headers.has(header.identityToken) || request.headers.has(header.signatureInput);
     const proof = signed ? await this.#verify(request, host) : undefined;
     if (proof !== undefined && !proof.ok) return no(declined.unverified());
-    const bytes = await bytesOf(request);
-    if (bytes === undefined) return no(tooLarge());
+    const limitBytes = proof === undefined ? reportLimits.unsignedBytes : reportLimits.bodyBytes;
+    const bytes = await bytesOf(request, limitBytes);
+    if (bytes === undefined) return no(tooLarge(limitBytes));
     if (proof !== undefined) {
       // A proof that does not cover the body proves nothing about what is reported.
       const digest = proof.value.digest;
@@ -178,9 +179,9 @@ function statusOf(reason: Declined["reason"]): number {
   }
 }
 
-async function bytesOf(request: Request): Promise<Uint8Array | undefined> {
+async function bytesOf(request: Request, limitBytes: number): Promise<Uint8Array | undefined> {
   if (request.body === null) return new Uint8Array(0);
-  const head = await readUpTo(request.body, reportLimits.bodyBytes);
+  const head = await readUpTo(request.body, limitBytes);
   if (head.whole) return head.bytes;
   // The rest is of no interest; whether the sender takes note is its affair.
   head.rest.cancel().catch(() => undefined);
@@ -196,5 +197,5 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-const tooLarge = (): Response =>
-  problem("body-too-large", "The request body is too large", `The limit is ${reportLimits.bodyBytes} bytes.`);
+const tooLarge = (limitBytes: number): Response =>
+  problem("body-too-large", "The request body is too large", `The limit is ${limitBytes} bytes.`);

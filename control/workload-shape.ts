@@ -22,6 +22,8 @@ import {
 export const reportLimits = {
   /** Bytes of one request over HTTP. */
   bodyBytes: 1_048_576,
+  /** The same without a signature: a first join, or a stranger, for whom nobody parses a megabyte. */
+  unsignedBytes: 32_768,
   circuits: 256,
   edges: 2_000,
   spans: 512,

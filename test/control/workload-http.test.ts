@@ -156,6 +156,20 @@ describe("joining over HTTP with a token", () => {
     });
   });
 
+  test("nobody reads and parses more of a stranger than a first join takes", async () => {
+    const large = `{"a":[${"1,".repeat(20_000)}1]}`;
+    for (const path of ["/workload/join", "/workload/report"]) {
+      const { status, body } = await post<{ type: string; detail: string }>(path, large);
+      expect([status, body.detail]).toEqual([413, "The limit is 32768 bytes."]);
+    }
+    // The largest that may be in one fits: a token of a platform, a proof, a key.
+    const { status } = await joinWith("x".repeat(256), {
+      possession: "a".repeat(4_096),
+      idToken: "a".repeat(8_192),
+    });
+    expect(status).toBe(400);
+  });
+
   test("without token and signature nobody joins, and the answer says what to do", async () => {
     const { status, body } = await post<Declined>(
       "/workload/join",
