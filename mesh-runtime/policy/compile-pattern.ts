@@ -106,6 +106,10 @@ function simplified(instructions: readonly Instruction[], start: number): ReadPa
     classes.set(name, known);
     return known;
   };
+  const kindOf = (characters: readonly number[]): number => {
+    const [char = 0, end] = characters;
+    return characters.length === 2 && end === char + 1 ? instruction.one - char : classIndex(characters);
+  };
   const order = inOrder(first, at);
   const places = new Map(order.map((each, index) => [each, index]));
   const placeOf = (index: number): number => places.get(at(index)) ?? 0;
@@ -116,7 +120,7 @@ function simplified(instructions: readonly Instruction[], start: number): ReadPa
       program.push(instruction.fork, placeOf(out), placeOf(arg));
     else if (op === re2.emptyWidth) program.push(instruction.look, arg, placeOf(out));
     else if (op === re2.fail) program.push(classIndex([]), 0, 0);
-    else program.push(classIndex(charactersOf(op, runes, arg)), placeOf(out), 0);
+    else program.push(kindOf(charactersOf(op, runes, arg)), placeOf(out), 0);
   }
   return {
     prefix,

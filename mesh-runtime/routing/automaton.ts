@@ -297,18 +297,25 @@ function boundsOf(patterns: readonly ReadPattern[], skip: number, looks: boolean
   // Nearly all are of ASCII, and there may be ten thousand patterns.
   const ascii = new Uint8Array(128);
   const others = new Set<number>(looks ? [...lookClasses.word, ...lookClasses.newline] : []);
-  for (const { prefix, classes } of patterns) {
+  const add = (number: number): void => {
+    if (number < 128) ascii[number] = 1;
+    else others.add(number);
+  };
+  for (const { prefix, classes, program } of patterns) {
+    for (let at = 0; at < program.length; at += 3) {
+      const char = instruction.one - (program[at] ?? 0);
+      if (char < 0) continue;
+      add(char);
+      add(char + 1);
+    }
     for (let index = 0; index < classes.length; index++) {
       const numbers = classes[index] ?? none;
-      for (let at = 0; at < numbers.length; at++) {
-        const number = numbers[at] ?? 0;
-        if (number < 128) ascii[number] = 1;
-        else others.add(number);
-      }
+      for (let at = 0; at < numbers.length; at++) add(numbers[at] ?? 0);
     }
     for (let at = skip; at < prefix.length; at++) {
       const char = prefix.codePointAt(at) ?? 0;
-      others.add(char).add(char + 1);
+      add(char);
+      add(char + 1);
     }
   }
   for (let char = 0; char < 128; char++) if (ascii[char] === 1) others.add(char);

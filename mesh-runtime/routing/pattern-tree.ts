@@ -81,9 +81,9 @@ export function patternTree(
   };
 
   /** Members stand in the order of their rules, and neighbours are mostly alike. */
-  const likeBefore = (before: Member, member: Member): number => {
-    if (before !== members[member.number - 1]) return sharedBy(before, member);
-    member.asBefore ??= sharedBy(before, member);
+  const likeBefore = (before: Member, member: Member, from: number): number => {
+    if (before !== members[member.number - 1]) return sharedBy(before, member, from);
+    member.asBefore ??= sharedBy(before, member, from);
     return member.asBefore;
   };
 
@@ -93,7 +93,7 @@ export function patternTree(
     if (first === undefined || all.length === 1) return first?.length ?? from;
     let shared = first.length;
     for (let index = 1; index < all.length; index++)
-      shared = Math.min(shared, likeBefore(all[index - 1] ?? first, all[index] ?? first));
+      shared = Math.min(shared, likeBefore(all[index - 1] ?? first, all[index] ?? first, from));
     const cuts = [endOf(first, from)];
     for (let cut = cuts[0] ?? from; cut < shared; cuts.push(cut)) cut = endOf(first, cut);
     return (
@@ -106,7 +106,7 @@ export function patternTree(
   const isAsBefore = (before: Member | undefined, member: Member, from: number): boolean => {
     if (before === undefined) return false;
     const end = endOf(before, from);
-    return end <= likeBefore(before, member) && endOf(member, from) === end;
+    return end <= likeBefore(before, member, from) && endOf(member, from) === end;
   };
 
   const branchesOf = (stem: Stem): readonly Stem[] => {
@@ -192,7 +192,9 @@ function slotAt(member: Member | undefined, slot: number): Slot {
       demands: 0,
       targets: [...targets, literal.length + otherTargetAt(pattern.program, at)],
     };
-  return { ...nothing, reads: pattern.classes[kind], targets };
+  if (kind > instruction.one) return { ...nothing, reads: pattern.classes[kind], targets };
+  const char = instruction.one - kind;
+  return { ...nothing, reads: [char, char + 1], targets };
 }
 
 /** Where an instruction goes on, and where else. */
@@ -209,12 +211,11 @@ function pieceAt(member: Member, from: number): number | string {
   const { literal, pattern } = member;
   const end = endOf(member, from);
   if (end === from + 1) {
-    const at = 3 * (from - literal.length);
-    const reads = at < 0 ? undefined : pattern.classes[pattern.program[at] ?? -1];
-    const [char = at < 0 ? literal.charCodeAt(from) : -1] = reads ?? noNumbers;
-    const onward = at < 0 || targetAt(pattern.program, at) === from - literal.length + 1;
-    if (onward && (at < 0 ? char < 0xd800 || char > 0xdfff : reads?.length === 2 && reads[1] === char + 1))
-      return char;
+    const at = from - literal.length;
+    const kind = at < 0 ? instruction.one - literal.charCodeAt(from) : (pattern.program[3 * at] ?? 0);
+    const isHalf = at < 0 && kind <= instruction.one - 0xd800 && kind >= instruction.one - 0xdfff;
+    const isOnward = at < 0 || pattern.program[3 * at + 1] === at + 1;
+    if (kind <= instruction.one && isOnward && !isHalf) return kind;
   }
   let key = "";
   for (let slot = from; slot < end; slot++) {
@@ -224,23 +225,23 @@ function pieceAt(member: Member, from: number): number | string {
   return key;
 }
 
-/** So many slots of two are equal from the beginning on, or more. */
-function sharedBy(one: Member, other: Member): number {
-  if (one.literal !== other.literal) return 0;
-  const ours = one.pattern.program;
-  const theirs = other.pattern.program;
-  let at = 0;
+/** So many slots of two are equal from the beginning on, or more; those before `from` are known to be. */
+function sharedBy(one: Member, next: Member, from: number): number {
+  if (one.literal !== next.literal) return 0;
+  const { program: ours, classes } = one.pattern;
+  const { program: theirs, classes: otherClasses } = next.pattern;
+  let at = 3 * Math.max(0, from - one.literal.length);
   for (; at < ours.length; at += 3) {
     if (ours[at + 1] !== theirs[at + 1] || ours[at + 2] !== theirs[at + 2]) break;
-    const read = one.pattern.classes[ours[at] ?? -1];
-    if (read === undefined ? ours[at] !== theirs[at] : !isSame(read, other.pattern.classes[theirs[at] ?? -1]))
-      break;
+    const kind = ours[at] ?? 0;
+    const other = theirs[at] ?? 0;
+    if (kind < 0 || other < 0 ? kind !== other : !isSame(classes[kind], otherClasses[other])) break;
   }
   return one.literal.length + at / 3;
 }
 
-function isSame(one: readonly number[], other: readonly number[] | undefined): boolean {
-  if (other === undefined || one.length !== other.length) return false;
+function isSame(one: readonly number[] | undefined, other: readonly number[] | undefined): boolean {
+  if (one === undefined || other === undefined || one.length !== other.length) return false;
   for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
   return true;
 }

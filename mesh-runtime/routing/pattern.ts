@@ -5,9 +5,10 @@ import type { Pattern } from "./words.ts";
  * and goes on at its second number. `fork` goes on at both of its other numbers. `look` goes on at its third
  * number where all is so that its second one asks for: a sum of 1 (a line begins here), 2 (a line ends),
  * 4 (the text begins), 8 (it ends), 16 (a word begins or ends) and 32 (none does). `accept` takes a text
- * that ends here.
+ * that ends here. `one` or less: it reads the one character by whose number it is less, and goes on at its
+ * second number.
  */
-export const instruction = { accept: -1, fork: -2, look: -3 } as const;
+export const instruction = { accept: -1, fork: -2, look: -3, one: -16 } as const;
 
 /** What stands beside a place, as far as `look` asks; `edge`: nothing does. */
 export const beside = { other: 0, word: 1, newline: 2, edge: 3 } as const;

@@ -58,8 +58,8 @@ export const matchesOf = (rule: Rule): readonly RouteMatch[] =>
 const measure = (match: RouteMatch): readonly number[] => criteria.map(([, of]) => of(match));
 
 function compareMeasures(a: readonly number[], b: readonly number[]): number {
-  for (const [index, ours] of a.entries()) {
-    const difference = (b[index] ?? 0) - ours;
+  for (let index = 0; index < a.length; index++) {
+    const difference = (b[index] ?? 0) - (a[index] ?? 0);
     if (difference !== 0) return difference;
   }
   return 0;
