@@ -158,14 +158,16 @@ export async function verifyMessage(
     componentValue(component, message, present, wit),
   );
   if (!base.ok) return failed("proof", base.reason);
-  const { proofKey, thumbprint } = caller.value;
+  const { id, proofKey, thumbprint } = caller.value;
   if (!(await isSigned(proofKey, signature.value, base.value))) {
     return failed("proof", "the signature is not by the token's key over this request");
   }
   if (input.value.audience !== audience) return failed("audience", "the proof is for another workload");
   const untimely = outOfTime(input.value, now);
   if (untimely !== undefined) return failed("clock", untimely);
-  const freshness = replay.admit(thumbprint, nonce, expires * 1_000, now);
+  // Another trust domain could give its workloads any number of names.
+  const owner = id.trustDomain === bundle.trustDomain ? id.uri : id.trustDomain;
+  const freshness = replay.admit(thumbprint, nonce, expires * 1_000, now, owner);
   if (freshness === "repeated") return failed("replay", "this nonce has been used");
   if (freshness === "full") return failed("replay", "too many nonces to tell whether this one has been used");
   const contentDigest = present.get(header.contentDigest);

@@ -1,8 +1,19 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { ReplayWatch } from "../../control/replay/replay-watch.ts";
-import { generateKeys } from "../../mesh-runtime/identity/credential.ts";
+import { credentialFrom, generateKeys } from "../../mesh-runtime/identity/credential.ts";
 import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
-import { makeWit, makeWorld, now, nowS, self, verifier, type World } from "../unit/identity/fixture.ts";
+import {
+  makeWit,
+  makeWorld,
+  now,
+  nowS,
+  outcome,
+  self,
+  signedMessage,
+  value,
+  verifier,
+  type World,
+} from "../unit/identity/fixture.ts";
 import { expectDenied, expectRefused, target } from "./attack.ts";
 import { type Forged, forge, mirrored } from "./attacker.ts";
 import { isolate, loadedPolicy, type Seen } from "./journey.ts";
@@ -53,6 +64,19 @@ describe("an attacker who has seen a request", () => {
     expect((await fresh.arrive(request.clone(), now + 59_999)).status).toBe(200);
     expectRefused(await fresh.arrive(request.clone(), now + 59_999), /replay/);
     expectRefused(await fresh.arrive(request, now + 60_000), /clock/);
+  });
+
+  test("70: as a workload that is known and may call nobody, cannot fill the memory of nonces for others", async () => {
+    const by = verifier(world, { replay: new ReplayWindow(32) });
+    const keys = await generateKeys();
+    const wit = await makeWit({ ...world, keys }, { sub: self.replace("payments", "nobody") });
+    const credential = value(credentialFrom(wit, keys, now, () => 0.5));
+    const floods: string[] = [];
+    for (let at = 0; at < 40; at++)
+      floods.push(await outcome(await signedMessage({ ...world, credential }), by));
+    expect(floods.filter((one) => one === "accepted")).toHaveLength(28);
+    expect(floods.at(-1)).toBe("replay");
+    expect(await outcome(await signedMessage(world), by)).toBe("accepted");
   });
 
   test("62: gains nothing from a clock that goes back", async () => {

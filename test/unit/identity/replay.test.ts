@@ -27,6 +27,24 @@ describe("ReplayWindow", () => {
     expect(window.size).toBe(2);
   });
 
+  test("leaves room to others, however many senders one owner has, until what he holds runs out", () => {
+    const window = new ReplayWindow(80);
+    const flood = (owner: string, now: number): number => {
+      let taken = 0;
+      while (window.admit(`${owner}${taken}`, "n", now + 8_000, now, owner) === "fresh") taken++;
+      return taken;
+    };
+    expect(flood("a", 0)).toBe(70);
+    expect(window.admit("c", "1", 16_000, 0, "c")).toBe("fresh");
+    expect(flood("b", 0)).toBeLessThan(9);
+    expect(window.admit("c", "2", 16_000, 0, "c")).toBe("fresh");
+    expect(window.admit("c", "2", 16_000, 0, "c")).toBe("repeated");
+    expect(window.admit("a", "more", 16_000, 0, "a")).toBe("full");
+    // Whoever is alone again has all but his eighth.
+    expect(flood("a", 8_000)).toBeGreaterThan(65);
+    expect(flood("a", 24_000)).toBe(70);
+  });
+
   test("never admits a nonce twice while it is valid, never grows beyond its limit, and refuses only then", () => {
     const use = fc.record({
       sender: fc.constantFrom("a", "b"),
