@@ -162,10 +162,10 @@ function problemIn(answer: unknown): string | undefined {
   return detail === "" ? `${title}.` : `${title}. ${detail}`;
 }
 
-/** Whether this 409 means policy, where looking at it and trying again helps. */
+/** Whether this 409 means policy, where looking at it and trying again helps; of others control says what to do. */
 function isRevisionConflict(answer: unknown): boolean {
   if (typeof answer !== "object" || answer === null || !("type" in answer)) return true;
-  return !/\/token-(?:exists|limit)$/.test(String(answer.type));
+  return !/\/problems\/(?!revision-conflict$)/.test(String(answer.type));
 }
 
 /** Control does not repeat tokens; a stranger at its address might. */

@@ -62,10 +62,16 @@ export function addEntries(identity: Command, perform: Cli["perform"]): void {
     );
   identity
     .command("entries")
-    .argument("[spiffe-id]", "of one identity")
+    .argument("[spiffe-id]", "of one identity; tulle identity show has those of a Service")
     .description("the registration entries: who may become which identity")
     .action((spiffeId: string | undefined, _options: object, command: Command) =>
       perform(command, async (session) => {
+        if (spiffeId !== undefined && !spiffeId.startsWith("spiffe://"))
+          throw new Failure(
+            exit.usage,
+            `${spiffeId} is no SPIFFE ID.`,
+            `The entries of a Service: tulle identity show ${spiffeId}`,
+          );
         const { entries } = await session.control.entries();
         showEntries(
           session,

@@ -50,6 +50,9 @@ export function addKeys({ program, perform }: Cli): void {
     .action((kid: string, _options: object, command: Command) =>
       perform(command, async (session) => {
         show(session, await session.control.revokeKey(kid));
+        session.terminal.note(
+          "Workloads with a binding get other tokens by themselves. One that began with a join token needs a new one: tulle identity token --service NAME.",
+        );
         return exit.ok;
       }),
     );

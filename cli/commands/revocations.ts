@@ -19,30 +19,35 @@ const onlyOne = "Name exactly one: a SPIFFE ID, --jti, --thumbprint or, to revok
 export function addRevocations(identity: Command, perform: Cli["perform"]): void {
   identity
     .command("list")
-    .argument("[service]", "one service: name, or namespace/name")
+    .argument("[service]", "one service: name, namespace/name, or its SPIFFE ID")
     .description(
       "the services with their SPIFFE IDs, who may become each, and how many credentials they were given",
     )
     .action((service: string | undefined, _options: object, command: Command) =>
       perform(command, async (session) => {
         const lines = await identitiesOf(session, service);
+        if (lines.length === 0 && service !== undefined) throw notThere(service);
         session.show(lines, () => tableOfIdentities(session, lines));
         return exit.ok;
       }),
     );
   identity
     .command("show")
-    .argument("<service>", "name, or namespace/name")
-    .description("one service's identity, with its registration entries")
+    .argument("<service>", "name, namespace/name, or the SPIFFE ID")
+    .description("one identity, with its registration entries")
     .action((service: string, _options: object, command: Command) =>
       perform(command, async (session) => {
         const lines = await identitiesOf(session, service);
-        const [{ spiffeId = "" } = {}] = lines;
+        const spiffeId = isSpiffeId(service) ? service : lines[0]?.spiffeId;
         const { entries } = await session.control.entries();
         const own = entries.filter((entry) => entry.spiffeId === spiffeId);
-        session.show({ ...lines[0], entries: own }, () => {
-          tableOfIdentities(session, lines);
-          session.terminal.out("");
+        if (lines.length === 0 && own.length === 0) throw notThere(service);
+        session.show({ spiffeId, ...lines[0], entries: own }, () => {
+          if (lines.length === 0) session.terminal.note(`No Service has the identity ${service} at present.`);
+          else {
+            tableOfIdentities(session, lines);
+            session.terminal.out("");
+          }
           tableOf(session, own);
         });
         return exit.ok;
@@ -55,12 +60,18 @@ export function addRevocations(identity: Command, perform: Cli["perform"]): void
     .action((id: string | undefined, options: What, command: Command) =>
       perform(command, async (session) => {
         const { entry, reason } = options;
-        if (entry === undefined) show(session, await session.control.revoke(requestOf(id, options)));
-        else if (id !== undefined || options.jti !== undefined || options.thumbprint !== undefined)
+        if (entry === undefined) {
+          show(session, await session.control.revoke(requestOf(id, options)));
+          if (id !== undefined) await noteUnknown(session, id);
+        } else if (id !== undefined || options.jti !== undefined || options.thumbprint !== undefined)
           throw new Failure(exit.usage, onlyOne);
         else {
           const revoked = await session.control.revokeEntry(entry, reason);
           showEntries(session, [revoked], revoked);
+          if (revoked.issued === 0)
+            session.terminal.note(
+              `Nobody came in by it, so no token is refused; tulle identity revoke ${revoked.spiffeId} ends those that there are.`,
+            );
         }
         return exit.ok;
       }),
@@ -84,14 +95,36 @@ export function addRevocations(identity: Command, perform: Cli["perform"]): void
     );
 }
 
-/** The identities of all services, or of one that must be there. */
+const isSpiffeId = (text: string): boolean => text.startsWith("spiffe://");
+
+const keyOf = (service: string): string => (service.includes("/") ? service : `default/${service}`);
+
+/** The identities of all services, or that of one, which is named by its key or its SPIFFE ID. */
 async function identitiesOf(session: Session, service: string | undefined): Promise<readonly IdentityLine[]> {
   const { identities } = await session.control.identities();
-  const wanted = service === undefined || service.includes("/") ? service : `default/${service}`;
-  const lines = identities.filter((line) => wanted === undefined || line.service === wanted);
-  if (wanted !== undefined && lines.length === 0)
-    throw new Failure(exit.wrong, `No Service ${wanted} is registered.`);
-  return lines;
+  if (service === undefined) return identities;
+  return identities.filter((line) =>
+    isSpiffeId(service) ? line.spiffeId === service : line.service === keyOf(service),
+  );
+}
+
+const notThere = (service: string): Failure =>
+  new Failure(
+    exit.wrong,
+    isSpiffeId(service)
+      ? `No Service and no registration entry has the identity ${service}.`
+      : `No Service ${keyOf(service)} is registered.`,
+  );
+
+/** Says so when no Service of this mesh has an identity that was revoked, since it may be misspelt. */
+async function noteUnknown(session: Session, spiffeId: string): Promise<void> {
+  const { identities } = await session.control.identities();
+  const domainOf = (id: string): string | undefined => id.split("/")[2];
+  const isOurs = identities.some((line) => domainOf(line.spiffeId) === domainOf(spiffeId));
+  if (isOurs && !identities.some((line) => line.spiffeId === spiffeId))
+    session.terminal.note(
+      `No Service has the identity ${spiffeId} at present: if it is misspelt, see tulle identity list.`,
+    );
 }
 
 function tableOfIdentities({ terminal }: Session, lines: readonly IdentityLine[]): void {

@@ -67,8 +67,22 @@ test("tulle identity show tells who may become one, entries and revoke what ther
   expect(shown.stdout).toMatch(/^default\/web\s+spiffe:\S+\s+deno-deploy\s/m);
   expect(shown.stdout).toContain(entry.selectors[0]);
   expect(shown.stdout).not.toContain("revoked by");
-  const read = await tulleAt(standIn, ["identity", "show", "web", "-o", "json"]);
-  expect(JSON.parse(read.stdout)).toEqual({ ...line, entries: [entry] });
+  for (const name of ["web", web]) {
+    const read = await tulleAt(standIn, ["identity", "show", name, "-o", "json"]);
+    expect(JSON.parse(read.stdout)).toEqual({ ...line, entries: [entry] });
+  }
+  const unused = await tulleAt(standIn, ["identity", "show", `${web}-2`]);
+  expect([unused.code, unused.stdout, unused.stderr]).toEqual([
+    0,
+    expect.stringContaining("revoked by ops"),
+    expect.stringContaining("No Service has the identity"),
+  ]);
+  for (const words of [
+    ["show", `${web}-3`],
+    ["list", "nobody"],
+  ])
+    expect(await tulleAt(standIn, ["identity", ...words])).toMatchObject({ code: 1, stdout: "" });
+  expect(await tulleAt(standIn, ["identity", "entries", "web"])).toMatchObject({ code: 2, stdout: "" });
   expect((await tulleAt(standIn, ["identity", "entries"])).stdout).toContain("revoked by ops");
   expect((await tulleAt(standIn, ["identity", "entries", web])).stdout).not.toContain("revoked by ops");
 

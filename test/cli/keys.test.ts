@@ -50,10 +50,24 @@ describe("tulle keys", () => {
     expect(await tulleAt(standIn, ["keys", verb, ...words, "-o", "json"])).toMatchObject({ code: 0 });
     expect(standIn.received.map((request) => request.body)).toEqual([body]);
   });
+
+  test("revoke says who has to be given a new join token", async () => {
+    await using standIn = await startStandIn();
+    standIn.answer("POST /api/keys/revoke", keys);
+    const { stderr } = await tulleAt(standIn, ["keys", "revoke", "aaa"]);
+    expect(stderr).toContain("tulle identity token --service");
+  });
 });
 
 describe("tulle identity", () => {
   const web = "spiffe://mesh.local/ns/default/sa/web";
+  const identityOfWeb = {
+    service: "default/web",
+    issued: 3,
+    revoked: false,
+    attestors: [],
+    registered: false,
+  };
   const answer: RevocationsAnswer = {
     revoked: [
       { kind: "spiffeId", value: web, at: "2026-11-23T10:00:00.000Z", by: "operator", reason: "stolen" },
@@ -69,9 +83,23 @@ describe("tulle identity", () => {
   ])("%j asks for exactly that, and shows the list", async (words, path, body) => {
     await using standIn = await startStandIn();
     standIn.answer(`POST /api/identity/revocations${path}`, answer);
+    standIn.answer("GET /api/identity", { identities: [] });
     const { code, stdout } = await tulleAt(standIn, ["identity", ...words]);
     expect([code, stdout]).toEqual([0, expect.stringContaining(web)]);
-    expect(standIn.received.map((request) => request.body)).toEqual([body]);
+    expect(standIn.received.filter(({ method }) => method === "POST").map((request) => request.body)).toEqual(
+      [body],
+    );
+  });
+
+  test.each([
+    ["one that no Service has may be misspelt", `${web}s`, true],
+    ["one of another trust domain", "spiffe://partner.example/ns/default/sa/web", false],
+  ])("revoke says of %s what is to be said", async (_what, id, isNoted) => {
+    await using standIn = await startStandIn();
+    standIn.answer("POST /api/identity/revocations", answer);
+    standIn.answer("GET /api/identity", { identities: [{ ...identityOfWeb, spiffeId: web }] });
+    const { code, stderr } = await tulleAt(standIn, ["identity", "revoke", id]);
+    expect([code, stderr.includes(`No Service has the identity ${id}`)]).toEqual([0, isNoted]);
   });
 
   test.each([

@@ -51,18 +51,21 @@ describe("tulle token create", () => {
     expect(standIn.received).toEqual([]);
   });
 
-  test("says that a name is taken, without advice about revisions", async () => {
-    await using standIn = await startStandIn();
-    standIn.handle("POST /api/tokens", (_request, response) => {
-      response.writeHead(409, { "content-type": "application/problem+json" });
-      const type = "https://tulle.dev/problems/token-exists";
-      response.end(JSON.stringify({ type, title: "There is a token of this name", status: 409 }));
-    });
-    const ended = await tulleAt(standIn, ["token", "create", "--role", "viewer", "--name", "ci"]);
-    expect(ended).toMatchObject({ code: 3, stdout: "" });
-    expect(ended.stderr).toContain("There is a token of this name");
-    expect(ended.stderr).not.toContain("revision");
-  });
+  test.each(["token-exists", "entry-exists"])(
+    "says of the conflict %s what control says, without advice about revisions",
+    async (kind) => {
+      await using standIn = await startStandIn();
+      standIn.handle("POST /api/tokens", (_request, response) => {
+        response.writeHead(409, { "content-type": "application/problem+json" });
+        const type = `https://tulle.dev/problems/${kind}`;
+        response.end(JSON.stringify({ type, title: "There is a token of this name", status: 409 }));
+      });
+      const ended = await tulleAt(standIn, ["token", "create", "--role", "viewer", "--name", "ci"]);
+      expect(ended).toMatchObject({ code: 3, stdout: "" });
+      expect(ended.stderr).toContain("There is a token of this name");
+      expect(ended.stderr).not.toMatch(/revision|first/);
+    },
+  );
 });
 
 test("tulle token list shows who gets in, until when, and who is not used", async () => {
