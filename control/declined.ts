@@ -67,6 +67,14 @@ const evidenceNames: Readonly<Record<string, string>> = {
   "deno-deploy": "app of Deno Deploy",
 };
 
+/** A token that a platform vouched for, and that is to be renewed without it. */
+export const notRenewable = (workload: string): Declined =>
+  declined(
+    "not-attested",
+    "A signature renews what began with a join token; a service binding, or a platform, shows anew each time who this is.",
+    `Join as before. Outside of Cloudflare, begin with a token: tulle identity token --service ${workload}`,
+  );
+
 /** Evidence over HTTP that could not be verified. Which check failed is not told: the answer must be no oracle. */
 export const unverified = (): Declined =>
   declined(

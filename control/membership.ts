@@ -25,7 +25,9 @@ const witTtlMs = 3_600_000;
 
 /** How a workload showed who it is: the platform's word, a signature, or a token in the request, still to be judged. */
 export type Attested =
-  | { readonly evidence: "binding" | "signature"; readonly workload: ServiceKey }
+  | { readonly evidence: "binding"; readonly workload: ServiceKey }
+  /** `by`: the thumbprint of the key that signed. */
+  | { readonly evidence: "signature"; readonly workload: ServiceKey; readonly by: string }
   | { readonly evidence: "token"; readonly attest: Attest };
 
 /**
@@ -101,7 +103,7 @@ async function evidenceOf(
   { thumbprint }: Possession,
 ): Promise<Result<Evidence, Declined>> {
   if (attested.evidence !== "token") {
-    if (attested.evidence === "signature") return ok({ attestor: "renewal" });
+    if (attested.evidence === "signature") return ok({ attestor: "renewal", by: attested.by });
     const [namespace = "", service = ""] = workload.split("/");
     return ok({ attestor: "binding", facts: { namespace, service } });
   }
@@ -171,6 +173,8 @@ function refusal({ kind, detail }: NotAdmitted, workload: ServiceKey): Declined 
       return declined.revoked(detail);
     case "not-attested":
       return declined.unattested(workload);
+    case "not-renewable":
+      return declined.notRenewable(workload);
     case "not-entitled":
       return declined.notEntitled(workload, detail);
     case "not-ready":

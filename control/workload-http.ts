@@ -27,6 +27,12 @@ const bundleForMs = 5_000;
 /** The SPIFFE ID that signatures to control must name as their audience. */
 export const controlId = (trustDomain: string): string => workloadId(trustDomain, "tulle", "control").uri;
 
+/** Who signed a request, and by which key (RFC 7638). */
+interface Signer {
+  readonly workload: ServiceKey;
+  readonly thumbprint: string;
+}
+
 /**
  * The verbs over HTTP, for workloads outside the account. A first join brings a join token; every later join
  * and all else is signed with the credential in force, audience {@link controlId}. A request that carries a
@@ -51,7 +57,9 @@ export class WorkloadDoor {
     const attest: Attest = (idToken, thumbprint) =>
       this.#deno.attest(env, new URL(request.url).origin, idToken, thumbprint, host.now);
     const attested: Attested =
-      caller === undefined ? { evidence: "token", attest } : { evidence: "signature", workload: caller };
+      caller === undefined
+        ? { evidence: "token", attest }
+        : { evidence: "signature", workload: caller.workload, by: caller.thumbprint };
     return answer(await join(host, body, attested));
   }
 
@@ -68,7 +76,7 @@ export class WorkloadDoor {
     const read = await this.#read(request, host);
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
-    return answer(caller === undefined ? declined.unverified() : await report(host, body, caller));
+    return answer(caller === undefined ? declined.unverified() : await report(host, body, caller.workload));
   }
 
   async admit(request: Request, env: Env, waitUntil: Host["waitUntil"]): Promise<Response> {
@@ -76,14 +84,14 @@ export class WorkloadDoor {
     const read = await this.#read(request, host);
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
-    return answer(caller === undefined ? declined.unverified() : await admit(env, body, caller));
+    return answer(caller === undefined ? declined.unverified() : await admit(env, body, caller.workload));
   }
 
   /** The body, and who signed it; `undefined` where nobody claims to have. */
   async #read(
     request: Request,
     host: Host,
-  ): Promise<Result<{ caller: ServiceKey | undefined; body: unknown }, Declined | Response>> {
+  ): Promise<Result<{ caller: Signer | undefined; body: unknown }, Declined | Response>> {
     const signed = request.headers.has(header.identityToken) || request.headers.has(header.signatureInput);
     const proof = signed ? await this.#verify(request, host) : undefined;
     if (proof !== undefined && !proof.ok) return no(declined.unverified());
@@ -105,7 +113,7 @@ export class WorkloadDoor {
   async #verify(
     request: Request,
     { env, now }: Host,
-  ): Promise<Result<{ caller: ServiceKey; digest: string | undefined }, string>> {
+  ): Promise<Result<{ caller: Signer; digest: string | undefined }, string>> {
     const bundle = await this.#bundle(env, now);
     if (bundle === undefined) return no("there is no trust bundle");
     const verified = await verifyMessage(request, {
@@ -124,7 +132,7 @@ export class WorkloadDoor {
     const known = [...services.values()].find(({ spiffeId }) => spiffeId === caller.id.uri);
     return known === undefined
       ? no("no Service has this identity")
-      : ok({ caller: known.service, digest: contentDigest });
+      : ok({ caller: { workload: known.service, thumbprint: caller.thumbprint }, digest: contentDigest });
   }
 
   /** The issuer's own bundle, through the same door as everybody else's. */

@@ -34,8 +34,11 @@ export type Evidence =
       readonly nonce: string;
       readonly until: number;
     }
-  /** A signature with a token that is valid: goes on from a join token, the one evidence that cannot come again. */
-  | { readonly attestor: "renewal" };
+  /**
+   * A signature with a token that is valid: goes on from a join token, the one evidence that cannot come again. `by`:
+   * the thumbprint of the key that signed.
+   */
+  | { readonly attestor: "renewal"; readonly by: string };
 
 export interface Admitted {
   readonly wit: string;
@@ -53,7 +56,9 @@ export interface NotAdmitted {
     /** The evidence is nobody's, or was used before. */
     | "not-attested"
     /** No registration entry lets this evidence be this identity. */
-    | "not-entitled";
+    | "not-entitled"
+    /** A signature with a token that did not begin with a join token. */
+    | "not-renewable";
   readonly detail: string;
 }
 
@@ -112,6 +117,9 @@ export class Admission {
     if (denied !== undefined)
       return no({ kind: "revoked", detail: denied === "spiffeId" ? spiffeId.uri : "this key" });
     if (entry === undefined) return no({ kind: "not-entitled", detail: attestor });
+    // What a platform vouches for, it vouches for anew each time: or whoever was once inside would stay for ever, from outside.
+    if (evidence.attestor === "renewal" && (this.#keys.attestorOf(evidence.by) ?? attestor) !== attestor)
+      return no({ kind: "not-renewable", detail: spiffeId.uri });
     const isToken = evidence.attestor === "join-token";
     const { id, ttlMs = request.ttlMs } = entry === "open" ? {} : entry;
     if (isToken && !this.#tokens.take(evidence.tokenHash, service, now))
@@ -120,7 +128,7 @@ export class Admission {
       return no({ kind: "not-attested", detail: "the nonce has been used" });
     if (!this.#firstTime(possessionJti, now))
       return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
-    if (!this.#keys.bind(thumbprint, spiffeId.uri, now + ttlMs + witLeewayMs, now))
+    if (!this.#keys.bind(thumbprint, spiffeId.uri, attestor, now + ttlMs + witLeewayMs, now))
       return no({ kind: "bad-possession", detail: "the key belongs to another workload" });
     return ok({ entry: id, ttlMs });
   }

@@ -63,4 +63,8 @@ export const issuerTables: readonly string[] = [
   -- Other trust domains that are believed, and what is known of them: JSON, public keys alone.
   CREATE TABLE federations (trust_domain TEXT PRIMARY KEY, federation TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  -- By which evidence the token for each key was given. Nobody knows of those before; they end within hours.
+  ALTER TABLE bound_keys ADD COLUMN attestor TEXT NOT NULL DEFAULT 'join-token';
+  `,
 ];

@@ -327,6 +327,28 @@ describe("75: who may be one workload may be no other", () => {
   });
 });
 
+test("what a binding or a platform vouched for is not renewed from outside by a signature, so that nobody stays who was once inside", async () => {
+  const keys = await generateKeys();
+  const first = joined(await workload({ service: "pay" }).join(await joinRequest({ keys })));
+  const by = credentialFrom(first.wit, keys, Date.now(), () => 0.5);
+  if (!by.ok) throw new Error(by.reason);
+  const taken = await generateKeys();
+  const request = { keys: taken, workload: "default/pay", trustDomain: "mesh.local" };
+  const outside = await signed<Declined>("join", await joinRequest(request), by.value);
+  expect(outside).toMatchObject({ status: 400, body: { ok: false, reason: "not-attested" } });
+  // By the binding, as always; what it says of itself otherwise is heard.
+  expect((await workload({ service: "pay" }).join(await joinRequest({ keys }))).ok).toBe(true);
+  expect((await signed("report", reportRequest("default/pay"), by.value)).status).toBe(200);
+  // One of Deno Deploy has its platform, although a join token would do as well.
+  await create();
+  await create({ attestor: "join-token", selectors: [] });
+  const app = await credential();
+  expect(await signed("join", await joinRequest(request), app)).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining("began with a join token") },
+  });
+});
+
 describe("74: a key is one workload's", () => {
   test("and nobody else's while a token for it can be alive", async () => {
     const keys = await generateKeys();
