@@ -15,8 +15,10 @@ export interface Candidate {
 /** Candidates in order of precedence, that the same things are known of. */
 export interface Pile {
   readonly all: readonly Candidate[];
+  /** The one, where it is one: a look-up that finds it at once waits for less memory. */
+  readonly only: Candidate | undefined;
   /** Of many: made at once for what a table begins with, otherwise when it is first needed. */
-  arranged?: Arranged;
+  arranged: Arranged | undefined;
 }
 
 /** Candidates so arranged that a request only meets those that could hold for it. */
@@ -39,7 +41,10 @@ interface Asking {
 interface Group {
   readonly name: string;
   readonly first: number;
-  readonly values: ReadonlyMap<string, Pile>;
+  /** The first of the values, and all of them where there are more. */
+  readonly value: string | undefined;
+  readonly itsPile: Pile | undefined;
+  readonly values: ReadonlyMap<string, Pile> | undefined;
   readonly patterned: Patterned | undefined;
 }
 
@@ -76,8 +81,18 @@ export const candidateOf = (matched: Matched, rank: number): Candidate => ({
  *
  * @param all in order of precedence
  */
-export const pileOf = (all: readonly Candidate[]): Pile =>
-  all.length <= few ? { all } : { all, arranged: arranged(all) };
+export function pileOf(all: readonly Candidate[]): Pile {
+  const pile = later(all);
+  if (all.length > few) pile.arranged = arranged(all);
+  return pile;
+}
+
+/** The same, arranged when it is first needed. */
+const later = (all: readonly Candidate[]): Pile => ({
+  all,
+  only: all.length === 1 ? all[0] : undefined,
+  arranged: undefined,
+});
 
 /** @param entries in order of their first candidates */
 export const patternedOf = (entries: readonly (readonly [Pattern, Pile])[]): Patterned => ({
@@ -95,17 +110,19 @@ export function choose(
   request: RoutedRequest,
   limit = Number.POSITIVE_INFINITY,
 ): Candidate | undefined {
+  const { only } = pile;
+  if (only !== undefined) return only.rank < limit && conditionsHold(only.open, request) ? only : undefined;
   if (pile.all.length <= few) return firstOf(pile.all, request, limit);
   pile.arranged ??= arranged(pile.all);
   let best = firstOf(pile.arranged.plain, request, limit);
   for (const asking of pile.arranged.asking) {
     if (asking.first >= (best?.rank ?? limit)) break;
     const asked = asking.by === "headers" ? request.headers : request.url.searchParams;
-    for (const { name, first, values, patterned } of groupsFor(asking, asked)) {
+    for (const { name, first, value: only, itsPile, values, patterned } of groupsFor(asking, asked)) {
       if (first >= (best?.rank ?? limit)) continue;
       const value = asked.get(name);
       if (value === null) continue;
-      const there = values.get(value);
+      const there = value === only ? itsPile : values?.get(value);
       if (there !== undefined) best = choose(there, request, best?.rank ?? limit) ?? best;
       if (patterned !== undefined)
         best = chooseByText(patterned, value, request, best?.rank ?? limit) ?? best;
@@ -142,7 +159,7 @@ export function chooseByText(
 function merged(fitting: readonly number[], piles: readonly Pile[]): Pile {
   const all = fitting.flatMap((index) => piles[index]?.all ?? []).sort((a, b) => a.rank - b.rank);
   keeps(500 * all.length);
-  return { all };
+  return later(all);
 }
 
 function firstOf(all: readonly Candidate[], request: RoutedRequest, limit: number): Candidate | undefined {
@@ -212,15 +229,15 @@ function file(
   else filed.patterns.set(value, { pattern, all: [remaining] });
 }
 
-const groupOf = (name: string, { first, values, patterns }: Filed): Group => ({
-  name,
-  first,
-  values: new Map(Array.from(values, ([value, all]) => [value, { all }])),
-  patterned:
+function groupOf(name: string, { first, values, patterns }: Filed): Group {
+  const piles = new Map(Array.from(values, ([value, all]) => [value, later(all)]));
+  const [[value, itsPile] = []] = piles;
+  const patterned =
     patterns.size === 0
       ? undefined
-      : patternedOf(Array.from(patterns.values(), ({ pattern, all }) => [pattern, { all }])),
-});
+      : patternedOf(Array.from(patterns.values(), ({ pattern, all }) => [pattern, later(all)]));
+  return { name, first, value, itsPile, values: piles.size > 1 ? piles : undefined, patterned };
+}
 
 /** What one look-up answers comes first: of questions that as many share, that one is taken. */
 function questionsOf({ open }: Candidate): readonly Question[] {
