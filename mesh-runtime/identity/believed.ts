@@ -64,6 +64,7 @@ function unverified(response: Response, step: IdentityStep, detail: string): Res
   const problem = headers.get(header.problem);
   // A body that is being read already ends with whoever reads it.
   if (body?.locked === false) body.cancel().catch(() => undefined);
-  const came = problem === null ? `${status}` : `${status} ${problem}`;
+  // Whoever stands on the way wrote it, and it goes into logs.
+  const came = problem === null || !/^[a-z-]{1,32}$/.test(problem) ? `${status}` : `${status} ${problem}`;
   return no({ kind: "answer-unverified", step, detail: `${detail} (it came with ${came})` });
 }

@@ -283,6 +283,13 @@ describe("an answer that must be signed", () => {
     expect(handled).toBe(1);
   });
 
+  test("49: is told of by its status alone where it says something of its own about why it is what it is", async () => {
+    const { ending } = await ask({
+      on: () => new Response("no", { status: 503, headers: { "tulle-problem": `a ${"x".repeat(60_000)}` } }),
+    });
+    expect(ending).toBe("answer-unverified missing: the answer is not signed (it came with 503)");
+  });
+
   test("49: is refused when another workload of the mesh has signed it", async () => {
     expect((await ask({ by: other })).ending).toMatch(/^answer-unverified audience/);
     expect((await ask({ by: world.credential })).ending).toMatch(/^answer-unverified audience/);
