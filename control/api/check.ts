@@ -3,6 +3,7 @@ import type { Env } from "../env.ts";
 import { keptMs } from "../issuer/federation/federation.ts";
 import { bundleLifeMs } from "../issuer/keyring.ts";
 import { issuer, policyStore } from "../objects.ts";
+import type { Strayed } from "../policy-store/strayed.ts";
 import type { StoreState } from "../policy-store/words.ts";
 import type { CheckAnswer, CheckLine, FederationLine, StatusAnswer } from "./contract.ts";
 import { answerOf } from "./federation.ts";
@@ -182,6 +183,8 @@ const store: Look = async (env) => {
 
 /** Documents that are told one by one; the others are counted. */
 const maxUnsettled = 20;
+/** Keys of KV that are told one by one. */
+const maxStrayed = 20;
 
 /** What this version refuses is in force from before, and holds in part or not at all. */
 const documents: Look = async (env) => {
@@ -219,20 +222,20 @@ const routes: Look = async (env) => {
 };
 
 const kv: Look = async (env) => {
-  const [state, bundle, published] = await Promise.all([
-    policyStore(env).state(),
-    env.POLICIES.get("bundle"),
-    issuer(env).bundle(),
-  ]);
+  const [state, strayed] = await Promise.all([policyStore(env).state(), policyStore(env).strayed()]);
   return [
     ...behind(state),
-    published.ok && bundle !== published.value.signed
-      ? warning(
-          "KV bundle",
-          "KV does not show the newest trust bundle yet.",
-          "Run tulle sync; KV takes a minute to spread.",
-        )
-      : fine("KV bundle", "KV can be read."),
+    ...(strayed.length === 0 ? [fine("KV signatures", "Bundle and heads are what control signed.")] : []),
+    ...strayed.slice(0, maxStrayed).map(strayedLine),
+    ...(strayed.length > maxStrayed
+      ? [
+          warning(
+            "KV",
+            `${strayed.length - maxStrayed} more keys are not what control signed.`,
+            "Run tulle sync.",
+          ),
+        ]
+      : []),
     ...state.invalid.map(({ key, issues }) =>
       warning(
         `KV ${key}`,
@@ -242,6 +245,29 @@ const kv: Look = async (env) => {
     ),
   ];
 };
+
+function strayedLine({ key, how }: Strayed): CheckLine {
+  switch (how) {
+    case "forged":
+      return failed(
+        `KV ${key}`,
+        "It was not signed by this mesh's root key for this place: somebody else wrote it. Workers refuse it.",
+        "Run tulle sync, which writes the right one, and find out who may write to the namespace. Only in the minute after tulle keys rotate --root --activate may KV be late.",
+      );
+    case "older":
+      return warning(
+        `KV ${key}`,
+        "It is older than what control wrote last.",
+        "KV takes a minute to spread. If it stays so, somebody put it back: run tulle sync, and find out who.",
+      );
+    case "gone":
+      return warning(
+        `KV ${key}`,
+        "It is gone: a worker that needs it cannot start while control is down.",
+        "KV takes a minute to spread. If it stays so, run tulle sync, which writes it again.",
+      );
+  }
+}
 
 function behind({ unpublishedHeads, unwrittenDocuments }: StoreState): readonly CheckLine[] {
   const due = unpublishedHeads + unwrittenDocuments;

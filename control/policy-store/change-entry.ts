@@ -1,7 +1,7 @@
 import type { AuditAction, Change } from "../api/contract.ts";
 import { type Draft, digestOfChange } from "../audit/entry.ts";
 import { documentName, type Edit } from "./revision.ts";
-import type { Authored } from "./words.ts";
+import type { Authored, ChangeOutcome } from "./words.ts";
 
 /** What the audit log says of a change: each document that it touches, and the digest of its text afterwards. */
 export async function draftOf(
@@ -25,3 +25,10 @@ export async function draftOf(
     ),
   };
 }
+
+/** The answer to a change that was planned on another revision than is in force. */
+export const moved = (revision: number, expected: number): ChangeOutcome => ({
+  kind: "conflict",
+  revision,
+  detail: `Expected revision ${expected}, found ${revision}: somebody has changed policy meanwhile. Look at tulle history, then try again.`,
+});

@@ -23,7 +23,7 @@ import { Operators, type TokenOutcome, type TokenWish } from "../operators/opera
 import type { Presented } from "../operators/token-form.ts";
 import { type PublishAnswer, publish } from "../snapshots/publish.ts";
 import { adopt } from "./adopt.ts";
-import { draftOf } from "./change-entry.ts";
+import { draftOf, moved } from "./change-entry.ts";
 import { isDue } from "./head-due.ts";
 import { digestOfText, Judgement } from "./judgement.ts";
 import { KvBook } from "./kv-book.ts";
@@ -34,6 +34,7 @@ import { changesOf, documentName, type Edit, edited, isChange, type Texts, undoi
 import type { DestinationView, ListenerView } from "./shelf.ts";
 import { Standing, type UnsettledList } from "./standing.ts";
 import { stateOf } from "./state.ts";
+import { findStrayed, type Strayed, writeAgain } from "./strayed.ts";
 import { strictly } from "./strict.ts";
 import type { Authored, ChangeOutcome, Current, MeshView, StoreState } from "./words.ts";
 
@@ -264,8 +265,17 @@ export class PolicyObject extends DurableObject<Env> {
       if (issues !== undefined || changes !== undefined)
         this.#book.judged(key, digest, issues ?? [], revision);
     }
+    // Without the issuer nobody knows what was signed, and the rest is published all the same.
+    const strayed = deep ? await this.strayed().catch(() => []) : [];
+    writeAgain(strayed, this.#ledger.shelf, this.#book);
     await this.publish();
     return { revision, adopted: changes ?? [], invalid: [...unreadable, ...this.state().invalid] };
+  }
+
+  /** The heads that KV does not show as control signed them, and the bundle; nothing while the issuer has no keys. */
+  async strayed(): Promise<readonly Strayed[]> {
+    const bundle = await this.#issuer().bundle();
+    return bundle.ok ? findStrayed(this.env.POLICIES, this.#ledger.shelf, bundle.value, Math.random()) : [];
   }
 
   async #adopted(edits: readonly Edit[]): Promise<readonly Change[] | undefined> {
@@ -385,9 +395,3 @@ export class PolicyObject extends DurableObject<Env> {
 }
 
 const hasErrors = (issues: readonly Issue[]): boolean => issues.some(({ severity }) => severity === "error");
-
-const moved = (revision: number, expected: number): ChangeOutcome => ({
-  kind: "conflict",
-  revision,
-  detail: `Expected revision ${expected}, found ${revision}: somebody has changed policy meanwhile. Look at tulle history, then try again.`,
-});

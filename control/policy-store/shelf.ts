@@ -218,6 +218,11 @@ export class Shelf {
     );
   }
 
+  /** KV does not show the head: it is to be written again, and its snapshot with it. */
+  lost(service: ServiceKey): void {
+    this.#sql.exec("UPDATE heads SET published_epoch = 0, published_digest = '' WHERE service = ?", service);
+  }
+
   /** Keys of heads and snapshots that have been without use since before `until`, and that KV does not point to. */
   leftovers(until: number): string[] {
     const rows = this.#sql.exec<{ key: string }>(
