@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type TokenPlace, tokenRules } from "../../../mesh-runtime/identity/end-user.ts";
 import { tokensIn, withoutToken } from "../../../mesh-runtime/identity/token-places.ts";
 import { tokenRule } from "./users.ts";
@@ -48,6 +48,26 @@ describe("tokensIn() finds in a header", () => {
     expect(texts(places, { "x-token": "jwt=a.b.c" })).toEqual(["a.b.c"]);
     expect(texts(places, { "x-token": "a.b.c" })).toEqual(["a.b.c"]);
   });
+});
+
+test("a query is read in one go, however many parameters an outsider writes", () => {
+  let made = 0;
+  class Counted extends URLSearchParams {
+    constructor(init?: ConstructorParameters<typeof URLSearchParams>[0]) {
+      super(init);
+      made++;
+    }
+  }
+  vi.stubGlobal("URLSearchParams", Counted);
+  try {
+    const url = `https://shop.example/?${"a&".repeat(8_000)}access_token=a.b.c${"&b=1".repeat(8_000)}`;
+    expect(texts([parameter], {}, url)).toEqual(["a.b.c"]);
+    const without = withoutToken(parameter, asked({}, url));
+    expect(without).toEqual({ url: url.replace("access_token=a.b.c&", "") });
+    expect(made).toBe(1);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 describe("tokensIn() finds in cookies", () => {
