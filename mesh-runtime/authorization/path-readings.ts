@@ -124,7 +124,10 @@ function readSegment(segment: string, reading: number): string {
 
 /** Upper case first: `ı` and `ſ` are letters of their own until somebody compares in upper case. */
 const levelled = (segment: string): string =>
-  decodeURIComponent(segment).normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+  segment.includes("%")
+    ? decodeURIComponent(segment).normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC")
+    : // In the form of `normalPath` it is ASCII then.
+      segment.toLowerCase();
 
 /** A segment of nothing but dots and spaces stays: there is no other one that it could be taken for. */
 function withoutTail(segment: string): string {

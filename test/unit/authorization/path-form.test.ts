@@ -37,6 +37,8 @@ describe("the one form of a path", () => {
     ["/a%5cb", "an encoded backslash"],
     ["/a\\b", "a backslash"],
     ["//admin", "an empty segment"],
+    [`/a${"/%20".repeat(256)}`, "more than 256 segments"],
+    [`${"/".repeat(32_000)}`, "more than 256 segments"],
     ["/a//b", "an empty segment"],
     ["/a/../admin", "a dot segment"],
     ["/a/./admin", "a dot segment"],
@@ -68,6 +70,11 @@ describe("the one form of a path", () => {
       }),
       { seed: 1, numRuns: 300 },
     );
+  });
+
+  test("is there for a path of as many segments as anybody needs", () => {
+    const path = "/a".repeat(256);
+    expect(form(path)).toBe(path);
   });
 
   test("is the same however many characters of a path are encoded", () => {
