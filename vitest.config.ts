@@ -31,7 +31,13 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "control", include: ["test/control/**/*.test.ts"], ...patience },
+        test: {
+          name: "control",
+          isolate: false,
+          include: ["test/control/**/*.test.ts"],
+          setupFiles: ["test/support/clean-control.ts"],
+          ...patience,
+        },
       },
       {
         test: {

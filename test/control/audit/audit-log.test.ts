@@ -1,6 +1,6 @@
 import { evictAllDurableObjects, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { AuditChain } from "../../../cli/audit-chain.ts";
 import { access } from "../../../control/api/access.ts";
 import type { AuditAnswer, AuditEntry, NewOperatorToken } from "../../../control/api/contract.ts";
@@ -118,6 +118,15 @@ describe("what is written", () => {
     const { id } = (await api<{ id: string }>("POST", "/api/identity/entries", entry)).body;
     await api("POST", `/api/identity/entries/${id}/revoke`, { reason: "moved" });
     await api("DELETE", `/api/identity/entries/${id}`);
+    vi.stubGlobal("fetch", async () => new Response("nobody is here", { status: 404 }));
+    const partner = {
+      trustDomain: "partner.example",
+      bundleEndpoint: { url: "https://partner.example/jwks.json" },
+    };
+    expect((await api("POST", "/api/federation", partner)).status).toBe(200);
+    await api("POST", "/api/federation/partner.example/refresh");
+    await api("DELETE", "/api/federation/partner.example");
+    vi.unstubAllGlobals();
     const { entries } = await log();
     expect(entries.slice(1).map(({ action, objects, reason }) => [action, objects[0], reason])).toEqual([
       ["keys.rotate", "keys/signing", "rotate"],
@@ -127,6 +136,9 @@ describe("what is written", () => {
       ["entry.create", spiffeId, "binding"],
       ["entry.revoke", `${spiffeId} ${id}`, "moved"],
       ["entry.delete", `${spiffeId} ${id}`, ""],
+      ["federation.add", "trust-domain/partner.example", ""],
+      ["federation.refresh", "trust-domain/partner.example", ""],
+      ["federation.remove", "trust-domain/partner.example", ""],
     ]);
     // Whoever adds a route that changes something adds its action here, and its entry there.
     const changing = Object.keys(access).filter(
@@ -146,6 +158,9 @@ describe("what is written", () => {
         "POST /api/identity/revocations/lift",
         "POST /api/keys/rotate",
         "POST /api/keys/revoke",
+        "POST /api/federation",
+        "POST /api/federation/:trustDomain/refresh",
+        "DELETE /api/federation/:trustDomain",
         "POST /api/tokens",
         "DELETE /api/tokens/:name",
       ].sort(),
