@@ -284,7 +284,7 @@ function behind({ unpublishedHeads, unwrittenDocuments }: StoreState): readonly 
 const services: Look = async (env, now) => {
   const { services: all } = await statusOf(env, now);
   const real = all.filter(({ virtual }) => !virtual);
-  const lines = real.flatMap(serviceLine);
+  const lines = real.flatMap((service) => [...serviceLine(service), ...refusing(service)]);
   return lines.length > 0 ? lines : [fine("services", `${real.length} run the newest policy.`)];
 };
 
@@ -310,6 +310,17 @@ function serviceLine({ service, state, epoch }: StatusAnswer["services"][number]
         ),
       ];
   }
+}
+
+function refusing({ service, refused }: StatusAnswer["services"][number]): readonly CheckLine[] {
+  if (refused === undefined) return [];
+  return [
+    warning(
+      `service ${service}`,
+      `It refused what came to it as control's trust bundle or policy, ${refused} times, and goes on with the last good ones.`,
+      "No root key that it believes signed that, or it was older or for somebody else. Look whether its TULLE_ROOT names the present root key, and at who answers its binding MESH.",
+    ),
+  ];
 }
 
 const clock: Look = async (env, now) => {

@@ -47,6 +47,7 @@ function line(view: ServiceView, epoch: number, seen: Seen | undefined): StatusA
     epoch: virtual ? epoch : (seen?.oldestEpoch ?? 0),
     isolates: seen?.isolates ?? 0,
     ...(seen?.lastSeenMs === undefined ? {} : { lastSeenMs: seen.lastSeenMs }),
+    ...(seen?.refused === undefined ? {} : { refused: seen.refused }),
   };
 }
 

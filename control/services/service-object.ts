@@ -12,7 +12,7 @@ import type { Env } from "../env.ts";
 import { type Agreement, type PersistedAgreement, persistable, receive, revive } from "./agreement.ts";
 import { absorb, noSignals, totals, window } from "./golden-signals.ts";
 import { ReportIds } from "./report-ids.ts";
-import { type LastSeen, type Seen, Sightings } from "./seen.ts";
+import { type LastSeen, lateMs, type Seen, Sightings } from "./seen.ts";
 
 /** What one report holds that concerns one service. */
 export interface ServiceReport {
@@ -65,6 +65,8 @@ export class ServiceObject extends DurableObject<Env> {
   readonly #signals = noSignals(Date.now());
   readonly #ids = new ReportIds();
   readonly #events = new Map<string, number>();
+  /** What isolates refused to take from control, and when they told of it last. */
+  #refused = { count: 0, at: 0 };
   #written: LastSeen | undefined;
   #agreement: Agreement | undefined;
 
@@ -79,7 +81,7 @@ export class ServiceObject extends DurableObject<Env> {
     const now = Date.now();
     if (this.#ids.first(part.id)) {
       absorb(this.#signals, part.edges, now);
-      this.#count(part.counters ?? {});
+      this.#count(part.counters ?? {}, now);
     }
     if (part.ran !== undefined) this.#saw({ isolate: part.isolate, epoch: part.ran.epoch, at: now });
     return { circuits: this.#judge(part, now) };
@@ -87,7 +89,12 @@ export class ServiceObject extends DurableObject<Env> {
 
   /** Who runs what, as far as was seen lately. */
   seen(): Seen {
-    return this.#sightings.summary(Date.now());
+    const now = Date.now();
+    const { count, at } = this.#refused;
+    return {
+      ...this.#sightings.summary(now),
+      ...(count > 0 && now - at <= lateMs ? { refused: count } : {}),
+    };
   }
 
   /** The golden signals of the last `windowMs` and the circuit. */
@@ -148,7 +155,12 @@ export class ServiceObject extends DurableObject<Env> {
     this.ctx.storage.kv.put("last-seen", this.#written);
   }
 
-  #count(counters: Readonly<Record<string, number>>): void {
+  #count(counters: Readonly<Record<string, number>>, now: number): void {
+    const refused = (counters.bundle_refused ?? 0) + (counters.snapshot_refused ?? 0);
+    if (refused > 0) {
+      const before = now - this.#refused.at <= lateMs ? this.#refused.count : 0;
+      this.#refused = { count: before + refused, at: now };
+    }
     for (const [name, by] of Object.entries(counters)) {
       const known = this.#events.has(name) || this.#events.size < maxEvents ? name : "other";
       this.#events.set(known, (this.#events.get(known) ?? 0) + by);

@@ -10,7 +10,7 @@ import type { Head } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import { emptyHistogram } from "@tulle/mesh-runtime/telemetry/histogram.ts";
 import type { EdgeDelta, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { ServicesAnswer, StatusAnswer, TraceAnswer } from "../../control/api/contract.ts";
+import type { CheckAnswer, ServicesAnswer, StatusAnswer, TraceAnswer } from "../../control/api/contract.ts";
 import { Freshness } from "../../control/freshness.ts";
 import { type Attested, join, report } from "../../control/membership.ts";
 import {
@@ -334,6 +334,26 @@ describe("reporting", () => {
     const { body } = await api<string>("GET", "/metrics");
     expect(body).toContain('tulle_workload_events_total{event="constructor"} 5\n');
     expect(body).toContain('tulle_workload_events_total{event="toString"} 1\n');
+  });
+
+  test("who refuses what comes as control's bundle or policy is named by check", async () => {
+    const host = { env, freshness: new Freshness(), now: Date.now(), waitUntil: () => undefined };
+    const complaints = async () =>
+      (await api<CheckAnswer>("GET", "/api/check")).body.checks.filter(({ detail }) =>
+        detail.includes("refused what came to it"),
+      );
+    await report(host, reportRequest("default/web", { counters: { spans_dropped: 1 } }), "default/web");
+    expect(await complaints()).toEqual([]);
+    for (const counters of [{ bundle_refused: 2 }, { snapshot_refused: 1 }])
+      await report(host, reportRequest("default/web", { counters }), "default/web");
+    expect(await complaints()).toEqual([
+      {
+        name: "service default/web",
+        result: "warning",
+        detail: expect.stringContaining("3 times"),
+        remedy: expect.stringContaining("TULLE_ROOT"),
+      },
+    ]);
   });
 
   test("losing the store costs freshness, never the answer", async () => {
