@@ -26,8 +26,13 @@ const witTtlMs = 3_600_000;
 /** How a workload showed who it is: the platform's word, a signature, or a token in the request, still to be judged. */
 export type Attested =
   | { readonly evidence: "binding"; readonly workload: ServiceKey }
-  /** `by`: the thumbprint of the key that signed. */
-  | { readonly evidence: "signature"; readonly workload: ServiceKey; readonly by: string }
+  /** `by`: the thumbprint of the key that signed; `wit`: the token with it. */
+  | {
+      readonly evidence: "signature";
+      readonly workload: ServiceKey;
+      readonly by: string;
+      readonly wit: string;
+    }
   | { readonly evidence: "token"; readonly attest: Attest };
 
 /**
@@ -103,7 +108,8 @@ async function evidenceOf(
   { thumbprint }: Possession,
 ): Promise<Result<Evidence, Declined>> {
   if (attested.evidence !== "token") {
-    if (attested.evidence === "signature") return ok({ attestor: "renewal", by: attested.by });
+    if (attested.evidence === "signature")
+      return ok({ attestor: "renewal", by: attested.by, wit: attested.wit });
     const [namespace = "", service = ""] = workload.split("/");
     return ok({ attestor: "binding", facts: { namespace, service } });
   }
@@ -173,6 +179,8 @@ function refusal({ kind, detail }: NotAdmitted, workload: ServiceKey): Declined 
       return declined.revoked(detail);
     case "not-attested":
       return declined.unattested(workload);
+    case "unbelieved":
+      return declined.unverified();
     case "not-renewable":
       return declined.notRenewable(workload);
     case "not-entitled":

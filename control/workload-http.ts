@@ -27,10 +27,11 @@ const bundleForMs = 5_000;
 /** The SPIFFE ID that signatures to control must name as their audience. */
 export const controlId = (trustDomain: string): string => workloadId(trustDomain, "tulle", "control").uri;
 
-/** Who signed a request, and by which key (RFC 7638). */
+/** Who signed a request, by which key (RFC 7638), and with which token. */
 interface Signer {
   readonly workload: ServiceKey;
   readonly thumbprint: string;
+  readonly wit: string;
 }
 
 /**
@@ -50,16 +51,16 @@ export class WorkloadDoor {
   }
 
   async join(request: Request, env: Env, waitUntil: Host["waitUntil"]): Promise<Response> {
-    const host = { env, freshness: this.#freshness, now: Date.now(), waitUntil };
-    const read = await this.#read(request, host);
+    const read = await this.#read(request, env);
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
+    const host = this.#host(env, waitUntil);
     const attest: Attest = (idToken, thumbprint) =>
       this.#deno.attest(env, new URL(request.url).origin, idToken, thumbprint, host.now);
     const attested: Attested =
       caller === undefined
         ? { evidence: "token", attest }
-        : { evidence: "signature", workload: caller.workload, by: caller.thumbprint };
+        : { evidence: "signature", workload: caller.workload, by: caller.thumbprint, wit: caller.wit };
     return answer(await join(host, body, attested));
   }
 
@@ -72,37 +73,42 @@ export class WorkloadDoor {
   }
 
   async report(request: Request, env: Env, waitUntil: Host["waitUntil"]): Promise<Response> {
-    const host = { env, freshness: this.#freshness, now: Date.now(), waitUntil };
-    const read = await this.#read(request, host);
+    const read = await this.#read(request, env);
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
+    const host = this.#host(env, waitUntil);
     return answer(caller === undefined ? declined.unverified() : await report(host, body, caller.workload));
   }
 
-  async admit(request: Request, env: Env, waitUntil: Host["waitUntil"]): Promise<Response> {
-    const host = { env, freshness: this.#freshness, now: Date.now(), waitUntil };
-    const read = await this.#read(request, host);
+  async admit(request: Request, env: Env): Promise<Response> {
+    const read = await this.#read(request, env);
     if (!read.ok) return answer(read.reason);
     const { caller, body } = read.value;
     return answer(caller === undefined ? declined.unverified() : await admit(env, body, caller.workload));
   }
 
+  /** To be asked for once the body is there, which a stranger may send as slowly as he likes: evidence is judged by the time when all of it has come. */
+  #host(env: Env, waitUntil: Host["waitUntil"]): Host {
+    return { env, freshness: this.#freshness, now: Date.now(), waitUntil };
+  }
+
   /** The body, and who signed it; `undefined` where nobody claims to have. */
   async #read(
     request: Request,
-    host: Host,
+    env: Env,
   ): Promise<Result<{ caller: Signer | undefined; body: unknown }, Declined | Response>> {
     const signed = request.headers.has(header.identityToken) || request.headers.has(header.signatureInput);
-    const proof = signed ? await this.#verify(request, host) : undefined;
+    const proof = signed ? await this.#verify(request, env, Date.now()) : undefined;
     if (proof !== undefined && !proof.ok) return no(declined.unverified());
     const limitBytes = proof === undefined ? reportLimits.unsignedBytes : reportLimits.bodyBytes;
     const bytes = await bytesOf(request, limitBytes);
     if (bytes === undefined) return no(tooLarge(limitBytes));
     if (proof !== undefined) {
       // A proof that does not cover the body proves nothing about what is reported.
-      const digest = proof.value.digest;
+      const { digest, expires } = proof.value;
       if (digest === undefined || (await mismatch(digest, bytes)) !== undefined)
         return no(declined.unverified());
+      if (expires * 1_000 <= Date.now()) return no(declined.unverified());
     }
     const body = parse(bytes);
     return body === undefined
@@ -112,8 +118,9 @@ export class WorkloadDoor {
 
   async #verify(
     request: Request,
-    { env, now }: Host,
-  ): Promise<Result<{ caller: Signer; digest: string | undefined }, string>> {
+    env: Env,
+    now: number,
+  ): Promise<Result<{ caller: Signer; digest: string | undefined; expires: number }, string>> {
     const bundle = await this.#bundle(env, now);
     if (bundle === undefined) return no("there is no trust bundle");
     const verified = await verifyMessage(request, {
@@ -124,15 +131,15 @@ export class WorkloadDoor {
       now,
     });
     if (!verified.ok) return no(verified.reason.step);
-    const { caller, contentDigest, input } = verified.value;
+    const { caller, token, contentDigest, input } = verified.value;
     // http-signature §4: who does not sign a demanded response must not answer with an unsigned success.
     if (input.signResponse) return no("control signs no answers");
     // A Service may have a SPIFFE ID that is not made of its name, so the name is looked up.
     const { services } = await this.#freshness.mesh(env, now);
     const known = [...services.values()].find(({ spiffeId }) => spiffeId === caller.id.uri);
-    return known === undefined
-      ? no("no Service has this identity")
-      : ok({ caller: { workload: known.service, thumbprint: caller.thumbprint }, digest: contentDigest });
+    if (known === undefined) return no("no Service has this identity");
+    const signer = { workload: known.service, thumbprint: caller.thumbprint, wit: token };
+    return ok({ caller: signer, digest: contentDigest, expires: input.expires });
   }
 
   /** The issuer's own bundle, through the same door as everybody else's. */

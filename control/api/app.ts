@@ -71,9 +71,7 @@ app.post("/workload/join", ({ req, env, executionCtx }) =>
 app.post("/workload/report", ({ req, env, executionCtx }) =>
   door.report(req.raw, env, (work) => executionCtx.waitUntil(work)),
 );
-app.post("/workload/admit", ({ req, env, executionCtx }) =>
-  door.admit(req.raw, env, (work) => executionCtx.waitUntil(work)),
-);
+app.post("/workload/admit", ({ req, env }) => door.admit(req.raw, env));
 app.post("/workload/nonce", ({ env }) => door.nonce(env));
 app.get("/.well-known/tulle/jwks.json", jwks);
 app.get("/healthz", (context) => context.text("ok\n", 200, { "cache-control": "no-store" }));

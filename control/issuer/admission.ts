@@ -36,9 +36,9 @@ export type Evidence =
     }
   /**
    * A signature with a token that is valid: goes on from a join token, the one evidence that cannot come again. `by`:
-   * the thumbprint of the key that signed.
+   * the thumbprint of the key that signed; `wit`: the token, to be verified once more by what is revoked now.
    */
-  | { readonly attestor: "renewal"; readonly by: string };
+  | { readonly attestor: "renewal"; readonly by: string; readonly wit: string };
 
 export interface Admitted {
   readonly wit: string;
@@ -58,7 +58,9 @@ export interface NotAdmitted {
     /** No registration entry lets this evidence be this identity. */
     | "not-entitled"
     /** A signature with a token that did not begin with a join token. */
-    | "not-renewable";
+    | "not-renewable"
+    /** A signature with a token that is not believed any more. */
+    | "unbelieved";
   readonly detail: string;
 }
 

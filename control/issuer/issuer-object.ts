@@ -1,8 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
 import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
-import { jwkThumbprint } from "@tulle/mesh-runtime/identity/public-jwk.ts";
+import { importPublicJwk, jwkThumbprint } from "@tulle/mesh-runtime/identity/public-jwk.ts";
 import { signDocument } from "@tulle/mesh-runtime/identity/signed-document.ts";
-import type { BundleKey } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
+import { verifyWit } from "@tulle/mesh-runtime/identity/svid.ts";
+import { type BundleKey, loadBundle } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
 import type { PublicJwk } from "@tulle/mesh-runtime/identity/words.ts";
 import { type Head, headLifeS } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
@@ -89,6 +90,8 @@ export class IssuerObject extends DurableObject<Env> {
     const keyring = await this.#open(now);
     if (!keyring.ok) return no({ kind: "not-ready", detail: keyring.reason });
     const thumbprint = await jwkThumbprint(request.publicJwk);
+    if (!(await this.#isBelieved(request, keyring.value, now)))
+      return no({ kind: "unbelieved", detail: request.spiffeId.uri });
     // From here to the issue nothing is waited for, so that of two who bring the same only one gets through.
     const admitted = this.#admission.judge(request, thumbprint, now);
     if (!admitted.ok) return admitted;
@@ -284,6 +287,23 @@ export class IssuerObject extends DurableObject<Env> {
   /** The time by this object's clock, milliseconds since the Unix epoch. */
   time(): number {
     return Date.now();
+  }
+
+  /**
+   * Whether the token of a renewal is good by the bundle that is in force in this moment. Whoever verified it before knew
+   * an older one, or waited since for the rest of the request: meanwhile its identity may have been revoked, and that
+   * been lifted for somebody else.
+   */
+  async #isBelieved(
+    { spiffeId, evidence }: AdmitRequest,
+    { root, bundle }: Keyring,
+    now: number,
+  ): Promise<boolean> {
+    if (evidence.attestor !== "renewal") return true;
+    const key = await importPublicJwk(root.publicJwk);
+    const trusted = key.ok ? await loadBundle(bundle.signed, key.value, undefined, now) : key;
+    const verified = trusted.ok ? await verifyWit(evidence.wit, trusted.value, now) : trusted;
+    return verified.ok && verified.value.id.uri === spiffeId.uri && verified.value.thumbprint === evidence.by;
   }
 
   async #issue(keyring: Keyring, request: AdmitRequest, now: number): Promise<Result<string, string>> {

@@ -6,7 +6,7 @@ import { credentialFrom, generateKeys } from "@tulle/mesh-runtime/identity/crede
 import { signMessage } from "@tulle/mesh-runtime/identity/proof.ts";
 import type { Credential } from "@tulle/mesh-runtime/identity/words.ts";
 import type { Declined, JoinAnswer, ReportAnswer } from "@tulle/mesh-runtime/workload-contract.ts";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { TokenAnswer } from "../../control/api/contract.ts";
 import { Freshness } from "../../control/freshness.ts";
 import { controlId, WorkloadDoor } from "../../control/workload-http.ts";
@@ -73,6 +73,75 @@ async function signed<Answer>(
   if (!proof.ok) throw new Error(proof.reason);
   return post<Answer>(path, change.body ?? body, headers);
 }
+
+/** A signed renewal of which the last byte has still to come: `rest` sends it. */
+async function held(by: Credential) {
+  const request = await joinRequest({ workload: "default/web", trustDomain: "mesh.local" });
+  const bytes = new TextEncoder().encode(JSON.stringify(request));
+  const headers = new Headers({ "content-type": "application/json" });
+  headers.set("content-digest", await contentDigest(bytes));
+  const url = `${origin}/workload/join`;
+  const proof = { audience: controlId(env.TRUST_DOMAIN), credential: by, now: Date.now(), nonce: "held" };
+  expect((await signMessage({ method: "POST", url, headers }, proof)).ok).toBe(true);
+  const { promise: isRead, resolve: reading } = Promise.withResolvers<void>();
+  const { promise: isSent, resolve: rest } = Promise.withResolvers<void>();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        reading();
+        await isSent;
+        controller.enqueue(bytes);
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const answered = door.join(new Request(url, { method: "POST", headers, body }), env, () => undefined);
+  await isRead;
+  return async () => {
+    rest();
+    const response = await answered;
+    return { status: response.status, body: await response.json<JoinAnswer | Declined>() };
+  };
+}
+
+describe("a renewal that is held back until its identity was revoked and lifted", () => {
+  const spiffeId = "spiffe://mesh.local/ns/default/sa/web";
+
+  test("goes through where nothing was revoked", async () => {
+    const rest = await held(await credential());
+    expect((await rest()).status).toBe(200);
+  });
+
+  test("comes to nothing: what its former holder kept is worthless", async () => {
+    const rest = await held(await credential());
+    expect((await api("POST", "/api/identity/revocations", { spiffeId })).status).toBe(200);
+    expect((await api("POST", "/api/identity/revocations/lift", { spiffeId })).status).toBe(200);
+    expect(await rest()).toMatchObject({ status: 400, body: { ok: false, reason: "not-attested" } });
+  });
+
+  test("and one that comes while control's isolate has not heard of it comes to nothing either", async () => {
+    const by = await credential();
+    const renewal = async () => {
+      const request = await joinRequest({ workload: "default/web", trustDomain: "mesh.local" });
+      return signed<Declined>("/workload/join", request, by);
+    };
+    expect((await renewal()).status).toBe(200);
+    await api("POST", "/api/identity/revocations", { spiffeId });
+    await api("POST", "/api/identity/revocations/lift", { spiffeId });
+    expect(await renewal()).toMatchObject({ status: 400, body: { reason: "not-attested" } });
+  });
+
+  test("is too late when its proof has run out", async () => {
+    const rest = await held(await credential());
+    vi.setSystemTime(Date.now() + 31_000);
+    try {
+      expect(await rest()).toMatchObject({ status: 400, body: { reason: "not-attested" } });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
 
 describe("joining over HTTP with a token", () => {
   test("a token makes its service a member", async () => {
