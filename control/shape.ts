@@ -28,10 +28,13 @@ const shape = <T>(expected: string, test: (value: unknown) => value is T): Shape
   },
 });
 
-/** A string of at most `max` UTF-16 units, and of the pattern's form if there is one. */
-export const text = (max: number, pattern?: RegExp): Shape<string> =>
+/**
+ * A string of at most `max` UTF-16 units, and of the pattern's form if there is one.
+ * @param form the pattern in words, for people who write such texts
+ */
+export const text = (max: number, pattern?: RegExp, form = "in its proper form"): Shape<string> =>
   shape(
-    `a text of at most ${max} characters${pattern ? " in its proper form" : ""}`,
+    `a text of at most ${max} characters${pattern ? ` ${form}` : ""}`,
     (value): value is string =>
       typeof value === "string" && value.length <= max && (pattern === undefined || pattern.test(value)),
   );

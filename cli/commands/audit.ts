@@ -201,7 +201,14 @@ function row({
 function parseSince(text: string): string {
   const at = Date.parse(text);
   if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(at)) return new Date(at).toISOString();
-  return new Date(Date.now() - spanMs(text)).toISOString();
+  try {
+    return new Date(Date.now() - spanMs(text)).toISOString();
+  } catch {
+    // What it says is about ages alone, and here a time will do as well.
+    throw new InvalidArgumentError(
+      'It must be a time such as "2027-01-31T00:00:00Z", or an age such as "7d" or "12h".',
+    );
+  }
 }
 
 function parseHash(text: string): string {

@@ -14,7 +14,11 @@ const minTtlMs = 60_000;
 const maxTtlMs = 366 * dayMs;
 
 const wishShape = object<OperatorTokenRequest>({
-  name: text(63, tokenName),
+  name: text(
+    63,
+    tokenName,
+    'of lower-case letters, digits, ".", "_" and "-" that begins and ends with a letter or digit',
+  ),
   role: oneOf(...roles),
   ttlMs: optional(whole(minTtlMs, maxTtlMs)),
 });

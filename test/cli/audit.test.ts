@@ -96,7 +96,10 @@ describe("tulle audit", () => {
     });
     const all = await tulleAt(standIn, ["audit", "--limit", "0", "-o", "json"]);
     expect(JSON.parse(all.stdout)).toEqual(five.toReversed());
-    expect(await tulleAt(standIn, ["audit", "--since", "soon"])).toMatchObject({ code: 2 });
+    expect(await tulleAt(standIn, ["audit", "--since", "soon"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('a time such as "2027-01-31T00:00:00Z", or an age such as "7d"'),
+    });
   });
 });
 

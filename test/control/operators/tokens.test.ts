@@ -101,6 +101,14 @@ describe("a token", () => {
     expect((await api("POST", "/api/tokens", body)).status).toBe(400);
   });
 
+  test("by a name of another form is refused with what a name may have", async () => {
+    const { body } = await api<{ detail: string }>("POST", "/api/tokens", {
+      name: "The Boss",
+      role: "viewer",
+    });
+    expect(body.detail).toContain("lower-case letters, digits");
+  });
+
   test("is made by admins alone", async () => {
     const { body } = await create("ci", "editor");
     expect((await create("more", "admin", {}, body.token)).status).toBe(403);
