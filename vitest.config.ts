@@ -35,7 +35,7 @@ export default defineConfig({
           name: "control",
           isolate: false,
           include: ["test/control/**/*.test.ts"],
-          setupFiles: ["test/support/clean-control.ts"],
+          setupFiles: ["test/control/clean-slate.ts"],
           ...patience,
         },
       },

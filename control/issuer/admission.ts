@@ -33,6 +33,8 @@ export type Evidence =
       readonly facts: Facts;
       readonly nonce: string;
       readonly until: number;
+      /** When the platform said it, milliseconds since the Unix epoch. */
+      readonly saidAt: number;
     }
   /**
    * A signature with a token that is valid: goes on from a join token, the one evidence that cannot come again. `by`:
@@ -73,6 +75,8 @@ export interface Entitled {
   readonly entry: string | undefined;
   readonly ttlMs: number;
 }
+
+const badToken: NotAdmitted = { kind: "bad-token", detail: "the join token is not valid" };
 
 /** The door of the issuer: who may be whom, with everything that works only once. */
 export class Admission {
@@ -118,14 +122,16 @@ export class Admission {
     ]);
     if (denied !== undefined)
       return no({ kind: "revoked", detail: denied === "spiffeId" ? spiffeId.uri : "this key" });
+    const revokedAt = this.#revocations.revokedAt(spiffeId.uri);
+    if (revokedAt !== undefined && this.#madeAt(evidence, service, now) <= revokedAt)
+      return no(attestor === "join-token" ? badToken : { kind: "not-attested", detail: attestor });
     if (entry === undefined) return no({ kind: "not-entitled", detail: attestor });
     // What a platform vouches for, it vouches for anew each time: or whoever was once inside would stay for ever, from outside.
     if (evidence.attestor === "renewal" && (this.#keys.attestorOf(evidence.by) ?? attestor) !== attestor)
       return no({ kind: "not-renewable", detail: spiffeId.uri });
     const isToken = evidence.attestor === "join-token";
     const { id, ttlMs = request.ttlMs } = entry === "open" ? {} : entry;
-    if (isToken && !this.#tokens.take(evidence.tokenHash, service, now))
-      return no({ kind: "bad-token", detail: "the join token is not valid" });
+    if (isToken && !this.#tokens.take(evidence.tokenHash, service, now)) return no(badToken);
     if (evidence.attestor === "deno-deploy" && !this.#nonces.take(evidence.nonce, evidence.until, now))
       return no({ kind: "not-attested", detail: "the nonce has been used" });
     if (!this.#firstTime(possessionJti, now))
@@ -142,15 +148,26 @@ export class Admission {
   stranger(evidence: Evidence, service: ServiceKey, now: number): NotAdmitted | undefined {
     switch (evidence.attestor) {
       case "join-token":
-        return this.#tokens.has(evidence.tokenHash, service, now)
-          ? undefined
-          : { kind: "bad-token", detail: "the join token is not valid" };
+        return this.#tokens.madeAt(evidence.tokenHash, service, now) === undefined ? badToken : undefined;
       case "deno-deploy":
         return this.#registrations.knows("deno-deploy", evidence.facts)
           ? undefined
           : { kind: "not-attested", detail: "deno-deploy" };
       default:
         return undefined;
+    }
+  }
+
+  /** From when evidence is that could have been kept: what is older than a revocation is worth nothing after it was lifted. */
+  #madeAt(evidence: Evidence, service: ServiceKey, now: number): number {
+    switch (evidence.attestor) {
+      case "join-token":
+        return this.#tokens.madeAt(evidence.tokenHash, service, now) ?? 0;
+      case "deno-deploy":
+        return evidence.saidAt;
+      // A binding says it now, and of a token its own time has been looked at.
+      default:
+        return now;
     }
   }
 

@@ -25,19 +25,19 @@ export class JoinTokens {
     if (waiting >= maxTokens) return undefined;
     const expiresAt = now + Math.min(ttlMs, maxTokenTtlMs);
     this.#sql.exec(
-      "INSERT INTO join_tokens (hash, service, expires_at) VALUES (?, ?, ?)",
-      ...[hash, service, expiresAt],
+      "INSERT INTO join_tokens (hash, service, expires_at, made_at) VALUES (?, ?, ?, ?)",
+      ...[hash, service, expiresAt, now],
     );
     return token;
   }
 
-  /** Whether a token is there, for this service, and in time. */
-  has(hash: string, service: ServiceKey, now: number): boolean {
-    const [row] = this.#sql.exec(
-      "SELECT 1 FROM join_tokens WHERE hash = ? AND service = ? AND expires_at > ?",
+  /** When a token was made, milliseconds since the Unix epoch; undefined unless it is there, for this service, and in time. */
+  madeAt(hash: string, service: ServiceKey, now: number): number | undefined {
+    const [row] = this.#sql.exec<{ made_at: number }>(
+      "SELECT made_at FROM join_tokens WHERE hash = ? AND service = ? AND expires_at > ?",
       ...[hash, service, now],
     );
-    return row !== undefined;
+    return row?.made_at;
   }
 
   /**

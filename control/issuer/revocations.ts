@@ -110,6 +110,15 @@ export class RevocationList {
     return found?.[0];
   }
 
+  /** When an identity was revoked last, milliseconds since the Unix epoch, lifted or not; undefined where that has run out. */
+  revokedAt(spiffeId: string): number | undefined {
+    const [row] = this.#sql.exec<{ at: number }>(
+      "SELECT at FROM revocations WHERE kind = 'spiffeId' AND value = ?",
+      spiffeId,
+    );
+    return row?.at;
+  }
+
   /** False when the list is full. What is revoked again is revoked from now on. */
   add(entry: Omit<Revoked, "liftedAt">, now: number): boolean {
     this.sweep(now);

@@ -46,9 +46,11 @@ export class DenoAttestor {
     const expected = { issuer, controlUrl, thumbprint, now };
     const stated = await verifyDenoToken(idToken, expected, this.#keysOf(issuer));
     if (!stated.ok) return stated;
-    const { facts, nonce } = stated.value;
+    const { facts, nonce, issuedAt } = stated.value;
     const until = await readNonce(nonce, secretsOf(env), now);
-    return until === undefined ? no("nonce") : ok({ attestor: "deno-deploy", facts, nonce, until });
+    return until === undefined
+      ? no("nonce")
+      : ok({ attestor: "deno-deploy", facts, nonce, until, saidAt: issuedAt });
   }
 
   #keysOf(issuer: string): ProviderKeys {

@@ -28,6 +28,8 @@ export interface DenoTokenExpected {
 export interface DenoStatement {
   readonly facts: Facts;
   readonly nonce: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly issuedAt: number;
 }
 
 /** `keys`: the provider's keys cannot be had, which passes. All others mean that nobody may believe this. */
@@ -100,7 +102,7 @@ function judge(
     if (typeof value !== "string" || value === "" || value.length > 256) return no("claims");
     facts[name] = value;
   }
-  return ok({ facts, nonce });
+  return ok({ facts, nonce, issuedAt: iat * 1_000 });
 }
 
 /** What stands between this control plane's address and the key. */
