@@ -66,7 +66,8 @@ export const issuerTables: readonly string[] = [
   `
   -- By which evidence the token for each key was given. Nobody knows of those before; they end within hours.
   ALTER TABLE bound_keys ADD COLUMN attestor TEXT NOT NULL DEFAULT 'join-token';
-
+  `,
+  `
   -- When a join token was made, milliseconds since the Unix epoch; nobody knows of those before.
   ALTER TABLE join_tokens ADD COLUMN made_at INTEGER NOT NULL DEFAULT 0;
   `,

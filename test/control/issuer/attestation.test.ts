@@ -327,6 +327,32 @@ describe("75: who may be one workload may be no other", () => {
   });
 });
 
+test("what was kept from before a revocation is worth nothing once that is lifted: tokens of the platform, and join tokens", async () => {
+  const start = Date.now();
+  await create();
+  await create({ attestor: "join-token", selectors: [] });
+  const join = async () =>
+    (await api<TokenAnswer>("POST", "/api/identity/tokens", { service: "pay" })).body.token;
+  const kept = await join();
+  vi.setSystemTime(start + 2_000);
+  await api("POST", "/api/identity/revocations", { spiffeId: idOf("pay") });
+  await api("POST", "/api/identity/revocations/lift", { spiffeId: idOf("pay") });
+  vi.setSystemTime(start + 4_000);
+  const by = async (joinToken: string) =>
+    post<JoinAnswer | Declined>(
+      "join",
+      JSON.stringify(await joinRequest({ workload: "default/pay", joinToken })),
+    );
+  expect((await by(kept)).body).toMatchObject({ ok: false, reason: "bad-token" });
+  expect((await by(await join())).status).toBe(200);
+  const iat = Math.floor(start / 1_000);
+  expect((await attested({ claims: { iat, nbf: iat } })).body).toMatchObject({
+    ok: false,
+    reason: "not-attested",
+  });
+  expect((await attested()).status).toBe(200);
+});
+
 test("what a binding or a platform vouched for is not renewed from outside by a signature, so that nobody stays who was once inside", async () => {
   const keys = await generateKeys();
   const first = joined(await workload({ service: "pay" }).join(await joinRequest({ keys })));
