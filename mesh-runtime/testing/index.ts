@@ -180,7 +180,13 @@ function testMesh(
   const everywhere = (method: string, ...args: readonly unknown[]): Promise<unknown> =>
     Promise.all([controlName, ...members].map((name) => harness.call(name, method, ...args)));
   const workerOf = (name: string): string =>
-    name === "control" && !members.includes(name) ? controlName : name;
+    name === "control" && !members.includes(name) ? controlName : known(name);
+
+  /** The name of a worker that is there: a misspelt one must not look like an answer of the mesh. */
+  function known(name: string): string {
+    if (name === controlName || members.includes(name)) return name;
+    throw new Error(`There is no service ${name} in this mesh under test; it has ${members.join(", ")}.`);
+  }
 
   async function apply(policies: readonly string[]): Promise<Applied> {
     const sources = sourcesOf(policies).map((text, index) => ({ source: `document ${index + 1}`, text }));
@@ -203,9 +209,11 @@ function testMesh(
   return {
     fetch: (input, init) => harness.send(gatewayName, "worker", new Request(input, init)),
     from: (service) => ({
-      fetch: (input, init) => harness.send(service, "driver", new Request(input, init)),
+      fetch: async (input, init) => harness.send(known(service), "driver", new Request(input, init)),
     }),
-    raw: (service) => ({ fetch: (input, init) => harness.send(service, "worker", new Request(input, init)) }),
+    raw: (service) => ({
+      fetch: async (input, init) => harness.send(known(service), "worker", new Request(input, init)),
+    }),
     apply,
     async signals() {
       await settle();

@@ -180,6 +180,11 @@ describe("a caller", () => {
   });
 });
 
+test("a caller that the mesh under test does not have is an error, and no answer of the mesh", async () => {
+  for (const asked of [mesh.from("nosuch"), mesh.raw("default/web")])
+    await expect(asked.fetch("http://payments/")).rejects.toThrow(/There is no service .* it has gateway, /);
+});
+
 test("a denied call is not tried again, and opens no circuit", async () => {
   for (let call = 0; call < 12; call++) {
     const { response } = await toldOf("closed", "payments", "/charge");
