@@ -2,28 +2,15 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { checkSources } from "../mesh-runtime/policy/cross-check.ts";
+import { guideAt, publicGateway, servicesCalled } from "./support/guide.ts";
 import { root } from "./support/imports.ts";
 
-const guide = readFileSync(path.join(root, "docs/end-users.md"), "utf8");
-const blocks = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = ""]) => text);
-const around = `
-${["payments", "gateway"]
-  .map((name) => `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata: { name: ${name} }\nspec: {}\n`)
-  .join("---\n")}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: public }
-spec:
-  gatewayClassName: tulle
-  listeners: [{ name: http, protocol: HTTP, port: 80 }]
-`;
+const { source, text: guide, blocks } = guideAt("docs/end-users.md");
 
 test("the guide's policies are right together, but for what it leaves to the reader", () => {
   expect(blocks).toHaveLength(2);
-  const { written, issues } = checkSources([
-    { source: "docs/end-users.md", text: [...blocks, around].join("---\n") },
-  ]);
+  const around = [servicesCalled("payments", "gateway"), publicGateway];
+  const { written, issues } = checkSources([{ source, text: [...blocks, ...around].join("---\n") }]);
   expect(written).toHaveLength(6);
   expect(issues.map(({ message }) => message)).toEqual([
     "Nobody is allowed to call default/payments: add an AuthorizationPolicy.",

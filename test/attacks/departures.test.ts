@@ -5,13 +5,9 @@ import { verifyMessage } from "../../mesh-runtime/identity/proof.ts";
 import type { Credential } from "../../mesh-runtime/identity/words.ts";
 import { outbound } from "../../mesh-runtime/outbound.ts";
 import { meshTraffic } from "../../mesh-runtime/policy/defaults.ts";
-import { InFlight } from "../../mesh-runtime/resilience/admitted.ts";
-import { CircuitBook } from "../../mesh-runtime/resilience/circuit-book.ts";
 import { RetryBudgets } from "../../mesh-runtime/resilience/retried.ts";
-import { EndpointLoads } from "../../mesh-runtime/routing/balancing/endpoint-loads.ts";
-import { Instruments } from "../../mesh-runtime/telemetry/instruments.ts";
 import { makeWorld, now, self, verifier, type World } from "../unit/identity/fixture.ts";
-import { users } from "../unit/identity/users.ts";
+import { quietPorts } from "../unit/journeys/quiet-ports.ts";
 import { allowAll, policy, service } from "../unit/policy/writing.ts";
 import { forge } from "./attacker.ts";
 import { isolate, loadedPolicy } from "./journey.ts";
@@ -51,43 +47,23 @@ async function leave(
   if (target === undefined) throw new Error(`nobody is ${host}`);
   const sent: { endpoint: Endpoint; request: Request }[] = [];
   const heard: string[] = [];
-  const clock = { now: () => now };
-  const random = () => 0;
   let nonces = 0;
-  const journey = outbound({
-    clock,
-    random,
-    wait: async () => undefined,
-    tracing: {
-      clock,
-      ids: { traceId: () => "a".repeat(32), spanId: () => "b".repeat(16) },
-      instruments: new Instruments(),
-      workload: loaded.snapshot.workload,
-      settings: () => ({ ...loaded.snapshot.telemetry, accessLog: false }),
-      epoch: () => 1,
-      log: () => undefined,
-    },
-    crashed: (error) => {
-      throw error;
-    },
-    inFlight: new InFlight(),
-    budgets: new RetryBudgets(() => 0.99),
-    book: new CircuitBook(random),
-    askPermit: async () => undefined,
-    loads: new EndpointLoads(random),
-    here: () => undefined,
-    users: users().ports,
-    credential: () => credential,
-    nonce: () => `departure-${nonces++}`,
-    transport: {
-      send: async (endpoint, request) => {
-        sent.push({ endpoint, request });
-        return answer();
+  const journey = outbound(
+    quietPorts(loaded, {
+      clock: { now: () => now },
+      budgets: new RetryBudgets(() => 0.99),
+      credential: () => credential,
+      nonce: () => `departure-${nonces++}`,
+      transport: {
+        send: async (endpoint, request) => {
+          sent.push({ endpoint, request });
+          return answer();
+        },
+        vouchesFor: ({ kind }) => kind === "binding",
       },
-      vouchesFor: ({ kind }) => kind === "binding",
-    },
-    hear: (epoch, circuits) => heard.push(...[epoch, circuits].filter((said) => said !== null)),
-  });
+      hear: (epoch, circuits) => heard.push(...[epoch, circuits].filter((said) => said !== null)),
+    }),
+  );
   const response = await journey({
     message: {
       url: new URL(`http://${host}${asked.target ?? "/charge?x=1"}`),

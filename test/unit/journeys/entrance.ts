@@ -6,15 +6,11 @@ import { canonicalJson, digestOf } from "../../../mesh-runtime/policy/canonical.
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import { meshTraffic } from "../../../mesh-runtime/policy/defaults.ts";
 import { load } from "../../../mesh-runtime/policy/load.ts";
-import { InFlight } from "../../../mesh-runtime/resilience/admitted.ts";
-import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
-import { RetryBudgets } from "../../../mesh-runtime/resilience/retried.ts";
-import { EndpointLoads } from "../../../mesh-runtime/routing/balancing/endpoint-loads.ts";
 import { entering } from "../../../mesh-runtime/routing/listeners.ts";
-import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
 import { now, value } from "../identity/fixture.ts";
 import { type Users, users } from "../identity/users.ts";
 import { documents } from "../policy/writing.ts";
+import { quietPorts } from "./quiet-ports.ts";
 
 /** What became of a request from outside. */
 export interface Entered {
@@ -33,46 +29,24 @@ export async function entrance(...texts: readonly string[]): Promise<{
   const loaded = value(await load(text, head, "default/gateway"));
   const known = users();
   const { clock } = known;
-  const random = () => 0;
   const keys = await generateKeys();
   const times = { issuedAt: now, expiresAt: now + 3_600_000, renewAt: now + 1_800_000 };
   const credential: Credential = { id: loaded.self, wit: "e30.e30.e30", ...keys, ...times };
-  const instruments = new Instruments();
   let sent: Request | undefined;
-  const journey = outbound({
-    clock,
-    random,
-    wait: async () => undefined,
-    tracing: {
+  const journey = outbound(
+    quietPorts(loaded, {
       clock,
-      ids: { traceId: () => "a".repeat(32), spanId: () => "b".repeat(16) },
-      instruments,
-      workload: loaded.snapshot.workload,
-      settings: () => ({ ...loaded.snapshot.telemetry, accessLog: false }),
-      epoch: () => 1,
-      log: () => undefined,
-    },
-    crashed: (error) => {
-      throw error;
-    },
-    inFlight: new InFlight(),
-    budgets: new RetryBudgets(random),
-    book: new CircuitBook(random),
-    askPermit: async () => undefined,
-    loads: new EndpointLoads(random),
-    here: () => undefined,
-    users: known.ports,
-    credential: () => credential,
-    nonce: () => "nonce",
-    transport: {
-      send: async (_endpoint, request) => {
-        sent = request;
-        return new Response("served");
+      users: known.ports,
+      credential: () => credential,
+      transport: {
+        send: async (_endpoint, request) => {
+          sent = request;
+          return new Response("served");
+        },
+        vouchesFor: () => true,
       },
-      vouchesFor: () => true,
-    },
-    hear: () => undefined,
-  });
+    }),
+  );
   return {
     users: known,
     async enter(request) {

@@ -9,15 +9,10 @@ import { meshTraffic } from "../../../mesh-runtime/policy/defaults.ts";
 import { load } from "../../../mesh-runtime/policy/load.ts";
 import type { Loaded } from "../../../mesh-runtime/policy/loaded.ts";
 import type { Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
-import { InFlight } from "../../../mesh-runtime/resilience/admitted.ts";
-import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
-import { RetryBudgets } from "../../../mesh-runtime/resilience/retried.ts";
-import { EndpointLoads } from "../../../mesh-runtime/routing/balancing/endpoint-loads.ts";
 import { entering } from "../../../mesh-runtime/routing/listeners.ts";
-import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
-import { users } from "../identity/users.ts";
 import { withRefused } from "../policy/refusing.ts";
 import { documents, policy } from "../policy/writing.ts";
+import { quietPorts } from "./quiet-ports.ts";
 
 /** What became of a request. */
 export interface Ending {
@@ -77,35 +72,14 @@ export function meshOf(snapshots: Pick<ReadonlyMap<string, Snapshot>, "get">, go
       return new Response(binding);
     };
     const random = () => sent.point ?? 0;
-    const instruments = new Instruments();
-    const journey = outbound({
-      clock,
-      random,
-      wait: async () => undefined,
-      tracing: {
+    const journey = outbound(
+      quietPorts(loaded, {
         clock,
-        ids: { traceId: () => "a".repeat(32), spanId: () => "b".repeat(16) },
-        instruments,
-        workload: loaded.snapshot.workload,
-        settings: () => ({ ...loaded.snapshot.telemetry, accessLog: false }),
-        epoch: () => 1,
-        log: () => undefined,
-      },
-      crashed: (error) => {
-        throw error;
-      },
-      inFlight: new InFlight(),
-      budgets: new RetryBudgets(random),
-      book: new CircuitBook(random),
-      askPermit: async () => undefined,
-      loads: new EndpointLoads(random),
-      here: () => undefined,
-      users: users().ports,
-      credential: () => credentialOf(loaded),
-      nonce: () => "nonce",
-      transport: { send, vouchesFor: () => true },
-      hear: () => undefined,
-    });
+        random,
+        credential: () => credentialOf(loaded),
+        transport: { send, vouchesFor: () => true },
+      }),
+    );
     const response = await journey({
       message: { url, method: "GET", headers: new Fields(new Headers(sent.headers)), body: null },
       signal: undefined,
