@@ -13,7 +13,7 @@ import { check } from "./check.ts";
 import { entries } from "./entries.ts";
 import { explain } from "./explain.ts";
 import { federation } from "./federation.ts";
-import type { ApiEnv, Handlers } from "./handler.ts";
+import type { ApiContext, ApiEnv, Handlers } from "./handler.ts";
 import { identity, jwks } from "./identity.ts";
 import { keys } from "./keys.ts";
 import { metrics } from "./metrics.ts";
@@ -62,7 +62,9 @@ const strangers = new StrangerLimit();
 
 for (const [route, role] of Object.entries(access) as [Route, Role][]) {
   const [method = "", path = ""] = route.split(" ");
-  app.on(method, path, wanting(role, route), limited(maxBody), (context) => handlers[route](context));
+  app.on(method, path, wanting(role, route), limited(maxBody), whole(role, route), (context) =>
+    handlers[route](context),
+  );
 }
 
 app.post("/workload/join", ({ req, env, executionCtx }) =>
@@ -89,30 +91,46 @@ app.onError((error) => {
 
 /** Lets in who holds the token of a role that suffices. */
 function wanting(role: Role, route: Route) {
+  return createMiddleware<ApiEnv>(async (context, next) => (await refusalOf(context, role, route)) ?? next());
+}
+
+/**
+ * Goes on once the body is there, if whoever sends it may still do that: he can send it as slowly as he likes, and hold
+ * requests back until his token has been revoked.
+ */
+function whole(role: Role, route: Route) {
   return createMiddleware<ApiEnv>(async (context, next) => {
-    const { env } = context;
-    const now = Date.now();
-    const caller = await callerOf(context.req.header("authorization") ?? null, env, now, async (token) => {
-      if (!strangers.admits(token.hash, now)) return { kind: "busy" };
-      const standing = await policyStore(env).judgeToken(token);
-      if (standing.kind === "valid") strangers.remember(token.hash);
-      else strangers.forget(token.hash);
-      return standing;
-    });
-    if (caller instanceof Response) return caller;
-    if (!allows(caller.role, role)) {
-      await noteDenial(env, caller, route, `The role ${role} is required, the token has ${caller.role}.`);
-      return problem(
-        "role",
-        "This token may not do that",
-        `The role ${role} is required, the token has ${caller.role}. Use a token with that role, or ask an admin for one.`,
-        // RFC 6750 §3.1.
-        { "www-authenticate": `Bearer realm="tulle", error="insufficient_scope", scope="${role}"` },
-      );
-    }
-    context.set("caller", caller);
-    return next();
+    if (context.req.raw.body === null) return next();
+    // Kept for the handler.
+    await context.req.text();
+    return (await refusalOf(context, role, route)) ?? next();
   });
+}
+
+/** Why somebody is not let in; otherwise the context knows who it is. */
+async function refusalOf(context: ApiContext, role: Role, route: Route): Promise<Response | undefined> {
+  const { env } = context;
+  const now = Date.now();
+  const caller = await callerOf(context.req.header("authorization") ?? null, env, now, async (token) => {
+    if (!strangers.admits(token.hash, now)) return { kind: "busy" };
+    const standing = await policyStore(env).judgeToken(token);
+    if (standing.kind === "valid") strangers.remember(token.hash);
+    else strangers.forget(token.hash);
+    return standing;
+  });
+  if (caller instanceof Response) return caller;
+  if (!allows(caller.role, role)) {
+    await noteDenial(env, caller, route, `The role ${role} is required, the token has ${caller.role}.`);
+    return problem(
+      "role",
+      "This token may not do that",
+      `The role ${role} is required, the token has ${caller.role}. Use a token with that role, or ask an admin for one.`,
+      // RFC 6750 §3.1.
+      { "www-authenticate": `Bearer realm="tulle", error="insufficient_scope", scope="${role}"` },
+    );
+  }
+  context.set("caller", caller);
+  return undefined;
 }
 
 /** Writes a refusal to the audit log. Who is refused is refused whether or not that can be written. */

@@ -1,6 +1,7 @@
-import { evictAllDurableObjects, reset, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, evictAllDurableObjects, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { app } from "../../../control/api/app.ts";
 import type {
   AuditAnswer,
   CheckAnswer,
@@ -41,6 +42,31 @@ describe("a token", () => {
     expect(await revoke("ci")).toMatchObject({ status: 200, body: { name: "ci", role: "editor" } });
     expect(await status(body.token)).toBe(401);
     expect((await revoke("ci")).status).toBe(404);
+  });
+
+  test("that is revoked while a request of its holder is held back does nothing more", async () => {
+    const { body: made } = await create("thief", "admin");
+    const { promise: isRead, resolve: reading } = Promise.withResolvers<void>();
+    const { promise: isSent, resolve: rest } = Promise.withResolvers<void>();
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          reading();
+          await isSent;
+          controller.enqueue(new TextEncoder().encode(JSON.stringify({ name: "heir", role: "admin" })));
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const headers = { authorization: `Bearer ${made.token}`, "content-type": "application/json" };
+    const request = new Request("https://control.test/api/tokens", { method: "POST", headers, body });
+    const answered = app.fetch(request, env, createExecutionContext());
+    await isRead;
+    await revoke("thief");
+    rest();
+    expect((await answered).status).toBe(401);
+    expect((await list()).map(({ name }) => name)).not.toContain("heir");
   });
 
   test("names the author of revisions", async () => {
