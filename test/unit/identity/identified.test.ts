@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   type Answer,
   type Arrival,
@@ -295,6 +295,18 @@ describe("a request without a proof", () => {
     expect(outcome).toBe("accepted");
     expect(principal).toEqual({ id: value(parseSpiffeId(caller)), ...props, evidence: "binding" });
     expect(notes).toMatchObject({ peer: caller, source: "default/web", evidence: "binding" });
+  });
+
+  test("is known by a binding without any cryptography, and by a signature with it", async () => {
+    const signed = await proven("hello");
+    const [verify, digest] = [vi.spyOn(crypto.subtle, "verify"), vi.spyOn(crypto.subtle, "digest")];
+    onTestFinished(() => void vi.restoreAllMocks());
+    const bound = sent(new Headers(), "hello");
+    expect((await arrive(bound, { evidence: "binding" }, { bindingProps: props })).outcome).toBe("accepted");
+    expect([verify.mock.calls.length, digest.mock.calls.length]).toEqual([0, 0]);
+    expect((await arrive(signed)).outcome).toBe("accepted");
+    expect(verify.mock.calls.length).toBeGreaterThan(0);
+    expect(digest.mock.calls.length).toBeGreaterThan(0);
   });
 
   test("is refused where the policy demands more than the binding's word", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Answer, Message } from "../../../mesh-runtime/foundation/exchange.ts";
 import type { Endpoint } from "../../../mesh-runtime/foundation/ports.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
@@ -166,6 +166,16 @@ describe("signed", () => {
     );
     expect([...sent.headers.keys()]).toEqual(["authorization", "x-app"]);
     expect(sent.body).toBe(body);
+  });
+
+  test("asks nothing of cryptography for such a binding, and does for a signature", async () => {
+    const [sign, digest] = [vi.spyOn(crypto.subtle, "sign"), vi.spyOn(crypto.subtle, "digest")];
+    onTestFinished(() => void vi.restoreAllMocks());
+    const to = recipient({ evidence: "binding" }, { kind: "binding", binding: "PAYMENTS" });
+    await left(message(bytes("hello")), to);
+    expect([sign.mock.calls.length, digest.mock.calls.length]).toEqual([0, 0]);
+    await left(message(bytes("hello")));
+    expect([sign.mock.calls.length, digest.mock.calls.length]).toEqual([1, 1]);
   });
 
   test("signs for a URL or a dispatch namespace although the owner would take a binding's word, for there is none", async () => {
