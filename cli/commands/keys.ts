@@ -40,6 +40,12 @@ export function addKeys({ program, perform }: Cli): void {
           ...(options.activate ? { activate: true } : {}),
         });
         show(session, answer);
+        if (options.root)
+          session.terminal.note(
+            options.activate
+              ? "An isolate that has not heard of this root key before refuses what control says until it is started anew, by a deploy: tulle check names its service."
+              : "Nothing is signed by it yet. Pin both (tulle check -o json: rootKeys), deploy, and wait a day before --activate: isolates that have not heard of it by then refuse what control says.",
+          );
         return exit.ok;
       }),
     );

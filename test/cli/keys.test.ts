@@ -51,6 +51,15 @@ describe("tulle keys", () => {
     expect(standIn.received.map((request) => request.body)).toEqual([body]);
   });
 
+  test.each([
+    [["--root"], "wait a day before --activate"],
+    [["--root", "--activate"], "until it is started anew"],
+  ])("rotate %j says what comes next", async (words, note) => {
+    await using standIn = await startStandIn();
+    standIn.answer("POST /api/keys/rotate", keys);
+    expect((await tulleAt(standIn, ["keys", "rotate", ...words])).stderr).toContain(note);
+  });
+
   test("revoke says who has to be given a new join token", async () => {
     await using standIn = await startStandIn();
     standIn.answer("POST /api/keys/revoke", keys);
