@@ -59,13 +59,19 @@ const cookieCut = /([;,])/;
 
 function inCookies(header: string | null, name: string): readonly string[] {
   if (header === null || !header.includes(name)) return [];
-  return header
-    .split(cookieCut)
-    .flatMap((pair) =>
-      cookieName(pair) === name ? [unquoted(pair.slice(pair.indexOf("=") + 1).trim())] : [],
-    )
-    .filter((value) => value !== "");
+  return header.split(";").flatMap((line) => {
+    const found = line.split(",").flatMap((pair) => {
+      const value = cookieName(pair) === name ? cookieValue(pair) : "";
+      return value === "" ? [] : [value];
+    });
+    // An application cuts at semicolons alone: before the comma there is nothing, and what it sees is all that follows.
+    return cookieName(line) === name && /^\s*,/.test(cookieValue(line))
+      ? [cookieValue(line), ...found]
+      : found;
+  });
 }
+
+const cookieValue = (pair: string): string => unquoted(pair.slice(pair.indexOf("=") + 1).trim());
 
 const cookieName = (pair: string): string | undefined => {
   const at = pair.indexOf("=");
