@@ -10,11 +10,11 @@ import { type AnsweringPorts, answering } from "./answering.ts";
 import { readUpTo } from "./body.ts";
 import { mismatch } from "./content-digest.ts";
 import type { DigestLimits } from "./digested.ts";
-import { verifyMessage } from "./proof.ts";
+import { outOfTime, type VerifiedMessage, verified, verifyMessage } from "./proof.ts";
 import type { ReplayWindow } from "./replay.ts";
 import type { SignatureInput } from "./signature-input.ts";
 import { isWorkloadName, workloadId, workloadOf } from "./spiffe-id.ts";
-import type { WitCache } from "./svid.ts";
+import type { Unverified, WitCache } from "./svid.ts";
 import type { TrustBundle } from "./trust-bundle.ts";
 import { isWatch } from "./unrepeated.ts";
 import { signatureTag } from "./wimse-profile.ts";
@@ -198,7 +198,7 @@ async function bySignature(
       );
   }
   if (!message.ok) return refused(message.reason.step, message.reason.detail);
-  const { caller, contentDigest, input } = message.value;
+  const { caller, token, contentDigest, input } = message.value;
   const workload = workloadOf(caller.id);
   if (workload === undefined)
     return refused("token", "sub does not name a workload (/ns/<namespace>/sa/<service>)");
@@ -207,14 +207,34 @@ async function bySignature(
   const principal: Principal = isOurs ? known : { ...known, foreign: true };
   const body = await verifiedBody(request, contentDigest, policy);
   if (!body.ok) return body;
+  const lapse = body.value === undefined ? undefined : lapsed(message.value, bundle, { trust, cache, clock });
+  // Nothing is awaited for a bundle that is still the same.
+  const late = lapse instanceof Promise ? await lapse : lapse;
+  if (late !== undefined) return refused(late.step, late.detail);
   const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
   const oneUse = strict ? oneUseOf(caller.thumbprint, input, headers) : undefined;
-  const asked = input.signResponse
-    ? { method, url, nonce: input.nonce, token: message.value.token }
-    : undefined;
+  const asked = input.signResponse ? { method, url, nonce: input.nonce, token } : undefined;
   return ok(
     body.value === undefined ? { principal, oneUse, asked } : { principal, oneUse, asked, body: body.value },
   );
+}
+
+/**
+ * What has become of a proof while the body came, which its sender can send as slowly as he likes: whoever holds requests
+ * back until he is revoked shall have nothing of them.
+ */
+function lapsed(
+  { token, input }: VerifiedMessage,
+  judged: TrustBundle,
+  { trust, cache, clock }: Pick<IdentifiedPorts, "trust" | "cache" | "clock">,
+): Unverified | undefined | Promise<Unverified | undefined> {
+  const now = clock.now();
+  const detail = outOfTime(input, now);
+  if (detail !== undefined) return { step: "clock", detail };
+  const bundle = trust();
+  if (bundle === undefined || bundle.sequence === judged.sequence) return undefined;
+  if (cache.recall(token, bundle, now) !== undefined) return undefined;
+  return verified(token, { bundle, cache, now }).then((again) => (again.ok ? undefined : again.reason));
 }
 
 /** What is remembered of a proof. The headers are covered by it. */

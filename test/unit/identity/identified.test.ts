@@ -104,6 +104,54 @@ const sent = (headers: Headers, body?: string): Request =>
     ...(body === undefined ? {} : { body: new TextEncoder().encode(body) }),
   });
 
+describe("a request whose body is held back", () => {
+  /** Its body comes when what happens meanwhile has happened. */
+  async function held(meanwhile: () => void, ports: Partial<IdentifiedPorts>): Promise<string> {
+    const whole = await proven("late");
+    const bytes = new Uint8Array(await whole.clone().arrayBuffer());
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          meanwhile();
+          controller.enqueue(bytes);
+          controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const request = new Request(url, { method: "POST", headers: whole.headers, body });
+    return (await arrive(request, {}, ports)).outcome;
+  }
+
+  test("goes through while its proof is valid, and by a newer bundle that believes its caller too", async () => {
+    let bundle = world.bundle;
+    let time = now;
+    const ports = { trust: () => bundle, clock: { now: () => time } };
+    const meanwhile = () => {
+      time = now + 29_999;
+      bundle = { ...world.bundle, sequence: world.bundle.sequence + 1 };
+    };
+    expect(await held(meanwhile, ports)).toBe("accepted");
+  });
+
+  test("is refused when its proof has expired", async () => {
+    let time = now;
+    const meanwhile = () => {
+      time = now + 30_000;
+    };
+    expect(await held(meanwhile, { clock: { now: () => time } })).toBe("unidentified clock");
+  });
+
+  test("is refused when its caller has been revoked", async () => {
+    let bundle = world.bundle;
+    const revoked = { ...bundle.revoked, workloads: new Map([[caller, Number.POSITIVE_INFINITY]]) };
+    const meanwhile = () => {
+      bundle = { ...bundle, sequence: bundle.sequence + 1, revoked };
+    };
+    expect(await held(meanwhile, { trust: () => bundle })).toBe("unidentified revoked");
+  });
+});
+
 describe("a request with a proof", () => {
   test("is from who signed it", async () => {
     const { outcome, principal, notes } = await arrive(await proven());
