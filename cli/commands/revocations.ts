@@ -21,7 +21,7 @@ export function addRevocations(identity: Command, perform: Cli["perform"]): void
     .command("list")
     .argument("[service]", "one service: name, namespace/name, or its SPIFFE ID")
     .description(
-      "the services with their SPIFFE IDs, who may become each, and how many credentials they were given",
+      "services and registered identities: SPIFFE ID, who may become each, and how many credentials it was given",
     )
     .action((service: string | undefined, _options: object, command: Command) =>
       perform(command, async (session) => {
@@ -121,7 +121,7 @@ async function noteUnknown(session: Session, spiffeId: string): Promise<void> {
   const { identities } = await session.control.identities();
   const domainOf = (id: string): string | undefined => id.split("/")[2];
   const isOurs = identities.some((line) => domainOf(line.spiffeId) === domainOf(spiffeId));
-  if (isOurs && !identities.some((line) => line.spiffeId === spiffeId))
+  if (isOurs && !identities.some((line) => line.spiffeId === spiffeId && line.service !== ""))
     session.terminal.note(
       `No Service has the identity ${spiffeId} at present: if it is misspelt, see tulle identity list.`,
     );
@@ -138,7 +138,7 @@ function tableOfIdentities({ terminal }: Session, lines: readonly IdentityLine[]
     { head: "REVOKED" },
   ] as const;
   const rows = lines.map((line) => [
-    line.service,
+    line.service === "" ? "-" : line.service,
     line.spiffeId,
     attestedBy(line),
     line.lastSeenMs === undefined ? "-" : `${ago(line.lastSeenMs)} ago`,

@@ -71,6 +71,7 @@ export interface IdentitiesAnswer {
 }
 
 export interface IdentityLine {
+  /** Empty for an identity that has registration entries and, at present, no Service. */
   readonly service: string;
   readonly spiffeId: string;
   /** Milliseconds since the last report; absent if none. */

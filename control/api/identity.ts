@@ -5,7 +5,7 @@ import { denies } from "../issuer/revocations.ts";
 import { issuer, policyStore } from "../objects.ts";
 import { parseService } from "../service-key.ts";
 import { object, optional, text, whole } from "../shape.ts";
-import type { IdentitiesAnswer, TokenAnswer, TokenRequest } from "./contract.ts";
+import type { IdentitiesAnswer, IdentityLine, TokenAnswer, TokenRequest } from "./contract.ts";
 import { bodyOf, type Handler, type Handlers, recordFirst } from "./handler.ts";
 import { malformed, missing, problem } from "./problems.ts";
 import { statusOf } from "./status.ts";
@@ -27,23 +27,28 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
     ]);
     const tokens = new Map(issued.map((each) => [each.spiffeId, each]));
     const denied = new Set(revoked.filter(denies).map(({ value }) => value));
+    const services = status.services.filter(({ virtual }) => !virtual);
+    const served = new Set(services.map(({ spiffeId }) => spiffeId));
+    const registeredAlone = new Set(entries.map(({ spiffeId }) => spiffeId).filter((id) => !served.has(id)));
+    const lineOf = (spiffeId: string, service: string, lastSeenMs?: number): IdentityLine => {
+      const given = tokens.get(spiffeId);
+      const own = entries.filter((entry) => entry.spiffeId === spiffeId);
+      return {
+        service,
+        spiffeId,
+        ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
+        issued: given?.count ?? 0,
+        ...(given === undefined ? {} : { lastIssuedAt: new Date(given.lastAt).toISOString() }),
+        revoked: denied.has(spiffeId),
+        attestors: attestorsOf(own),
+        registered: own.length > 0,
+      };
+    };
     const answer: IdentitiesAnswer = {
-      identities: status.services
-        .filter(({ virtual }) => !virtual)
-        .map(({ service, spiffeId, lastSeenMs }) => {
-          const given = tokens.get(spiffeId);
-          const own = entries.filter((entry) => entry.spiffeId === spiffeId);
-          return {
-            service,
-            spiffeId,
-            ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
-            issued: given?.count ?? 0,
-            ...(given === undefined ? {} : { lastIssuedAt: new Date(given.lastAt).toISOString() }),
-            revoked: denied.has(spiffeId),
-            attestors: attestorsOf(own),
-            registered: own.length > 0,
-          };
-        }),
+      identities: [
+        ...services.map(({ service, spiffeId, lastSeenMs }) => lineOf(spiffeId, service, lastSeenMs)),
+        ...[...registeredAlone].sort().map((spiffeId) => lineOf(spiffeId, "")),
+      ],
     };
     return context.json(answer);
   },

@@ -126,11 +126,13 @@ describe("tulle identity", () => {
     const seen = { lastSeenMs: 1_200, issued: 3, revoked: true } as const;
     const line = { service: "default/web", spiffeId: web, ...seen, attestors: [], registered: false };
     const closed = { ...line, service: "default/api", spiffeId: `${web}-api`, registered: true };
-    standIn.answer("GET /api/identity", { identities: [line, closed] });
+    const alone = { ...closed, service: "", spiffeId: `${web}-later`, attestors: ["join-token"] as const };
+    standIn.answer("GET /api/identity", { identities: [line, closed, alone] });
     standIn.answer("GET /api/identity/entries", { entries: [] });
     const { stdout } = await tulleAt(standIn, ["identity", "list"]);
     expect(stdout).toMatch(/^default\/web\s+spiffe:\S+\s+anybody named so\s+1 s ago\s+3\s+-\s+revoked$/m);
     expect(stdout).toMatch(/^default\/api\s+spiffe:\S+\s+nobody\s/m);
+    expect(stdout).toMatch(/^-\s+spiffe:\S+-later\s+join-token\s/m);
     expect(await tulleAt(standIn, ["identity", "show", "nobody"])).toMatchObject({ code: 1, stdout: "" });
   });
 

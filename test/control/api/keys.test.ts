@@ -186,4 +186,9 @@ test("identities are listed with what was issued to them, and whether they are r
   ]);
   await api("POST", "/api/identity/revocations", { spiffeId: web });
   expect(await list()).toMatchObject([{ revoked: true }]);
+  const later = "spiffe://mesh.local/ns/default/sa/later";
+  await api("POST", "/api/identity/entries", { spiffeId: later, attestor: "join-token" });
+  expect((await list()).slice(1)).toEqual([
+    { service: "", spiffeId: later, issued: 0, revoked: false, attestors: ["join-token"], registered: true },
+  ]);
 });
