@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
@@ -7,6 +8,8 @@ const patience = { testTimeout: 60_000, hookTimeout: 60_000 };
 /** Judgement and layers run in workerd; whole meshes, the CLI and the guards are driven from Node. */
 export default defineConfig({
   test: {
+    // Tests wait for processes to start more than they compute: with one core to spare, two files at a time use both.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         plugins: [cloudflareTest({ miniflare: { cf: false, compatibilityDate: "2026-10-01" } })],
