@@ -264,7 +264,7 @@ describe("together or not at all", () => {
     await runInDurableObject(issuerObject(), (_object, { storage }) => {
       for (let n = 0; n < 1_000; n += 1)
         storage.sql.exec(
-          "INSERT INTO join_tokens VALUES (?, 'default/web', ?)",
+          "INSERT INTO join_tokens (hash, service, expires_at) VALUES (?, 'default/web', ?)",
           `${n}`,
           Date.now() + 600_000,
         );
