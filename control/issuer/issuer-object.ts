@@ -16,14 +16,8 @@ import type { Federation } from "./federation/federation.ts";
 import { Federations, type NewFederation, type NotFederated } from "./federation/federations.ts";
 import { inspectWit } from "./inspect.ts";
 import { JoinTokens } from "./join-tokens.ts";
-import {
-  type Keyring,
-  openKeyring,
-  type RingChange,
-  rotationOf,
-  type SlotView,
-  type StoredRing,
-} from "./keyring.ts";
+import { keyStoreIn } from "./key-store.ts";
+import { type Keyring, openKeyring, type RingChange, rotationOf, type SlotView } from "./keyring.ts";
 import { issuerTables } from "./migrations.ts";
 import type { RegistrationEntry } from "./registration.ts";
 import { type NewEntry, Registrations } from "./registrations.ts";
@@ -351,7 +345,7 @@ export class IssuerObject extends DurableObject<Env> {
         revoked: this.#revocations.all().flatMap((entry) => published(entry, now, this.env.TRUST_DOMAIN)),
         federated: this.#federations.published(now),
       };
-      const opened = await openKeyring(this.#store(), settings, now, change);
+      const opened = await openKeyring(keyStoreIn(this.ctx.storage), settings, now, change);
       if (opened.ok) this.#keyring = opened.value;
       return opened;
     });
@@ -377,27 +371,6 @@ export class IssuerObject extends DurableObject<Env> {
        ON CONFLICT (spiffe_id) DO UPDATE SET count = count + 1, last_at = excluded.last_at`,
       ...[spiffeId, now],
     );
-  }
-
-  #store() {
-    const { storage } = this.ctx;
-    return {
-      read: <T>(name: keyof StoredRing): T | null | undefined => {
-        const [row] = storage.sql.exec<{ value: string }>("SELECT value FROM facts WHERE name = ?", name);
-        return row && (JSON.parse(row.value) as T | null);
-      },
-      write: (facts: StoredRing): void => {
-        storage.transactionSync(() => {
-          for (const [name, value] of Object.entries(facts)) {
-            storage.sql.exec(
-              "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)",
-              name,
-              JSON.stringify(value),
-            );
-          }
-        });
-      },
-    };
   }
 }
 
