@@ -60,8 +60,9 @@ const gaveUp = Symbol("too much");
  * they would come to is counted and not built: a document that grows beyond the bounds ("billion laughs", merges of
  * merges) is given up at the alias that is too much.
  *
- * Merge keys (`<<`) mean what they mean in YAML 1.1, as kubectl reads them: a member that is written wins over one that
- * is merged, and of several sources the earlier wins.
+ * Merge keys (`<<`) mean what they mean in YAML 1.1: a member that is written wins over one that is merged, and of
+ * several sources the earlier wins. kubectl reads them so only where they stand before what is written: otherwise the
+ * member that is merged wins there (go-yaml v2), so that such a member is refused if the two differ.
  */
 export function plainDocument(document: Document.Parsed, expansion: Expansion): PlainDocument {
   const faults: FormFault[] = [];
@@ -80,6 +81,7 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
     const { anchor } = node;
     if (anchor !== undefined) anchors.set(anchor, { node });
     if (isAmbiguous(node)) fault(node, ambiguous(String(node.source)));
+    if (isScalar(node) && typeof node.value === "symbol") fault(node, noMergeKey);
     const own = isMap(node) ? mapped(node) : isSeq(node) ? listed(node.items) : scalar(node);
     if (own.depth > maxExpandedDepth) {
       fault(node, tooDeep);
@@ -115,12 +117,12 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
     const all: Said[] = [];
     for (const pair of items) {
       const name = nameOf(pair.key);
-      const key = said(pair.key);
+      const key = isMergeKey(pair.key) ? scalar(pair.key) : said(pair.key);
       const member = said(pair.value);
       all.push(key, isMergeKey(pair.key) ? raised(member, pair.value) : member);
       if (name === undefined) fault(pair.key, nameless);
       else if (names.has(name)) fault(pair.key, isMergeKey(pair.key) ? mergedTwice : twice(name));
-      else if (isMergeKey(pair.key)) merge(pair, member, value);
+      else if (isMergeKey(pair.key)) merge(pair, member, value, names);
       else if (unsafeNames.has(name)) fault(pair.key, unsafe(name));
       else value[name] = member.value;
       if (name !== undefined) names.add(name);
@@ -129,7 +131,13 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
   }
 
   /** Adds the members of a merge key's sources that are not there; those that are written overwrite them later on. */
-  function merge({ key, value: node }: Pair, { value: merged }: Said, into: Record<string, unknown>): void {
+  function merge(
+    { key, value: node }: Pair,
+    { value: merged }: Said,
+    into: Record<string, unknown>,
+    written: ReadonlySet<string>,
+  ): void {
+    let differs: string | undefined;
     const several = isSeq(node);
     const sources: readonly unknown[] = several ? node.items : [node];
     for (const [index, source] of sources.entries()) {
@@ -142,8 +150,10 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
       for (const [name, member] of Object.entries(from)) {
         expansion.steps += 1;
         if (!Object.hasOwn(into, name)) into[name] = member;
+        else if (written.has(name) && into[name] !== member) differs ??= name;
       }
     }
+    if (differs !== undefined) fault(key, mergedLate(differs));
   }
 
   try {
@@ -156,7 +166,8 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
 
 const scalar = (node: Node): Said => {
   const [from, to] = node.range ?? [0, 0];
-  return { value: isScalar(node) ? node.value : null, size: 1 + to - from, depth: 1 };
+  const value = isScalar(node) && typeof node.value !== "symbol" ? node.value : null;
+  return { value, size: 1 + to - from, depth: 1 };
 };
 
 const extent = (parts: readonly Said[]): Pick<Said, "size" | "depth"> => ({
@@ -171,15 +182,24 @@ const raised = ({ value, size, depth }: Said, node: unknown): Said => ({
   depth: depth - (isSeq(node) ? 2 : 1),
 });
 
-const nameOf = (key: unknown): string | undefined =>
-  isScalar(key) && key.value !== null ? String(key.value) : undefined;
+const nameOf = (key: unknown): string | undefined => {
+  if (!isScalar(key) || key.value === null) return undefined;
+  return typeof key.value === "symbol" ? "<<" : String(key.value);
+};
 
 /** YAML 1.1, and kubectl with it, reads a number that begins with a zero as an octal one, YAML 1.2 as a decimal one. */
 const isAmbiguous = (node: Node): node is Scalar =>
   isScalar(node) && typeof node.value === "number" && /^[-+]?0[0-9]/.test(node.source ?? "");
 
-/** A merge key is written plain; in quotes it is a member of this name. */
-const isMergeKey = (key: unknown): boolean => isScalar(key) && key.value === "<<" && key.type === "PLAIN";
+/**
+ * A merge key is written plain, or with its tag (`!!merge <<`, as yq prints it), for which the `yaml` package has a
+ * symbol; in quotes or as `!!str` it is a member of this name.
+ */
+const isMergeKey = (key: unknown): key is Scalar =>
+  isScalar(key) &&
+  (typeof key.value === "symbol"
+    ? key.source === "<<"
+    : key.value === "<<" && key.type === "PLAIN" && key.tag === undefined);
 
 export const startOf = (node: unknown): number | undefined => (isNode(node) ? node.range?.[0] : undefined);
 
@@ -247,6 +267,20 @@ const mergedTwice: Finding = {
   expected: "one merge key",
   found: '"<<" again',
   message: "The merge key << stands here twice; write it once, with a list: <<: [*a, *b].",
+};
+
+const mergedLate = (name: string): Finding => ({
+  path: ["<<"],
+  expected: `"<<" before ${shown(name)}`,
+  found: `"<<" after it, with another ${shown(name)}`,
+  message: `Of the member ${shown(name)}, which is merged (<<) after it was written, kubectl takes what is merged, and YAML 1.1 what is written; write << first, or remove one of the two.`,
+});
+
+const noMergeKey: Finding = {
+  path: [],
+  expected: "the tag !!merge at a merge key (<<) alone",
+  found: "!!merge at something else",
+  message: "The tag !!merge belongs to a merge key (<<) alone; remove it.",
 };
 
 const ambiguous = (source: string): Finding => ({

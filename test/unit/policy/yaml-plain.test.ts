@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseDocuments } from "../../../mesh-runtime/policy/parse.ts";
+import { readDocuments } from "../../../mesh-runtime/policy/schema.ts";
 import { composed } from "../../../mesh-runtime/policy/yaml-compose.ts";
 import { maxExpandedDepth, maxWrittenOut, tokensWithin } from "../../../mesh-runtime/policy/yaml-limits.ts";
 import { type Expansion, plainDocument } from "../../../mesh-runtime/policy/yaml-plain.ts";
@@ -15,8 +16,10 @@ describe("a merge key", () => {
     ["takes in the members of an alias", "a: &a {x: 1, y: 2}\nb: {<<: *a, z: 3}", { x: 1, y: 2, z: 3 }],
     ["takes in those of an object", "b: {<<: {x: 1}, z: 3}", { x: 1, z: 3 }],
     ["loses to a member behind it", "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}", { x: 3, y: 2 }],
-    ["loses to a member before it", "a: &a {x: 1, y: 2}\nb: {x: 3, <<: *a}", { x: 3, y: 2 }],
-    ["loses to a member that is null", "a: &a {x: 1}\nb: {x: null, <<: *a}", { x: null }],
+    ["may stand behind a member that says the same", "a: &a {x: 1, y: 2}\nb: {x: 1, <<: *a}", { x: 1, y: 2 }],
+    ["loses to a member that is null", "a: &a {x: 1}\nb: {<<: *a, x: null}", { x: null }],
+    ["may have its tag", "a: &a {x: 1}\nb: {!!merge <<: *a, y: 2}", { x: 1, y: 2 }],
+    ["means a member of this name where it is tagged as a text", "b: {!!str <<: {x: 1}}", { "<<": { x: 1 } }],
     [
       "takes the earlier of several sources",
       "a: [&a {x: 1}, &b {x: 2, y: 2}]\nb: {<<: [*a, *b, {y: 3, z: 3}]}",
@@ -69,9 +72,34 @@ describe("a merge key", () => {
       "4:3 The merge key << stands here twice; write it once, with a list: <<: [*a, *b].",
     ],
     ["a: &a {constructor: 1}\nb: {<<: *a}", '1:8 The member "constructor" can mean nothing here; remove it.'],
+    [
+      "a: &a {}\nb:\n  <<: *a\n  !!merge <<: *a\n",
+      "4:11 The merge key << stands here twice; write it once, with a list: <<: [*a, *b].",
+    ],
     ["a: &a {x: 1}\nb: {<<: *a, x: 2, x: 3}", '2:19 The member "x" stands here twice; keep one of the two.'],
   ])("is refused where it says nothing: %j", (text, fault) => {
     expect(faults(text)).toEqual([fault]);
+  });
+
+  test.each(["b: {x: 3, <<: *a}", "b: {x: null, <<: *a}", "b: {x: 3, <<: [{y: 1}, *a]}"])(
+    "is refused behind a member that kubectl takes from it: %s",
+    (text) => {
+      const late = `2:${text.indexOf("<<") + 1} Of the member "x", which is merged (<<) after it was written, kubectl takes what is merged, and YAML 1.1 what is written; write << first, or remove one of the two.`;
+      expect(faults(`a: &a {x: 1, y: 2}\n${text}`)).toEqual([late]);
+    },
+  );
+
+  test.each([
+    "!!merge x",
+    "a: !!merge x",
+    "a: [!!merge <<]",
+    "!!merge x: 1",
+    "kind: !!merge x\napiVersion: v1",
+  ])("its tag is refused anywhere else: %j", (text) => {
+    expect(faults(text)).toEqual([
+      expect.stringContaining("The tag !!merge belongs to a merge key (<<) alone; remove it."),
+    ]);
+    expect(readDocuments([{ source: "a.yaml", text }]).written).toEqual([]);
   });
 
   test("reads as the document that has everything written out", () => {
@@ -80,10 +108,15 @@ describe("a merge key", () => {
     const flow = (entries: object): string =>
       JSON.stringify(entries).slice(1, -1).replaceAll('"', "").replaceAll(":", ": ");
     fc.assert(
-      fc.property(fc.array(map, { maxLength: 4 }), map, fc.boolean(), (sources, own, first) => {
+      fc.property(fc.array(map, { maxLength: 4 }), map, fc.boolean(), (sources, own, isFirst) => {
         const anchors = sources.map((source, index) => `&a${index} {${flow(source)}}`).join(", ");
         const merge = `<<: [${sources.map((_, index) => `*a${index}`).join(", ")}]`;
-        const members = (first ? [merge, flow(own)] : [flow(own), merge]).filter((one) => one !== "");
+        const differs = sources.some((source) =>
+          Object.entries(source).some(([name, one]) => own[name] !== undefined && own[name] !== one),
+        );
+        const members = (isFirst || differs ? [merge, flow(own)] : [flow(own), merge]).filter(
+          (one) => one !== "",
+        );
         const expected = Object.assign({}, ...sources.toReversed(), own) as object;
         expect(value(`a: [${anchors}]\nb: {${members.join(", ")}}`)).toEqual({ a: sources, b: expected });
       }),
