@@ -5,6 +5,7 @@ import type { Step } from "./foundation/layer.ts";
 import type { Background, Clock, FetchDocument, Random, Transport } from "./foundation/ports.ts";
 import { problemOf, problemResponse } from "./foundation/problem.ts";
 import type { Handle } from "./handled.ts";
+import { BodyRoom } from "./identity/body-room.ts";
 import type { TokenRules } from "./identity/end-user.ts";
 import { KeySets } from "./identity/key-sets.ts";
 import { ReplayWindow } from "./identity/replay.ts";
@@ -155,6 +156,7 @@ function journeyMaker(
   const { clock } = ports;
   const witCache = new WitCache();
   const replay = new ReplayWindow();
+  const bodies = new BodyRoom();
   const users = {
     clock,
     keySets: new KeySets({
@@ -202,6 +204,7 @@ function journeyMaker(
           refreshTrust: members.refreshTrust,
           cache: witCache,
           replay,
+          bodies,
           clock,
           signing: { credential: members.credential, nonce },
           count: (counter) => instruments.count(counter),

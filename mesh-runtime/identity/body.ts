@@ -6,6 +6,8 @@ export type Head =
   | { readonly whole: true; readonly bytes: Uint8Array }
   | {
       readonly whole: false;
+      /** There was no room for more of it, whatever the limit. */
+      readonly crowded: boolean;
       readonly read: readonly Uint8Array[];
       readonly rest: ReadableStreamDefaultReader<Uint8Array>;
     };
@@ -13,16 +15,23 @@ export type Head =
 /**
  * Reads a stream to its end if that comes within `limit` bytes. Keeps no more than the limit and one chunk.
  *
+ * @param take asked for room for each piece; reading ends where there is none
  * @throws what the stream throws when its sender goes away
  */
-export async function readUpTo(stream: ReadableStream<Uint8Array>, limit: number): Promise<Head> {
+export async function readUpTo(
+  stream: ReadableStream<Uint8Array>,
+  limit: number,
+  take: (bytes: number) => boolean = () => true,
+): Promise<Head> {
   const reader = stream.getReader();
   const kept = new KeptBytes();
   while (true) {
     const next = await reader.read();
     if (next.done) return { whole: true, bytes: kept.joined() };
     kept.add(next.value);
-    if (kept.length > limit) return { whole: false, read: kept.pieces(), rest: reader };
+    if (kept.length > limit) return { whole: false, crowded: false, read: kept.pieces(), rest: reader };
+    if (!take(next.value.byteLength))
+      return { whole: false, crowded: true, read: kept.pieces(), rest: reader };
   }
 }
 

@@ -8,6 +8,7 @@ import { no, ok, type Result } from "../foundation/result.ts";
 import type { Asked } from "./answer-proof.ts";
 import { type AnsweringPorts, answering } from "./answering.ts";
 import { readUpTo } from "./body.ts";
+import { type BodyPlace, BodyRoom } from "./body-room.ts";
 import { mismatch } from "./content-digest.ts";
 import type { DigestLimits } from "./digested.ts";
 import { outOfTime, type VerifiedMessage, verified, verifyMessage } from "./proof.ts";
@@ -30,6 +31,8 @@ export interface IdentifiedPorts {
   readonly refreshTrust?: () => Promise<TrustBundle | undefined>;
   readonly cache: WitCache;
   readonly replay: ReplayWindow;
+  /** Room for bodies that are read to be compared. @default 32 MiB of its own */
+  readonly bodies?: BodyRoom;
   readonly clock: Clock;
   /** What answers are signed with, for callers that demand it. Absent: they are refused. */
   readonly signing?: AnsweringPorts | undefined;
@@ -176,7 +179,7 @@ async function bySignature(
   request: Arrived["request"],
   headers: HeaderFields,
   policy: IdentityPolicy,
-  { trust, refreshTrust, cache, replay, clock }: IdentifiedPorts,
+  { trust, refreshTrust, cache, replay, clock, bodies = new BodyRoom() }: IdentifiedPorts,
 ): Promise<Result<Known, Refusal>> {
   const bundle = trust();
   if (bundle === undefined) {
@@ -205,7 +208,9 @@ async function bySignature(
   const isOurs = caller.id.trustDomain === policy.self.trustDomain;
   const known = { id: caller.id, ...workload, evidence: "signature" } as const;
   const principal: Principal = isOurs ? known : { ...known, foreign: true };
-  const body = await verifiedBody(request, contentDigest, policy);
+  // All of another trust domain is one sender: it names as many workloads as it likes.
+  const sender = isOurs ? caller.id.uri : caller.id.trustDomain;
+  const body = await verifiedBody(request, contentDigest, policy, bodies.place(sender));
   if (!body.ok) return body;
   const lapse = body.value === undefined ? undefined : lapsed(message.value, bundle, { trust, cache, clock });
   // Nothing is awaited for a bundle that is still the same.
@@ -255,6 +260,7 @@ export async function verifiedBody(
   request: Pick<Request, "body">,
   contentDigest: string | undefined,
   { inbound }: { readonly inbound: DigestLimits },
+  place?: BodyPlace,
 ): Promise<Result<Uint8Array | undefined, Refusal>> {
   if (request.body === null) {
     if (contentDigest === undefined) return ok(undefined);
@@ -265,14 +271,17 @@ export async function verifiedBody(
   const limitBytes = contentDigest === undefined ? 0 : inbound.maxDigestBytes;
   let head: Awaited<ReturnType<typeof readUpTo>>;
   try {
-    head = await readUpTo(request.body, limitBytes);
+    head = await readUpTo(request.body, limitBytes, place?.take);
   } catch {
     // The caller went away before its body was through; there is nobody left to tell more.
     return no({ kind: "cancelled" });
+  } finally {
+    place?.leave();
   }
   if (!head.whole) {
     // Whether the sender takes note that we stop reading is its affair; the answer is on its way already.
     head.rest.cancel().catch(() => undefined);
+    if (head.crowded) return no({ kind: "overloaded", limit: "bodies to be compared", retryAfterMs: 1_000 });
     return contentDigest === undefined
       ? refused("digest", "the body is not covered")
       : no({ kind: "body-too-large", limitBytes });

@@ -7,6 +7,7 @@ import {
   type Notes,
 } from "../../../mesh-runtime/foundation/exchange.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
+import { BodyRoom } from "../../../mesh-runtime/identity/body-room.ts";
 import { contentDigest } from "../../../mesh-runtime/identity/content-digest.ts";
 import {
   type IdentifiedPorts,
@@ -103,6 +104,19 @@ const sent = (headers: Headers, body?: string): Request =>
     headers,
     ...(body === undefined ? {} : { body: new TextEncoder().encode(body) }),
   });
+
+test("a caller that holds uploads open is refused once half of the room is his, and others are heard", async () => {
+  const bodies = new BodyRoom(2_000);
+  // Somebody else's, still on its way.
+  expect(bodies.place("spiffe://mesh.local/ns/default/sa/other").take(900)).toBe(true);
+  const body = "x".repeat(600);
+  const first = bodies.place(caller);
+  expect(first.take(600)).toBe(true);
+  expect((await arrive(await proven(body), {}, { bodies })).outcome).toBe("overloaded");
+  first.leave();
+  expect((await arrive(await proven(body), {}, { bodies })).outcome).toBe("accepted");
+  expect(bodies.held).toBe(900);
+});
 
 describe("a request whose body is held back", () => {
   /** Its body comes when what happens meanwhile has happened. */
