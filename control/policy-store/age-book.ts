@@ -104,7 +104,7 @@ const writtenIn = (edit: Edit): number | undefined =>
 /** The same, of a text alone. Most say nothing, and are not parsed for it. */
 function timeIn(text: string): number | undefined {
   if (!text.includes("creationTimestamp")) return undefined;
-  const [parsed] = parseDocuments([{ source: "", text }]).parsed;
+  const [parsed] = parseDocuments([{ source: "", text }], "in force").parsed;
   const [read] = parsed === undefined ? [] : readDocument(parsed).written;
   return read && writtenTime(read.document);
 }

@@ -13,7 +13,7 @@ export type ReadAgain =
 
 /** Reads a text that is in force again. It was valid for the version of Tulle that took it. */
 export function readAgain(name: string, text: string): ReadAgain {
-  const { parsed, issues } = parseDocuments([{ source: name, text }]);
+  const { parsed, issues } = parseDocuments([{ source: name, text }], "in force");
   const [only, ...more] = parsed;
   const read = only && readDocument(only);
   const [written] = read?.written ?? [];
@@ -41,7 +41,7 @@ export const settled = ({ document }: Written, name: string, text: string): Writ
     source: name,
     within: [],
     locate: (path, at) => {
-      const [parsed] = parseDocuments([{ source: name, text }]).parsed;
+      const [parsed] = parseDocuments([{ source: name, text }], "in force").parsed;
       return parsed?.origin.locate(path, at) ?? { line: 1, column: 1 };
     },
   },

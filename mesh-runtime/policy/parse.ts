@@ -24,19 +24,24 @@ export interface ParsedSources {
  * documents. Reports everything that is wrong with the form: a text that is too large or not YAML, a
  * member written twice, an alias that grows without bound. A text that does not parse gives no documents
  * at all, because what follows an error is guesswork.
+ *
+ * @param reading `in force` takes what only other readers of YAML would read otherwise, because an earlier version did
  */
-export function parseDocuments(sources: readonly Source[]): ParsedSources {
+export function parseDocuments(
+  sources: readonly Source[],
+  reading: "applied" | "in force" = "applied",
+): ParsedSources {
   const parsed: Parsed[] = [];
   const issues: Issue[] = [];
   for (const source of sources) {
-    const found = parseSource(source, maxDocuments - parsed.length);
+    const found = parseSource(source, maxDocuments - parsed.length, reading === "in force");
     parsed.push(...found.parsed);
     issues.push(...found.issues);
   }
   return { parsed, issues };
 }
 
-function parseSource({ source, text }: Source, room: number): ParsedSources {
+function parseSource({ source, text }: Source, room: number, isInForce: boolean): ParsedSources {
   const lines = new LineCounter();
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
@@ -63,9 +68,9 @@ function parseSource({ source, text }: Source, room: number): ParsedSources {
     seen += 1;
     const wrong = [
       ...parserIssues(errors, origin, place),
-      ...(plain?.faults ?? []).map(({ offset, finding }) =>
-        issueAt({ ...origin, locate: () => place(offset) }, "", finding),
-      ),
+      ...(plain?.faults ?? [])
+        .filter(({ isAmbiguous }) => !(isAmbiguous && isInForce))
+        .map(({ offset, finding }) => issueAt({ ...origin, locate: () => place(offset) }, "", finding)),
     ];
     issues.push(...wrong);
     if (wrong.length === 0 && document !== undefined && !isEmpty(document)) {

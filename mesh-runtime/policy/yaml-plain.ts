@@ -25,6 +25,8 @@ export interface Expansion {
 /** Something that is wrong with the form of a document, and where. */
 export interface FormFault {
   readonly offset: number;
+  /** Others read it otherwise, which refuses it where it is applied; what it means here is certain. */
+  readonly isAmbiguous: boolean;
   readonly finding: Finding;
 }
 
@@ -69,8 +71,8 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
   const targets = new Map<Alias, Node>();
   const anchors = new Map<string, Anchored>();
 
-  const fault = (node: unknown, finding: Finding): void => {
-    faults.push({ offset: startOf(node) ?? 0, finding });
+  const fault = (node: unknown, finding: Finding, isAmbiguous = false): void => {
+    faults.push({ offset: startOf(node) ?? 0, isAmbiguous, finding });
     if (faults.length >= maxErrors) throw gaveUp;
   };
 
@@ -80,7 +82,7 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
     if (isAlias(node)) return standsFor(node);
     const { anchor } = node;
     if (anchor !== undefined) anchors.set(anchor, { node });
-    if (isAmbiguous(node)) fault(node, ambiguous(String(node.source)));
+    if (isAmbiguous(node)) fault(node, ambiguous(String(node.source)), true);
     if (isScalar(node) && typeof node.value === "symbol") fault(node, noMergeKey);
     const own = isMap(node) ? mapped(node) : isSeq(node) ? listed(node.items) : scalar(node);
     if (own.depth > maxExpandedDepth) {
@@ -153,7 +155,7 @@ export function plainDocument(document: Document.Parsed, expansion: Expansion): 
         else if (written.has(name) && into[name] !== member) differs ??= name;
       }
     }
-    if (differs !== undefined) fault(key, mergedLate(differs));
+    if (differs !== undefined) fault(key, mergedLate(differs), true);
   }
 
   try {

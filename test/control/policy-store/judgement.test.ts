@@ -19,6 +19,14 @@ describe("Judgement", () => {
     expect(again.issues).toMatchObject([{ severity: "error", path: "spec.rules[0].backendRefs[0].port" }]);
   });
 
+  test("a number with leading zeros, which an earlier version took, holds where it is in force", async () => {
+    const old = `${route("r", "web", "web").trimEnd()}\n          port: 080\n`;
+    const judgement = new Judgement("mesh.local");
+    const judged = await judgement.judge(texts({ ...web, "HTTPRoute/default/r": old }));
+    expect(judged.issues.filter(({ document }) => document === "HTTPRoute/default/r")).toEqual([]);
+    expect(judgement.read([{ source: "r.yaml", text: old }]).issues).toMatchObject([{ severity: "error" }]);
+  });
+
   test("compiles a valid set, the same whatever the order and whoever compiled before", async () => {
     const both = { ...web, "Service/default/payments": service("payments") };
     const used = new Judgement("mesh.local");
