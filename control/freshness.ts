@@ -23,17 +23,24 @@ export interface MeshKnowledge {
  */
 export class Freshness {
   #known: MeshKnowledge | undefined;
+  /** Until when no epoch that is told has anybody asked out of turn, milliseconds since the Unix epoch: who was believed last is yet to be shown right. */
+  #doubtsUntil = 0;
   #lost = 0;
   readonly #circuits = new Map<string, { readonly verdict: Verdict; readonly at: number }>();
 
   /**
    * The mesh as it was at most 250 ms ago, or as it was last known if the objects do not answer.
-   * @param atLeast an epoch that somebody has seen already: knowledge older than that is too old at any age
+   * @param atLeast an epoch that somebody says he has seen: knowledge older than that is too old at any age. Who says
+   * so may lie, so one of them is believed at a time, and while he is not shown right nobody for as long as knowledge
+   * is fresh: made-up epochs cost one question more in that time, however many come
    * @throws if nothing is known yet and the store does not answer
    */
   async mesh(env: Env, now: number, atLeast = 0): Promise<MeshKnowledge> {
     const known = this.#known;
-    if (known !== undefined && now - known.readAt < freshForMs && known.epoch >= atLeast) return known;
+    const isFresh = known !== undefined && now - known.readAt < freshForMs;
+    const isHurried = isFresh && known.epoch < atLeast && now >= this.#doubtsUntil;
+    if (isFresh && !isHurried) return known;
+    if (isHurried) this.#doubtsUntil = now + freshForMs;
     const [view, bundle] = await Promise.allSettled([
       policyStore(env).view(known?.epoch ?? -1),
       issuer(env).bundleSequence(),
@@ -43,6 +50,7 @@ export class Freshness {
       throw view.reason;
     }
     const { epoch, services } = view.value;
+    if (isHurried && epoch >= atLeast) this.#doubtsUntil = now;
     const next: MeshKnowledge = {
       epoch,
       services: services === undefined ? (known?.services ?? new Map()) : byName(services),

@@ -125,6 +125,8 @@ export const admitShape: Shape<AdmitRequest> = object<AdmitRequest>({
   workload: serviceKey,
   // RFC 7638 with SHA-256.
   sender: text(43, /^[A-Za-z0-9_-]{43}$/),
+  // A SPIFFE ID has up to 2,048 bytes.
+  owner: optional(text(2_048)),
   nonce: text(maxNonceLength, /^[\x20-\x7e]{1,64}$/),
   created: seconds,
   expires: seconds,

@@ -29,7 +29,8 @@ export class ReplayWatch {
   /**
    * @param name random, so that nobody can sign for a watch that is still to come
    * @param beganAt milliseconds since the Unix epoch
-   * @param limit most proofs remembered; above it none is admitted @default {65_536} about 8 MB; at 30 s a proof, 2,000 requests a second
+   * @param limit most proofs remembered; above it none is admitted, and of one caller none above the share that
+   * {@link ReplayWindow} leaves him, seven eighths where he is alone @default {65_536} about 8 MB; at 30 s a proof, 2,000 requests a second
    */
   constructor(name: string, beganAt: number, limit?: number) {
     this.name = name;
@@ -49,9 +50,12 @@ export class ReplayWatch {
     return { verdict: this.#verdict(proof, this.#latest), watch: this.name };
   }
 
-  #verdict({ sender, nonce, created, expires, watch }: OneUse, now: number): Admission["verdict"] {
+  #verdict(
+    { sender, owner = sender, nonce, created, expires, watch }: OneUse,
+    now: number,
+  ): Admission["verdict"] {
     if (outOfTime({ created, expires }, now) !== undefined) return "untimely";
     if (watch !== this.name && created * 1_000 <= this.#beganAt + doubtMs) return "unknown";
-    return this.#window.admit(sender, nonce, expires * 1_000, now);
+    return this.#window.admit(sender, nonce, expires * 1_000, now, owner);
   }
 }

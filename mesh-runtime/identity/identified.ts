@@ -217,7 +217,7 @@ async function bySignature(
   const late = lapse instanceof Promise ? await lapse : lapse;
   if (late !== undefined) return refused(late.step, late.detail);
   const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
-  const oneUse = strict ? oneUseOf(caller.thumbprint, input, headers) : undefined;
+  const oneUse = strict ? oneUseOf(caller.thumbprint, sender, input, headers) : undefined;
   const asked = input.signResponse ? { method, url, nonce: input.nonce, token } : undefined;
   return ok(
     body.value === undefined ? { principal, oneUse, asked } : { principal, oneUse, asked, body: body.value },
@@ -245,11 +245,12 @@ function lapsed(
 /** What is remembered of a proof. The headers are covered by it. */
 function oneUseOf(
   sender: string,
+  owner: string,
   { nonce, created, expires }: SignatureInput,
   headers: HeaderFields,
 ): OneUse {
   const watch = headers.get(header.watch) ?? "";
-  return { sender, nonce, created, expires, watch: isWatch(watch) ? watch : "" };
+  return { sender, owner, nonce, created, expires, watch: isWatch(watch) ? watch : "" };
 }
 
 /**

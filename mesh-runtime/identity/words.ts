@@ -55,6 +55,11 @@ export type Replay = "window" | "strict";
 export interface OneUse {
   /** RFC 7638 thumbprint of the key that signed: a nonce is unique to its sender only. */
   readonly sender: string;
+  /**
+   * Whose key that is, for a fair share of the memory: a SPIFFE ID, or another trust domain as a whole, which could give
+   * its workloads any number of names. Absent, as runtimes had it that knew of no shares: the key stands for its owner.
+   */
+  readonly owner?: string;
   readonly nonce: string;
   /** Seconds since the Unix epoch. */
   readonly created: number;

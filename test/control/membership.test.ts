@@ -22,6 +22,7 @@ import {
   reportRequest,
   route,
   service,
+  store,
   workload,
 } from "./support.ts";
 
@@ -197,6 +198,34 @@ describe("reporting", () => {
     expect(await at(start + 249, 1)).toMatchObject({ epoch: 1 });
     expect(await at(start + 249, 2)).toMatchObject({ epoch: 2 });
     expect(await at(start + 250, 1)).toMatchObject({ epoch: 2, head: expect.any(String) });
+  });
+
+  test("epochs that are made up cost one question more in the time that knowledge is fresh, however many come", async () => {
+    const freshness = new Freshness();
+    let questions = 0;
+    const counted = {
+      getByName: () => ({ view: (known: number) => (questions++, store().view(known)) }),
+    };
+    const from = { ...env, POLICY: counted as unknown as typeof env.POLICY };
+    const start = Date.now();
+    const asked = async (at: number, ...epochs: number[]): Promise<number> => {
+      questions = 0;
+      await Promise.all(epochs.map((epoch) => freshness.mesh(from, start + at, epoch)));
+      for (const epoch of epochs) await freshness.mesh(from, start + at, epoch);
+      return questions;
+    };
+    const madeUp = [2, 3, 1_000, Number.MAX_SAFE_INTEGER];
+    expect(await asked(0, 1)).toBe(1);
+    expect(await asked(1, ...madeUp)).toBe(1);
+    expect(await asked(249, ...madeUp)).toBe(0);
+    // Who told the truth is heard at once, and so is the next one.
+    await apply(service("orders"));
+    expect(await asked(260, 2)).toBe(1);
+    await apply(service("carts"));
+    expect(await asked(261, 3)).toBe(1);
+    await apply(service("stock"));
+    expect(await asked(262, 4)).toBe(1);
+    expect((await freshness.mesh(from, start + 263)).epoch).toBe(4);
   });
 
   test("edges are kept with the callee, once however often they are delivered", async () => {

@@ -7,7 +7,9 @@ import type { AdmitAnswer, AdmitRequest, Declined } from "@tulle/mesh-runtime/wo
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Env } from "../../control/env.ts";
 import { replayObject } from "../../control/objects.ts";
+import { fits } from "../../control/shape.ts";
 import { controlId } from "../../control/workload-http.ts";
+import { admitShape } from "../../control/workload-shape.ts";
 import { api, apply, joined, joinRequest, service, workload } from "./support.ts";
 
 const objects = env as unknown as Env;
@@ -80,6 +82,12 @@ describe("the verb admit", () => {
   ])("declines %s", async (_, change) => {
     const answer = await bank.admit(request(change as Partial<AdmitRequest>));
     expect(answer).toMatchObject({ ok: false, reason: "malformed" });
+  });
+
+  test("has whoever asks say whose the key is, so that no caller takes more than his share", () => {
+    const owner = "spiffe://mesh.local/ns/default/sa/web";
+    const read = fits(admitShape, request({ owner }));
+    expect(read.ok && read.value.owner).toBe(owner);
   });
 
   test("declines a later version of the contract", async () => {

@@ -430,7 +430,11 @@ describe("a request without a proof", () => {
 });
 
 describe("a proof that may be used once in the whole mesh", () => {
-  const mine = { sender: expect.stringMatching(/^[\w-]{43}$/), nonce: expect.stringMatching(/^nonce-/) };
+  const mine = {
+    sender: expect.stringMatching(/^[\w-]{43}$/),
+    owner: "spiffe://example.org/ns/default/sa/web",
+    nonce: expect.stringMatching(/^nonce-/),
+  };
   const times = { created: now / 1_000, expires: now / 1_000 + 30 };
 
   test("goes on to whoever remembers, where the policy of the workload wants it", async () => {

@@ -81,13 +81,34 @@ describe("a watch", () => {
     const watch = new ReplayWatch("w1", began, 1_000);
     const first = proof(later);
     expect(verdict(watch, first, later)).toBe("fresh");
-    for (let more = 0; more < 5_000; more++) watch.admit(proof(later), later);
+    for (let more = 0; more < 5_000; more++) watch.admit(proof(later, { owner: `${more}` }), later);
     expect(watch.size).toBe(1_000);
     expect(verdict(watch, proof(later), later)).toBe("full");
     expect(verdict(watch, first, later)).toBe("repeated");
     const after = later + 40_000;
     expect(verdict(watch, proof(after), after)).toBe("fresh");
     expect(watch.size).toBe(1);
+  });
+
+  test("is never filled by one caller, by however many keys: he alone is refused, and others get in", () => {
+    const watch = new ReplayWatch("w1", began, 1_000);
+    const of = (owner: string, key: number) => proof(later, { owner, sender: `${owner}-${key}` });
+    for (let more = 0; more < 5_000; more++) watch.admit(of("greedy", more % 50), later);
+    expect(watch.size).toBe(875);
+    expect(verdict(watch, of("greedy", 99), later)).toBe("full");
+    for (let more = 0; more < 100; more++)
+      expect(verdict(watch, of("modest", more % 3), later)).toBe("fresh");
+    expect(verdict(watch, of("greedy", 99), later)).toBe("full");
+    // His share is his again when what he used it for has run out.
+    const after = later + 40_000;
+    expect(verdict(watch, proof(after, { owner: "greedy" }), after)).toBe("fresh");
+  });
+
+  test("takes a key for its own owner where a runtime of before tells of none", () => {
+    const watch = new ReplayWatch("w1", began, 80);
+    for (let more = 0; more < 200; more++) watch.admit(proof(later), later);
+    expect(verdict(watch, proof(later), later)).toBe("full");
+    expect(verdict(watch, proof(later, { sender: "t".repeat(43) }), later)).toBe("fresh");
   });
 });
 
