@@ -15,6 +15,18 @@ export function* ignored({ written, catalog, issue }: CheckedMesh): Generator<Is
     });
   }
   for (const gateway of catalog.gateways.values()) {
+    const { labels = {}, annotations = {} } = gateway.spec.infrastructure ?? {};
+    for (const [member, given] of Object.entries({ labels, annotations })) {
+      const names = Object.keys(given);
+      if (names.length === 0) continue;
+      yield issue(gateway, {
+        severity: "warning",
+        path: ["spec", "infrastructure", member],
+        expected: `no ${member}`,
+        found: names.join(", "),
+        message: `Nothing is made for a Gateway here (its worker is deployed by wrangler), so these ${member} have no effect; they can stay, or be removed.`,
+      });
+    }
     for (const [index, { allowedRoutes }] of gateway.spec.listeners.entries()) {
       const { from, selector } = allowedRoutes.namespaces;
       if (from === "Selector" || selector === undefined) continue;

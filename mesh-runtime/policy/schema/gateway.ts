@@ -13,6 +13,7 @@ import {
   value,
 } from "./fields.ts";
 import { hostname } from "./http-route.ts";
+import { infrastructure } from "./infrastructure.ts";
 import { labelSelector } from "./label-selector.ts";
 import {
   documentOf,
@@ -124,7 +125,10 @@ const spec = checked(
     addresses: unsupported(
       "not supported: addresses are the platform's; give the worker a route or domain there",
     ),
-    infrastructure: unsupported("not supported; name the worker in the annotation mesh.tulle.dev/worker"),
+    infrastructure: about(
+      optional(infrastructure),
+      "Read for its form. Its labels and annotations have no effect here.",
+    ),
     allowedListeners: unsupported("not supported yet; write the listeners into the Gateway"),
     backendTLS: unsupported("not supported: calls inside the mesh are signed; remove it"),
     tls: unsupported("not supported: the platform ends TLS; remove it"),

@@ -81,6 +81,19 @@ const sessions: Readonly<Record<string, readonly Pair[]>> = {
   "header must be specified for Header type": [pair({ type: "Header" }, header)],
 };
 
+/** The keys of texts by name, which have a form of their own. */
+const keyed = (what: "Label" | "Annotation"): Readonly<Record<string, readonly Pair[]>> => ({
+  [`${what} keys must be in the form of an optional DNS subdomain prefix followed by a required name segment of up to 63 characters.`]:
+    [
+      ...["", "-a", "a-", "a b", "a/", "/a", "a/b/c", "A/b", "a..b/c", "é"].map((key) =>
+        pair({ [key]: "" }, { "a-b.c/D_e.f-1": "" }),
+      ),
+      pair({ ["a".repeat(64)]: "" }, { [`a/${"a".repeat(63)}`]: "" }),
+    ],
+  [`If specified, the ${what.toLowerCase()} key's prefix must be a DNS subdomain not longer than 253 characters in total.`]:
+    [pair({ [`${"a".repeat(253)}/a`]: "" }, { [`${"a".repeat(252)}/a`]: "" })],
+});
+
 const refs = "when parentRefs includes 2 or more references to the same parent";
 const broken: Readonly<Record<Kind, Readonly<Record<string, readonly Pair[]>>>> = {
   HTTPRoute: {
@@ -245,6 +258,8 @@ const broken: Readonly<Record<Kind, Readonly<Record<string, readonly Pair[]>>>> 
       pair({}, { certificateRefs: [ref("c")] }),
       pair({ mode: "Terminate", certificateRefs: [] }, { mode: "Terminate", certificateRefs: [ref("c")] }),
     ],
+    ...keyed("Label"),
+    ...keyed("Annotation"),
   },
   ReferenceGrant: {},
   XBackendTrafficPolicy: {

@@ -13,6 +13,7 @@ export interface Member {
   readonly format?: string;
   readonly minItems?: number;
   readonly maxItems?: number;
+  readonly maxProperties?: number;
   readonly required?: readonly string[];
   readonly list?: "set" | "map";
   readonly keys?: readonly string[];
@@ -125,6 +126,7 @@ export const documents = {
     metadata: { name: "g" },
     spec: {
       gatewayClassName: "tulle",
+      infrastructure: { labels: { a: "b" }, annotations: { a: "b" } },
       listeners: [
         {
           name: "a",

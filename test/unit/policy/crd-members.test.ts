@@ -347,11 +347,31 @@ describe("an object says what the CRD demands, and nothing that it does not know
       }
     }
     const [document, place] = carrierOf(kind, path);
-    if (path.endsWith("matchLabels")) return;
+    if (kinds[kind].members[`${path}{}`] !== undefined) return;
     expect(issuesOf(changed(document, [...place, "unheardOf"], 1)).join()).toContain(
       "is not a member that exists here",
     );
     for (const wrong of ["a", 1, []]) expect(issuesOf(changed(document, place, wrong))).not.toEqual([]);
+  });
+});
+
+describe("texts by name are as many and as long as the CRD has it", () => {
+  test.each(
+    ofTypes("object").filter(([kind, path]) => kinds[kind].members[`${path}{}`]?.maxLength !== undefined),
+  )("%s %s", (kind, path, { maxProperties = 0 }) => {
+    const [document, place] = carrierOf(kind, path);
+    const isTaken = (value: unknown): boolean => issuesOf(changed(document, place, value)).length === 0;
+    const named = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`n${index}`, ""]));
+    expect([0, 1, maxProperties, maxProperties + 1].map((count) => isTaken(named(count)))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    const item = kinds[kind].members[`${path}{}`] as Member;
+    for (const value of texts(item))
+      expect({ value, taken: isTaken({ a: value }) }).toEqual({ value, taken: isRight(item, value) });
   });
 });
 

@@ -34,6 +34,26 @@ describe("a Gateway", () => {
     expectOne(issues, "warning 11", "has no worker");
   });
 
+  test("may name labels and annotations for what is made for it, which have no effect", () => {
+    const named = (infrastructure: string) =>
+      gateway(
+        "public",
+        `infrastructure: ${infrastructure}, listeners: [{name: http, port: 80, protocol: HTTP}]`,
+        ", annotations: {mesh.tulle.dev/worker: web}",
+      );
+    expectOne(
+      together(...shop, named("{labels: {team: a}, annotations: {}}")),
+      "warning 7 spec.infrastructure.labels",
+      "these labels have no effect",
+    );
+    expectOne(
+      together(...shop, named("{annotations: {a.example/b: c}}")),
+      "warning 7 spec.infrastructure.annotations",
+      "these annotations have no effect",
+    );
+    expect(together(...shop, named("{}"))).toEqual([]);
+  });
+
   test("needs a grant for a worker of another namespace", () => {
     const infra = [allowAll("infra"), service("edge", "{}", "infra")];
     const grant = `{apiVersion: gateway.networking.k8s.io/v1, kind: ReferenceGrant, metadata: {name: g, namespace: infra}, spec: {from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: default}], to: [{group: "", kind: Service, name: edge}]}}`;

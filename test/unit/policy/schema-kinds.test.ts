@@ -82,6 +82,20 @@ describe("other wrong documents are refused at their line", () => {
       '3 metadata.annotations["mesh.tulle.dev/wroker"]',
       "the mesh does not read",
     ],
+    [
+      "gateway",
+      "  listeners:\n",
+      "  infrastructure: { parametersRef: { group: g, kind: K, name: n } }\n  listeners:\n",
+      "6 spec.infrastructure.parametersRef",
+      "a worker is deployed by wrangler",
+    ],
+    [
+      "gateway",
+      "  listeners:\n",
+      '  infrastructure: { labels: { "a b": c } }\n  listeners:\n',
+      '6 spec.infrastructure.labels["a b"]',
+      'a key such as "app"',
+    ],
     ["gateway", "  listeners:\n", "  addresses: []\n  listeners:\n", "6 spec.addresses", "the platform's"],
     [
       "gateway",
