@@ -1,5 +1,5 @@
-/** What comes in smaller pieces than this is copied together, bytes. */
-const blockBytes = 4_096;
+/** What comes in smaller pieces than this is copied together, bytes; no more than one such block is half empty. */
+export const blockBytes = 4_096;
 
 /** Bytes that are kept together, and where the first of them stands. */
 interface Piece {
@@ -10,9 +10,9 @@ interface Piece {
 }
 
 /**
- * Bytes that are kept as they come, in not much more memory than they are. A sender decides in how small pieces it
+ * Bytes that are kept as they come, in a block more of memory than they are, at most. A sender decides in how small pieces it
  * sends, and workerd gives each piece a buffer of 4,096 bytes (measured): as they are, 64 KiB that come byte by byte
- * take 256 MiB, twice of what an isolate has. So small pieces are copied together; others are kept as they are.
+ * take 256 MiB, twice of what an isolate has. So pieces are copied together, but for large ones that fill their buffer.
  */
 export class KeptBytes {
   #pieces: Piece[] = [];
@@ -29,24 +29,32 @@ export class KeptBytes {
   }
 
   add(bytes: Uint8Array): void {
-    const size = bytes.byteLength;
+    const rest = this.#fillUp(bytes);
+    const size = rest.byteLength;
     if (size === 0) return;
     const from = this.#length;
     this.#length += size;
-    if (2 * size >= Math.max(bytes.buffer.byteLength, blockBytes)) {
-      this.#pieces.push({ from, bytes, block: undefined });
-      return;
-    }
-    const last = this.#pieces.at(-1);
-    const taken = last?.bytes.byteLength ?? 0;
-    if (last?.block !== undefined && taken + size <= last.block.byteLength) {
-      last.block.set(bytes, taken);
-      last.bytes = last.block.subarray(0, taken + size);
+    if (size === rest.buffer.byteLength && 2 * size >= blockBytes) {
+      this.#pieces.push({ from, bytes: rest, block: undefined });
       return;
     }
     const block = new Uint8Array(Math.max(size, blockBytes));
-    block.set(bytes);
+    block.set(rest);
     this.#pieces.push({ from, bytes: block.subarray(0, size), block });
+  }
+
+  /** Puts into the last block what it has room for, and answers with the rest: so that only one is ever half empty. */
+  #fillUp(bytes: Uint8Array): Uint8Array {
+    const last = this.#pieces.at(-1);
+    if (last?.block === undefined) return bytes;
+    const taken = last.bytes.byteLength;
+    const room = last.block.byteLength - taken;
+    if (room === 0) return bytes;
+    const first = bytes.subarray(0, room);
+    last.block.set(first, taken);
+    last.bytes = last.block.subarray(0, taken + first.byteLength);
+    this.#length += first.byteLength;
+    return bytes.subarray(first.byteLength);
   }
 
   /** What stands from there on, as much of it as is kept in one piece; undefined where nothing does yet. */

@@ -12,26 +12,34 @@ export type Head =
       readonly rest: ReadableStreamDefaultReader<Uint8Array>;
     };
 
+/** Where the bytes of a stream are kept while it is read. */
+export interface Shelf {
+  readonly kept: KeptBytes;
+  /** Asked for room for so many bytes more, and once more at the end; reading ends where there is none. */
+  take(bytes: number): boolean;
+}
+
 /**
  * Reads a stream to its end if that comes within `limit` bytes. Keeps no more than the limit and one chunk.
  *
- * @param take asked for room for each piece; reading ends where there is none
+ * @param shelf where room is not for the asking
  * @throws what the stream throws when its sender goes away
  */
 export async function readUpTo(
   stream: ReadableStream<Uint8Array>,
   limit: number,
-  take: (bytes: number) => boolean = () => true,
+  shelf?: Shelf,
 ): Promise<Head> {
   const reader = stream.getReader();
-  const kept = new KeptBytes();
+  const kept = shelf?.kept ?? new KeptBytes();
   while (true) {
     const next = await reader.read();
-    if (next.done) return { whole: true, bytes: kept.joined() };
-    kept.add(next.value);
-    if (kept.length > limit) return { whole: false, crowded: false, read: kept.pieces(), rest: reader };
-    if (!take(next.value.byteLength))
-      return { whole: false, crowded: true, read: kept.pieces(), rest: reader };
+    const bytes = next.value?.byteLength ?? 0;
+    const isLarge = kept.length + bytes > limit;
+    const crowded = !isLarge && shelf?.take(bytes) === false;
+    if (next.done && !crowded) return { whole: true, bytes: kept.joined() };
+    if (next.value !== undefined) kept.add(next.value);
+    if (isLarge || crowded) return { whole: false, crowded, read: kept.pieces(), rest: reader };
   }
 }
 

@@ -7,8 +7,8 @@ import type { IdentityStep, Refusal } from "../foundation/refusal.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
 import type { Asked } from "./answer-proof.ts";
 import { type AnsweringPorts, answering } from "./answering.ts";
-import { readUpTo } from "./body.ts";
-import { type BodyPlace, BodyRoom } from "./body-room.ts";
+import { readUpTo, type Shelf } from "./body.ts";
+import { type BodyPlace, BodyRoom, largestBody } from "./body-room.ts";
 import { mismatch } from "./content-digest.ts";
 import type { DigestLimits } from "./digested.ts";
 import { outOfTime, type VerifiedMessage, verified, verifyMessage } from "./proof.ts";
@@ -31,7 +31,7 @@ export interface IdentifiedPorts {
   readonly refreshTrust?: () => Promise<TrustBundle | undefined>;
   readonly cache: WitCache;
   readonly replay: ReplayWindow;
-  /** Room for bodies that are read to be compared. @default 32 MiB of its own */
+  /** Room for bodies that are read to be compared. @default those of an isolate, its own */
   readonly bodies?: BodyRoom;
   readonly clock: Clock;
   /** What answers are signed with, for callers that demand it. Absent: they are refused. */
@@ -210,7 +210,8 @@ async function bySignature(
   const principal: Principal = isOurs ? known : { ...known, foreign: true };
   // All of another trust domain is one sender: it names as many workloads as it likes.
   const sender = isOurs ? caller.id.uri : caller.id.trustDomain;
-  const body = await verifiedBody(request, contentDigest, policy, bodies.place(sender));
+  const place = bodies.place(sender, input.expires * 1_000);
+  const body = await verifiedBody(request, contentDigest, policy, { place, clock });
   if (!body.ok) return body;
   const lapse = body.value === undefined ? undefined : lapsed(message.value, bundle, { trust, cache, clock });
   // Nothing is awaited for a bundle that is still the same.
@@ -261,7 +262,7 @@ export async function verifiedBody(
   request: Pick<Request, "body">,
   contentDigest: string | undefined,
   { inbound }: { readonly inbound: DigestLimits },
-  place?: BodyPlace,
+  room?: { readonly place: BodyPlace; readonly clock: Clock },
 ): Promise<Result<Uint8Array | undefined, Refusal>> {
   if (request.body === null) {
     if (contentDigest === undefined) return ok(undefined);
@@ -269,15 +270,17 @@ export async function verifiedBody(
     return wrong === undefined ? ok(undefined) : refused("digest", wrong);
   }
   if (contentDigest === undefined && inbound.largeBody === "unsigned") return ok(undefined);
-  const limitBytes = contentDigest === undefined ? 0 : inbound.maxDigestBytes;
+  // What no sender has room for is not worth another try.
+  const most = room === undefined ? inbound.maxDigestBytes : Math.min(inbound.maxDigestBytes, largestBody);
+  const limitBytes = contentDigest === undefined ? 0 : most;
   let head: Awaited<ReturnType<typeof readUpTo>>;
   try {
-    head = await readUpTo(request.body, limitBytes, place?.take);
+    head = await readUpTo(request.body, limitBytes, room && shelfOf(room));
   } catch {
     // The caller went away before its body was through; there is nobody left to tell more.
     return no({ kind: "cancelled" });
   } finally {
-    place?.leave();
+    room?.place.leave();
   }
   if (!head.whole) {
     // Whether the sender takes note that we stop reading is its affair; the answer is on its way already.
@@ -290,6 +293,11 @@ export async function verifiedBody(
   const wrong = contentDigest === undefined ? undefined : await mismatch(contentDigest, head.bytes);
   return wrong === undefined ? ok(head.bytes) : refused("digest", wrong);
 }
+
+const shelfOf = ({ place, clock }: { readonly place: BodyPlace; readonly clock: Clock }): Shelf => ({
+  kept: place.kept,
+  take: (bytes) => place.take(bytes, clock.now()),
+});
 
 const nothing: Said = { deadline: null, credits: null, hops: null, epoch: null };
 

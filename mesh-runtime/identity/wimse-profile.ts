@@ -26,6 +26,8 @@ export const proofValidityS = 30;
 export const maxProofValidityS = 60;
 /** How far ahead of ours a signer's clock may be, milliseconds. */
 export const proofSkewMs = 5_000;
+/** How long any proof can still be valid when it arrives, milliseconds. */
+export const longestProofMs = maxProofValidityS * 1_000 + proofSkewMs;
 /** Longest nonce, characters. */
 export const maxNonceLength = 64;
 /** Longest `Signature-Input` and `Signature` that are looked at, characters. */

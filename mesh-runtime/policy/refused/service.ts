@@ -1,3 +1,4 @@
+import { largestBody } from "../../identity/body-room.ts";
 import type { DocumentOf } from "../documents.ts";
 import { isPort, meshVersions } from "../schema/metadata.ts";
 import { indexAfter, listOf, objectOf, readValue } from "./values.ts";
@@ -20,7 +21,7 @@ const standIns: Readonly<Record<string, unknown>> = {
   largeBody: "reject",
   timeout: undefined,
   maxInFlight: undefined,
-  maxDigestBytes: undefined,
+  maxDigestBytes: largestBody,
 };
 
 /** `appProtocol`s (KEP-3726) that a worker speaks anyway. */

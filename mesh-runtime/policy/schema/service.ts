@@ -1,4 +1,5 @@
 import type * as v from "valibot";
+import { largestBody } from "../../identity/body-room.ts";
 import { parseSpiffeId, workloadOf } from "../../identity/spiffe-id.ts";
 import { bindingName, endpoint, endpoints } from "./endpoints.ts";
 import { farService } from "./far-service.ts";
@@ -98,8 +99,8 @@ const spec = checked(
       "Requests under way in one isolate; above it they are refused.",
     ),
     maxDigestBytes: about(
-      optional(integer(0, 100 * 1024 * 1024)),
-      "Bodies up to this are digested, signed and verified.",
+      optional(integer(0, largestBody)),
+      "Bodies up to this are digested, signed and verified. They are held in memory meanwhile.",
     ),
     largeBody: about(
       optional(choice(["reject", "unsigned"])),

@@ -6,16 +6,34 @@ import { arrive, proven, sent, url, world } from "./arriving.ts";
 import { caller, makeWit, now, signedMessage } from "./fixture.ts";
 
 test("a caller that holds uploads open is refused once half of the room is his, and others are heard", async () => {
-  const bodies = new BodyRoom(2_000);
+  const bodies = new BodyRoom(20_000);
+  const until = now + 30_000;
   // Somebody else's, still on its way.
-  expect(bodies.place("spiffe://mesh.local/ns/default/sa/other").take(900)).toBe(true);
+  expect(bodies.place("spiffe://mesh.local/ns/default/sa/other", until).take(900, now)).toBe(true);
   const body = "x".repeat(600);
-  const first = bodies.place(caller);
-  expect(first.take(600)).toBe(true);
+  const first = bodies.place(caller, until);
+  expect(first.take(5_000, now)).toBe(true);
   expect((await arrive(await proven(body), {}, { bodies })).outcome).toBe("overloaded");
   first.leave();
   expect((await arrive(await proven(body), {}, { bodies })).outcome).toBe("accepted");
-  expect(bodies.held).toBe(900);
+  expect(bodies.held).toBe(900 + 4_096);
+});
+
+test("a caller whose uploads the runtime tore down is heard again once their proofs have expired", async () => {
+  const bodies = new BodyRoom(20_000);
+  const { headers } = await proven("x");
+  await new Promise<void>((waited) => {
+    let pulled = 0;
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array>) =>
+      pulled++ === 0 ? controller.enqueue(new Uint8Array(900)) : waited();
+    const body = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 });
+    // None of its lines runs any more.
+    void arrive(new Request(url, { method: "POST", headers, body }), {}, { bodies });
+  });
+  expect(bodies.held).toBe(900 + 4_096);
+  expect((await arrive(await proven("y".repeat(600)), {}, { bodies })).outcome).toBe("accepted");
+  expect(bodies.place(caller, now + 60_000).take(5_000, now + 29_999)).toBe(false);
+  expect(bodies.place(caller, now + 60_000).take(5_000, now + 30_000)).toBe(true);
 });
 
 describe("a request whose body is held back", () => {

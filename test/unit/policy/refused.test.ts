@@ -117,6 +117,16 @@ describe("the status of a route to a port that speaks what a worker cannot", () 
   });
 });
 
+describe("a Service that asks for larger bodies to be compared than anybody has room for", () => {
+  test("has the largest compared that can be: none goes on uncompared that was compared", () => {
+    const large = service("large", "{maxDigestBytes: 50000000, largeBody: unsigned}");
+    const { documents: all, refused } = withRefused(base, [large]);
+    const { inbound, destinations } = compile(all, { refused }).get("default/large") ?? fail();
+    expect([inbound.maxDigestBytes, inbound.largeBody]).toEqual([16_777_216, "unsigned"]);
+    expect(destinations["default/large"]).toMatchObject({ maxDigestBytes: 16_777_216 });
+  });
+});
+
 describe("the status of a Gateway of which listeners are refused", () => {
   const listeners = (text: string, ...others: readonly string[]) => {
     const status = statusOf(text, ...others) as GatewayStatus;
