@@ -202,7 +202,12 @@ function budgetText(budget: NonNullable<Explanation["limits"]>["retry"]["budget"
   return [`${sharePercent(ratio)} of the requests may be retries${beside}`];
 }
 
-const sayers = { route: "the route", destination: "the destination's policy", mesh: "the mesh's default" };
+const sayers = {
+  route: "the route",
+  destination: "the destination's policy",
+  backends: "the backends' policies",
+  mesh: "the mesh's default",
+};
 
 function limitsOf(limits: NonNullable<Explanation["limits"]>, backends: readonly Outlook[]): readonly Said[] {
   const { requestTimeoutMs, tryTimeoutMs, retry, maxInFlight } = limits;
@@ -223,12 +228,15 @@ function limitsOf(limits: NonNullable<Explanation["limits"]>, backends: readonly
           `${service}: ${budget.percent}% of what is sent within ${durationText(budget.intervalMs)} may be retries, and ${budget.minimumCount} within ${durationText(budget.minimumIntervalMs)} in any case`,
         ],
   );
+  const places = backends.flatMap(({ service, maxInFlight: most }) =>
+    most === undefined ? [] : [`${service}: ${most} of them, whichever route leads there`],
+  );
   return [
     ["timeout", `${durationText(requestTimeoutMs.value)} for all tries (${from(requestTimeoutMs)})`],
     ["each try", `${durationText(tryTimeoutMs.value)} (${from(tryTimeoutMs)})`],
     ["retries", tries],
     ["budget", [...budgetText(retry.budget), ...budgets].join("\n")],
-    ["in flight", `${count(maxInFlight, "request")} at once from one isolate`],
+    ["in flight", [`${count(maxInFlight, "request")} at once from one isolate`, ...places].join("\n")],
   ];
 }
 

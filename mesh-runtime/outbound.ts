@@ -5,12 +5,14 @@ import type { Answer, Departure, Noted } from "./foundation/exchange.ts";
 import { journey, type Step } from "./foundation/layer.ts";
 import type { Clock, Random, Transport } from "./foundation/ports.ts";
 import { rescued } from "./foundation/rescued.ts";
+import { governed } from "./governed.ts";
 import { authenticatedEntry } from "./identity/authenticated.ts";
 import type { BelievedPorts } from "./identity/believed.ts";
 import type { Authenticated, TokenRules } from "./identity/end-user.ts";
 import { type SignedPorts, signed } from "./identity/signed.ts";
 import type { AuthenticatedPorts } from "./identity/user-judgement.ts";
-import type { Loaded, LoadedDestination } from "./policy/loaded.ts";
+import { placesOf } from "./policy/governing.ts";
+import type { Loaded, LoadedDestination, LoadedRecipient } from "./policy/loaded.ts";
 import { admitted, type InFlight } from "./resilience/admitted.ts";
 import { boundedDeparture } from "./resilience/bounded.ts";
 import { budgeted } from "./resilience/budgeted.ts";
@@ -110,6 +112,8 @@ export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
       )
       // the rule that wins and its backends; 404 no-route, 500 no-backend; redirects and preflights are answered here
       .through(routed())
+      // whose settings hold: of whom it was addressed to, or of the rule's backends; never refuses
+      .through(governed())
       // one deadline for all tries; 504 deadline-exceeded
       .through(boundedDeparture(ports))
       // a place among the requests under way to this destination; 503 overloaded
@@ -122,6 +126,8 @@ export function outbound(ports: OutboundPorts): Step<Leaving, Response> {
       .through(retried(ports))
       // one backend by weight; 500 no-backend
       .through(balanced<LoadedDestination>(ports))
+      // a place among the requests under way to the backend, where its policy counts them; 503 overloaded
+      .through(admitted(ports, placesOfBackend))
       // a first try, or a retry within the budget that the backend's document gives; 503 overloaded
       .through(budgeted(ports))
       // and the rest of the way
@@ -150,3 +156,11 @@ const limitOf = (leaving: Leaving) => ({
   key: leaving.target.destination,
   limit: leaving.traffic.maxInFlight,
 });
+
+const placesOfBackend = ({
+  recipient,
+  target,
+}: {
+  readonly recipient: LoadedRecipient;
+  readonly target: Target;
+}) => placesOf(recipient.settings, target.destination);

@@ -1,8 +1,10 @@
-import type { Backend, Rule } from "../routing/words.ts";
+import { usable } from "../resilience/purse.ts";
+import type { Backend, Rule, ServiceKey } from "../routing/words.ts";
 import type { Catalog } from "./catalog.ts";
 import { filtersOf, type Refer } from "./compile-filter.ts";
 import { matchOf } from "./compile-match.ts";
 import { sessionOf, sessionOfBackends } from "./compile-session.ts";
+import { statedOf } from "./compile-settings.ts";
 import { type DocumentOf, nameOf } from "./documents.ts";
 import { millisecondsOf } from "./milliseconds.ts";
 import { type BackendRef, backendOf, type ParentRef } from "./references.ts";
@@ -13,13 +15,13 @@ type WrittenRule = HTTPRoute["spec"]["rules"][number];
 
 /**
  * The rules of a route, as they hold where it is attached to a parent of this kind.
- * @param timeoutStands whether the parent has a timeout of its own that somebody wrote down
+ * @param parentBounds whether the parent has a timeout of its own that somebody wrote down
  */
 export function rulesOf(
   catalog: Catalog,
   route: HTTPRoute,
   parent: ParentRef["kind"],
-  timeoutStands = false,
+  parentBounds = false,
 ): readonly Rule[] {
   const refer: Refer = (ref) => backendOf(catalog, route, ref, parent);
   const replay = route.metadata.annotations?.[replayAnnotation] === "strict" ? strict : {};
@@ -33,7 +35,7 @@ export function rulesOf(
       matches: rule.matches.map(matchOf),
       filters: filtersOf(rule.filters, refer),
       backends,
-      ...timeoutsOf(rule, timeoutStands),
+      ...timeoutsOf(rule, () => parentBounds || timeoutsStated(catalog, backends)),
       ...retryOf(rule),
       ...(rule.sessionPersistence === undefined
         ? sessionOfBackends(catalog, name, backends)
@@ -72,18 +74,30 @@ function backend(ref: BackendRef, refer: Refer): Backend {
   };
 }
 
+/** Whether somebody has written down how long a request to a Service may take. */
+export function timeoutStated(catalog: Catalog, key: ServiceKey): boolean {
+  const service = catalog.services.get(key);
+  return service !== undefined && statedOf(catalog, service).includes("timeout");
+}
+
+/** The same of every backend that requests are split among. */
+function timeoutsStated(catalog: Catalog, backends: readonly Backend[]): boolean {
+  const used = backends.filter(usable);
+  return used.length > 0 && used.every(({ service }) => timeoutStated(catalog, service));
+}
+
 /**
  * A rule that bounds each attempt and not the request has bounded the request as well: by its attempts. The timeout
  * that every destination has without being asked would cut the last of them short.
  */
 function timeoutsOf(
   { timeouts }: WrittenRule,
-  timeoutStands: boolean,
+  timeoutStands: () => boolean,
 ): Pick<Rule, "requestTimeoutMs" | "backendTimeoutMs"> {
   const request = timeouts?.request === undefined ? undefined : millisecondsOf(timeouts.request);
   const attempt =
     timeouts?.backendRequest === undefined ? undefined : millisecondsOf(timeouts.backendRequest);
-  const bounded = attempt !== undefined && attempt > 0 && !timeoutStands;
+  const bounded = attempt !== undefined && attempt > 0 && request === undefined && !timeoutStands();
   return {
     ...(request === undefined ? (bounded ? { requestTimeoutMs: 0 } : {}) : { requestTimeoutMs: request }),
     ...(attempt === undefined ? {} : { backendTimeoutMs: attempt }),

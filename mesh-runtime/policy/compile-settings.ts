@@ -12,7 +12,7 @@ import {
 } from "./defaults.ts";
 import type { DocumentOf } from "./documents.ts";
 import { millisecondsOf } from "./milliseconds.ts";
-import type { InboundSettings } from "./snapshot.ts";
+import type { InboundSettings, Stated } from "./snapshot.ts";
 
 type Service = DocumentOf<"Service">;
 type TrafficPolicy = DocumentOf<"TrafficPolicy">;
@@ -24,6 +24,14 @@ export function trafficOf(catalog: Catalog, service: Service): TrafficSettings {
   const constraint = backendTraffic[0]?.spec.retryConstraint;
   return constraint === undefined ? settings : { ...settings, retryConstraint: constraintOf(constraint) };
 }
+
+/** Of what a Service's TrafficPolicy speaks, where it can also be said elsewhere. */
+export function statedOf(catalog: Catalog, service: Service): readonly Stated[] {
+  const spec = catalog.about(service).traffic[0]?.spec;
+  return spec === undefined ? [] : statable.filter((what) => spec[what] !== undefined);
+}
+
+const statable: readonly Stated[] = ["timeout", "retry", "maxInFlight"];
 
 /** The settings that one TrafficPolicy makes. */
 export function trafficSettings({ spec }: TrafficPolicy): TrafficSettings {

@@ -3,9 +3,9 @@ import { type Catalog, catalogOf, type MeshOptions } from "./catalog.ts";
 import { accessRules, entryRules } from "./compile-access.ts";
 import { balancingOf, bindingOf, endpointsOf, spiffeIdOf } from "./compile-endpoints.ts";
 import { listenersByWorker } from "./compile-gateway.ts";
-import { rulesOf } from "./compile-route.ts";
+import { rulesOf, timeoutStated } from "./compile-route.ts";
 import { defaultRule } from "./compile-session.ts";
-import { inboundOf, responsesOf, telemetryOf, trafficOf } from "./compile-settings.ts";
+import { inboundOf, responsesOf, statedOf, telemetryOf, trafficOf } from "./compile-settings.ts";
 import { userRules } from "./compile-users.ts";
 import { type DocumentOf, keyOf, type PolicyDocument } from "./documents.ts";
 import { notAttachedToService, parentKey } from "./references.ts";
@@ -93,6 +93,7 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
   const { trustDomain } = service.spec;
   const { evidence, largeBody, maxDigestBytes } = inboundOf(catalog, service);
   const binding = bindingOf(service);
+  const stated = statedOf(catalog, service);
   const endpoints = endpointsOf(catalog, service);
   return {
     key: keyOf(service),
@@ -108,6 +109,7 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
     maxDigestBytes,
     ...responsesOf(service),
     traffic: trafficOf(catalog, service),
+    ...(stated.length === 0 ? {} : { stated }),
   };
 }
 
@@ -139,7 +141,7 @@ function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => D
     for (const [key, named] of ports) {
       const place = `${route.metadata.namespace} ${key}`;
       const attached = byParent.get(place) ?? [];
-      const rules = rulesOf(catalog, route, "Service", timeoutStands(catalog, key));
+      const rules = rulesOf(catalog, route, "Service", timeoutStated(catalog, key));
       // One parentRef without port is for all ports, whatever others name.
       for (const port of named.has(undefined) ? [undefined] : named) attached.push({ port, rules });
       byParent.set(place, attached);
@@ -151,12 +153,6 @@ function serviceRoutes(catalog: Catalog): (key: ServiceKey, caller: string) => D
       byParent.get(`${caller} ${key}`) ?? byParent.get(`${key.slice(0, key.indexOf("/"))} ${key}`);
     return attached === undefined ? none : byPort(attached);
   };
-}
-
-/** Whether somebody has written down how long a request to a Service may take. */
-function timeoutStands(catalog: Catalog, key: ServiceKey): boolean {
-  const service = catalog.services.get(key);
-  return service !== undefined && catalog.about(service).traffic[0]?.spec.timeout !== undefined;
 }
 
 /** Rules for every port that a route names, and for all others. */

@@ -11,6 +11,7 @@ import { sharesOf } from "./effective-rules.ts";
 import { becauseOf } from "./explain-access.ts";
 import { filtered } from "./explain-filters.ts";
 import type { EndpointOutlook, Fate, Outlook, Surroundings } from "./explanation.ts";
+import { placesOf } from "./governing.ts";
 import type { Loaded, LoadedDestination, LoadedRecipient } from "./loaded.ts";
 
 /** What a request is when backends are chosen for it. */
@@ -68,6 +69,7 @@ function outlookOf(
   }
 
   const { circuit: policy, retryConstraint } = there.settings.traffic;
+  const places = placesOf(there.settings, destination);
   const seen = surroundings.circuit(service);
   const shut = policy.enabled && seen?.state === "open";
   return {
@@ -75,6 +77,7 @@ function outlookOf(
     endpoints: visits.map(({ endpoint }) => endpoint),
     ...(there.choice.length > 0 ? { balancing: balancingWords(there.balancing) } : {}),
     circuit: { policy, ...(seen === undefined ? {} : { seen }) },
+    ...(places === undefined ? {} : { maxInFlight: places.limit }),
     ...(retryConstraint === undefined ? {} : { retryConstraint }),
     ending: shut
       ? refused({ kind: "circuit-open", circuit: service, retryAfterMs: 1 })

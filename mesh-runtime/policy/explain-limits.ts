@@ -2,30 +2,36 @@ import type { Message } from "../foundation/exchange.ts";
 import { everyBackend, type Paying, purseOf } from "../resilience/purse.ts";
 import { reservePerSecond } from "../resilience/retry-budget.ts";
 import { backoffOf, mayRetry, retriesAllowed } from "../resilience/retry-policy.ts";
-import type { RetryPolicy, TrafficSettings } from "../resilience/words.ts";
+import type { RetryPolicy } from "../resilience/words.ts";
 import type { RouteRetry, Rule } from "../routing/words.ts";
 import type { Limits, Setting } from "./explanation.ts";
-
-/** What holds where a rule says nothing, and who said it. */
-export interface Fallback {
-  readonly traffic: TrafficSettings;
-  readonly by: "destination" | "mesh";
-}
+import type { Addressee } from "./governing.ts";
+import type { Loaded } from "./loaded.ts";
 
 /**
- * What bounds a request: what its rule says, and for the rest what holds where it is addressed. Whether an
- * answer is tried again is what `mayRetry` says while budget, credits and time last.
+ * What bounds a request: what its rule says, and for the rest what holds where it is addressed or where it goes
+ * (`governing.ts`). Whether an answer is tried again is what `mayRetry` says while budget, credits and time last.
  */
 export function limitsOf(
   rule: Rule,
-  { traffic, by }: Fallback,
+  addressee: Addressee,
   { method, headers }: Pick<Message, "method" | "headers">,
-  policy: NonNullable<Paying["policy"]>,
+  policy: NonNullable<Paying["policy"]> & Pick<Loaded, "governing">,
 ): Limits {
+  const governing = policy.governing?.get(rule);
+  const { traffic } = governing ?? addressee;
+  const by = (what: "timeout" | "retry"): Setting<unknown>["from"] => {
+    if (governing?.by.includes(what)) return "backends";
+    return addressee.stated?.includes(what) ? "destination" : "mesh";
+  };
   const { retry } = traffic;
   const { retry: route } = rule;
-  const setting = <Value>(said: Value | undefined, otherwise: Value): Setting<Value> =>
-    said === undefined ? { value: otherwise, from: by } : { value: said, from: "route" };
+  const setting = <Value>(
+    said: Value | undefined,
+    otherwise: Value,
+    what: "timeout" | "retry",
+  ): Setting<Value> =>
+    said === undefined ? { value: otherwise, from: by(what) } : { value: said, from: "route" };
   const paying: Paying = {
     notes: { route: rule.name },
     traffic,
@@ -34,12 +40,12 @@ export function limitsOf(
     policy,
   };
   const nonIdempotent = everyBackend(paying, (its) => its.retry.nonIdempotent);
-  const codes = setting(route?.codes, retry.codes);
+  const codes = setting(route?.codes, retry.codes, "retry");
   return {
-    requestTimeoutMs: setting(rule.requestTimeoutMs, traffic.timeoutMs),
-    tryTimeoutMs: setting(rule.backendTimeoutMs, retry.perTryTimeoutMs),
+    requestTimeoutMs: setting(rule.requestTimeoutMs, traffic.timeoutMs, "timeout"),
+    tryTimeoutMs: setting(rule.backendTimeoutMs, retry.perTryTimeoutMs, "retry"),
     retry: {
-      attempts: { value: retriesAllowed(retry, route), from: route?.attempts === undefined ? by : "route" },
+      attempts: setting(route?.attempts, retriesAllowed(retry, route), "retry"),
       codes,
       ...budgetOf(paying),
       afterAnswer: afterAnswer(codes.value, (status) => {

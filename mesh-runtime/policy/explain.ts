@@ -5,14 +5,14 @@ import { preflightRule } from "../routing/preflighted.ts";
 import type { RoutedRequest } from "../routing/route-match.ts";
 import { pinnedIn } from "../routing/session.ts";
 import type { Listener, Matched, Pinned, Rule, Target } from "../routing/words.ts";
-import { meshTraffic } from "./defaults.ts";
 import { routesOf } from "./effective-rules.ts";
 import { besideWords, entryOf, userWords } from "./explain-access.ts";
 import { type Leaving, outlooksOf, refused } from "./explain-backends.ts";
 import { filtered } from "./explain-filters.ts";
-import { type Fallback, limitsOf } from "./explain-limits.ts";
+import { limitsOf } from "./explain-limits.ts";
 import { candidatesOf } from "./explain-match.ts";
 import type { Addressed, Ending, Explanation, Outlook, Surroundings } from "./explanation.ts";
+import { type Addressee, atListener } from "./governing.ts";
 import type { Loaded, LoadedDestination } from "./loaded.ts";
 import { ownBackend, portOf, rulesAt } from "./port-table.ts";
 
@@ -25,7 +25,8 @@ interface Place {
   readonly target: Target;
   /** Those that the target's table is made of; undefined where no route is attached. */
   readonly rules: readonly Rule[] | undefined;
-  readonly fallback: Fallback;
+  /** Whose settings hold where neither route nor backends say anything. */
+  readonly addressee: Addressee;
 }
 
 /**
@@ -53,7 +54,7 @@ export function explainCall(
     },
     target: destination,
     rules,
-    fallback: { traffic: settings.traffic, by: "destination" },
+    addressee: settings,
   });
 }
 
@@ -83,8 +84,7 @@ export function explainEntry(
     },
     target,
     rules: bound?.rules ?? [],
-    // What comes in at a gateway has no destination whose settings could hold.
-    fallback: { traffic: meshTraffic, by: "mesh" },
+    addressee: atListener,
   });
   // A preflight is answered before the gateway's rules are asked.
   if (entry === undefined || preflightRule(target, { ...question, body: null }) !== undefined)
@@ -159,7 +159,7 @@ function underRule(
   matched: Matched | undefined,
   rule: Rule,
   surroundings: Surroundings,
-  { target: { destination, listenerPort }, fallback }: Place,
+  { target: { destination, listenerPort }, addressee }: Place,
 ): Decided {
   const by = `a filter of ${rule.name}`;
   const own = filtered(message, rule.filters, { matched, listenerPort, by });
@@ -184,7 +184,7 @@ function underRule(
   return {
     filters: own.steps,
     backends,
-    limits: limitsOf(rule, fallback, message, loaded),
+    limits: limitsOf(rule, addressee, message, loaded),
     ...(rule.session === undefined ? {} : { session: rule.session }),
     ...(rule.replay === undefined ? {} : { replay: rule.replay }),
     ...(pinned === undefined ? {} : { pinned: placeOf(pinned, kept) }),

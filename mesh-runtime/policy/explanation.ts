@@ -133,6 +133,8 @@ export interface Outlook {
   /** How one of several endpoints is chosen; absent where there is no choice. */
   readonly balancing?: string;
   readonly circuit?: { readonly policy: CircuitPolicy; readonly seen?: CircuitSeen };
+  /** Tries under way to it from one isolate, whoever was addressed; absent where only the destination's are counted. */
+  readonly maxInFlight?: number;
   /** How much of what it is sent may be retries, in place of the destination's budget. */
   readonly retryConstraint?: RetryConstraint;
   /** What comes of the share: where endpoints differ, of those that let the caller in. */
@@ -184,10 +186,10 @@ export interface Ending {
   readonly fate: Fate;
 }
 
-/** A setting, and who said it: the route, the policy of the destination, or at a gateway the mesh's defaults. */
+/** A setting, and who said it: the route, the policy of the destination, those of the backends, or the mesh's defaults. */
 export interface Setting<Value> {
   readonly value: Value;
-  readonly from: "route" | "destination" | "mesh";
+  readonly from: "route" | "destination" | "backends" | "mesh";
 }
 
 /** What bounds the request. Milliseconds; 0: none. */
@@ -213,7 +215,7 @@ export interface Limits {
     readonly backoffBaseMs: number;
     readonly backoffMaxMs: number;
   };
-  /** Requests under way from one isolate to the destination. */
+  /** Requests under way from one isolate to the destination, or through the listener. */
   readonly maxInFlight: number;
 }
 

@@ -6,6 +6,7 @@ import type { SpiffeId } from "../identity/words.ts";
 import { listenerIndex } from "../routing/listeners.ts";
 import { digestOf } from "./canonical.ts";
 import { defaultBalancing } from "./defaults.ts";
+import { governedRules } from "./governing.ts";
 import type { Loaded, LoadedDestination, LoadedEndpoint } from "./loaded.ts";
 import { destinationTable } from "./port-table.ts";
 import type { Destination, EndpointSettings, Snapshot } from "./snapshot.ts";
@@ -84,6 +85,7 @@ function tabled(snapshot: Snapshot): Result<Omit<Loaded, "epoch" | "digest">, st
     destinationByHost: (host) => byHost.get(host),
     destinationByBinding: (binding) => byBinding.get(binding),
     listenerFor: listenerIndex(snapshot.listeners),
+    governing: governedRules(snapshot),
   });
 }
 

@@ -1,7 +1,8 @@
 import type { AccessDecision, AccessRequest } from "../authorization/words.ts";
 import type { TokenRules } from "../identity/end-user.ts";
 import type { SpiffeId } from "../identity/words.ts";
-import type { BalancingSettings, Target } from "../routing/words.ts";
+import type { BalancingSettings, Rule, Target } from "../routing/words.ts";
+import type { Governing } from "./governing.ts";
 import type { Destination, EndpointSettings, InboundSettings, Snapshot } from "./snapshot.ts";
 
 /** A snapshot in force in this isolate, with its tables. Swapped whole; a request keeps the one it started with. */
@@ -24,6 +25,8 @@ export interface Loaded {
   readonly destinationByBinding: (binding: string) => LoadedDestination | undefined;
   /** The gateway listener and host entry for a request from outside: the most specific hostname wins; undefined: none. */
   readonly listenerFor: (host: string, port: number | undefined) => Target | undefined;
+  /** What the policies of backends say, by the rule that leads to them; undefined where none says anything. */
+  readonly governing: ReadonlyMap<Rule, Governing> | undefined;
 }
 
 /** A service, as requests to it are addressed; and whom they go to: its first endpoint, which most often is its only one. */

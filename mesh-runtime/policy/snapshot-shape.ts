@@ -305,6 +305,7 @@ const destination = open({
   rules: optional(list(rule)),
   portRules: optional(record(list(rule))),
   traffic,
+  stated: optional(list(oneOf("timeout", "retry", "maxInFlight"))),
 });
 
 const listener = open({

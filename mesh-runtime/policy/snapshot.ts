@@ -83,7 +83,12 @@ export interface Destination {
    */
   readonly portRules?: Readonly<Record<string, readonly Rule[]>>;
   readonly traffic: TrafficSettings;
+  /** Of what in `traffic` a TrafficPolicy speaks; absent: of nothing, so that the mesh's defaults hold. */
+  readonly stated?: readonly Stated[];
 }
+
+/** What a TrafficPolicy may speak of that can also be said elsewhere: by a route, or of the Service that was called. */
+export type Stated = "timeout" | "retry" | "maxInFlight";
 
 /** One place where a destination answers. */
 export interface EndpointSettings extends Placement {

@@ -52,26 +52,38 @@ export class InFlight {
 const live = (slot: Slot, now: number): boolean =>
   now < slot.expiresAt && slot.expiresAt - now <= slotLeaseMs;
 
+/** Whose places are counted, and how many there are. */
+export interface Places {
+  readonly key: string;
+  readonly limit: number;
+}
+
 /**
- * After this layer the request has a place among those under way. Refuses with `overloaded`; never
- * queues. A queued request would outlive its caller's patience and hide the overload.
+ * After this layer the request has a place among those under way, where places are counted. Refuses with
+ * `overloaded`; never queues. A queued request would outlive its caller's patience and hide the overload.
  *
  * The place is held until the rest answers; the body that streams afterwards is not counted.
  *
- * @param limitOf whose places, and how many there are
+ * @param limitOf whose places it takes; undefined: nobody's
  */
 export const admitted = <Needs extends object>(
   ports: { readonly clock: Clock; readonly inFlight: InFlight },
-  limitOf: (exchange: Needs) => { readonly key: string; readonly limit: number },
+  limitOf: (exchange: Needs) => Places | undefined,
 ) =>
-  layer<Needs, unknown, Answer>("admitted", (next) => async (exchange) => {
-    const { key, limit } = limitOf(exchange);
-    const slot = ports.inFlight.enter(key, limit, ports.clock.now());
-    if (slot === undefined)
-      return no({ kind: "overloaded", limit: `${key}: ${limit} in flight`, retryAfterMs });
-    try {
-      return await next(exchange);
-    } finally {
-      ports.inFlight.leave(slot);
+  layer<Needs, unknown, Answer>("admitted", (next) => {
+    return (exchange) => {
+      const places = limitOf(exchange);
+      return places === undefined ? next(exchange) : placed(exchange, places);
+    };
+
+    async function placed(exchange: Parameters<typeof next>[0], { key, limit }: Places): Promise<Answer> {
+      const slot = ports.inFlight.enter(key, limit, ports.clock.now());
+      if (slot === undefined)
+        return no({ kind: "overloaded", limit: `${key}: ${limit} in flight`, retryAfterMs });
+      try {
+        return await next(exchange);
+      } finally {
+        ports.inFlight.leave(slot);
+      }
     }
   });

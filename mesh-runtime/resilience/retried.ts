@@ -27,6 +27,8 @@ export interface Retrying extends Bounded, Noted, Omit<Paying, "notes"> {
   /** The route's own timeouts, for all tries and for each. */
   readonly requestTimeoutMs: number | undefined;
   readonly backendTimeoutMs: number | undefined;
+  /** Whose share retries are paid out of. @default the destination */
+  readonly payer?: string | undefined;
   readonly policy?: Paying["policy"] & { readonly snapshot: { readonly promisedRetries?: number } };
 }
 
@@ -56,12 +58,13 @@ export const retried = (ports: RetriedPorts) =>
     const { message, notes, signal, deadlineAt, retry: route } = exchange;
     const policy = exchange.traffic.retry;
     const destination = notes.destination;
+    const payer = exchange.payer ?? destination;
     const backends = exchange.backends ?? [];
     const allowed = retriesAllowed(policy, route);
     const pool = exchange.cause?.credits ?? {
       left: rootCredits(allowed, exchange.policy?.snapshot.promisedRetries),
     };
-    ports.budgets.deposit(destination, policy.budgetRatio);
+    ports.budgets.deposit(payer, policy.budgetRatio);
 
     const body = await bodyFor(message, policy.maxReplayBytes, allowed > 0 || backends.length > 1);
     const pristine = message.headers;
@@ -103,7 +106,7 @@ export const retried = (ports: RetriedPorts) =>
             : policy,
           route,
           credits: pool.left,
-          budget: purse === undefined || ports.budgets.affords(destination, purse.rule, endedAt),
+          budget: purse === undefined || ports.budgets.affords(payer, purse.rule, endedAt),
           remainingMs: deadlineAt === undefined ? undefined : deadlineAt - endedAt,
           replayable: body.replayable(),
           elsewhere:
@@ -122,7 +125,7 @@ export const retried = (ports: RetriedPorts) =>
         else {
           retries += 1;
           pool.left -= 1;
-          if (purse !== undefined) ports.budgets.withdraw(destination, purse.rule, endedAt);
+          if (purse !== undefined) ports.budgets.withdraw(payer, purse.rule, endedAt);
         }
         discard(answer);
         await pause(ports.wait, decision.waitMs, signal);

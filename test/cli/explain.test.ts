@@ -71,6 +71,7 @@ const answer: ExplainAnswer = {
       url: "http://payments/v2/charge",
       endpoints: [endpoint],
       circuit: { policy: defaultCircuit, seen: { state: "closed", sinceMs: 120_000 } },
+      maxInFlight: 20,
       ending: { kind: "reached" },
     },
     {
@@ -91,7 +92,7 @@ const answer: ExplainAnswer = {
   ],
   limits: {
     requestTimeoutMs: { value: 2_000, from: "route" },
-    tryTimeoutMs: { value: 0, from: "destination" },
+    tryTimeoutMs: { value: 0, from: "backends" },
     retry: {
       attempts: { value: 2, from: "route" },
       codes: { value: [503], from: "route" },
@@ -165,12 +166,13 @@ default/gone  10% (weight 1)
 
 What bounds it
   timeout    2 s for all tries (the route)
-  each try   none (the destination's policy)
+  each try   none (the backends' policies)
   retries    up to 2 (the route) of what was not delivered
              not after an answer: it may have been processed, and the method is not idempotent
              pauses up to 25 ms, growing to 250 ms
   budget     20% of the requests may be retries, and 10 a second of this rule in any case
   in flight  1024 requests at once from one isolate
+             default/payments-v1: 20 of them, whichever route leads there
 `.trimStart(),
     );
     expect(standIn.received[0]?.body).toEqual({

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { startMesh, type TestMesh } from "@tulle/mesh-runtime/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { identityHeaders } from "../../mesh-runtime/foundation/headers.ts";
+import { treated } from "../support/circuits.ts";
 import { open } from "../support/policy-texts.ts";
 import { dispatch, goAway, type Listener, type Reply, startListener } from "../support/wire.ts";
 import type { Mirrored } from "./workers/mirror-words.ts";
@@ -88,6 +89,7 @@ beforeAll(async () => {
     policies: [
       `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata: { name: wire }\nspec: { endpoint: { url: "${wire.url}" } }\n`,
       "apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata: { name: b }\nspec: { evidence: binding }\n",
+      treated("wire", "timeout: 7s"),
       gateway,
       ...routes,
       open("a", "b"),
@@ -189,6 +191,9 @@ describe("what comes from outside claims nothing", () => {
     expect(headers["workload-identity-token"]).toMatch(/^eyJ/);
     expect(headers.signature).toMatch(/^\w+=:/);
     expect(headers["tulle-hops"]).toBe("1");
+    // Its own policy gives it seven seconds, and no client more or less.
+    expect(Number(headers["tulle-deadline-ms"])).toBeGreaterThan(5_000);
+    expect(Number(headers["tulle-deadline-ms"])).toBeLessThanOrEqual(7_000);
     expect(Number(headers["tulle-attempt-credits"])).toBeLessThan(10);
     expect(headers).not.toHaveProperty("tulle-anything");
   });

@@ -69,16 +69,22 @@ const circuit = checked(
 );
 
 const spec = strict({
-  targetRefs: about(targetRefs, "The destinations that it is for, whoever calls them."),
+  targetRefs: about(
+    targetRefs,
+    "The destinations that it is for, whoever calls them, by name or by a route.",
+  ),
   timeout: about(
     optional(duration()),
-    "For a request with all its attempts; `0s`: none. A route's own timeout comes first.",
+    "For a request with all its attempts; `0s`: none. A route's own timeout comes first, then that of the Service that was called.",
   ),
-  retry: about(optional(retry), "What is tried again. A route's own retry comes first."),
+  retry: about(
+    optional(retry),
+    "What is tried again. A route's own retry comes first, then that of the Service that was called.",
+  ),
   circuit: about(optional(circuit), "When the destination is left alone."),
   maxInFlight: about(
     optional(integer(1, 1_000_000)),
-    "Requests under way from one isolate to the destination; above it they are refused.",
+    "Requests under way from one isolate to the destination, by name and by every route; above it they are refused.",
   ),
   loadBalancing: about(
     optional(loadBalancing),
