@@ -1,17 +1,13 @@
-import type { IssuerObject } from "./issuer/issuer-object.ts";
-import type { PolicyObject } from "./policy-store/policy-object.ts";
-import type { ReplayObject } from "./replay/replay-object.ts";
-import type { ServiceObject } from "./services/service-object.ts";
-import type { TraceObject } from "./traces/trace-object.ts";
+import type { Door } from "./object-door.ts";
 
 /** What `wrangler.toml` binds to the control worker. Secrets may be missing: each use says then how to set them. */
 export interface Env {
   readonly POLICIES: KVNamespace;
-  readonly POLICY: DurableObjectNamespace<PolicyObject>;
-  readonly ISSUER: DurableObjectNamespace<IssuerObject>;
-  readonly SERVICES: DurableObjectNamespace<ServiceObject>;
-  readonly REPLAYS: DurableObjectNamespace<ReplayObject>;
-  readonly TRACES: DurableObjectNamespace<TraceObject>;
+  readonly POLICY: DurableObjectNamespace<Door>;
+  readonly ISSUER: DurableObjectNamespace<Door>;
+  readonly SERVICES: DurableObjectNamespace<Door>;
+  readonly REPLAYS: DurableObjectNamespace<Door>;
+  readonly TRACES: DurableObjectNamespace<Door>;
   /** The root of every workload's name. */
   readonly TRUST_DOMAIN: string;
   /** Who holds it may change policy. */

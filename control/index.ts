@@ -1,13 +1,23 @@
 import { app } from "./api/app.ts";
 import type { Env } from "./env.ts";
+import { IssuerObject as Issuer } from "./issuer/issuer-object.ts";
+import { behindDoor } from "./object-door.ts";
 import { policyStore } from "./objects.ts";
+import { PolicyObject as Policy } from "./policy-store/policy-object.ts";
+import { ReplayObject as Replay } from "./replay/replay-object.ts";
+import { ServiceObject as Service } from "./services/service-object.ts";
+import { TraceObject as Trace } from "./traces/trace-object.ts";
 
-export { IssuerObject } from "./issuer/issuer-object.ts";
-export { PolicyObject } from "./policy-store/policy-object.ts";
-export { ReplayObject } from "./replay/replay-object.ts";
-export { ServiceObject } from "./services/service-object.ts";
-export { TraceObject } from "./traces/trace-object.ts";
 export { Workload } from "./workload.ts";
+
+/*
+ * The objects, under the names that wrangler.toml gives them: each behind its door.
+ */
+export const IssuerObject = behindDoor("IssuerObject", Issuer);
+export const PolicyObject = behindDoor("PolicyObject", Policy);
+export const ReplayObject = behindDoor("ReplayObject", Replay);
+export const ServiceObject = behindDoor("ServiceObject", Service);
+export const TraceObject = behindDoor("TraceObject", Trace);
 
 /** How often reconcile reads every text in KV and not only those that look changed, minutes. */
 const deepEvery = 15;

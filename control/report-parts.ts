@@ -6,7 +6,7 @@ import type { EdgeDelta } from "@tulle/mesh-runtime/telemetry/words.ts";
 import type { ReportRequest } from "@tulle/mesh-runtime/workload-contract.ts";
 import type { MeshKnowledge } from "./freshness.ts";
 import type { Host } from "./membership.ts";
-import { serviceObject } from "./objects.ts";
+import { serviceObject, traceObject } from "./objects.ts";
 import type { ServiceReport } from "./services/service-object.ts";
 import { forward } from "./traces/forward.ts";
 import { byShard } from "./traces/shard.ts";
@@ -35,9 +35,7 @@ export async function spread(host: Host, mesh: MeshKnowledge, given: ReportReque
   const parts = [...partsOf(mesh, { ...request, counters })].map(([service, part]) =>
     settled(serviceObject(env, service).report(part)),
   );
-  const spans = [...byShard(request.spans)].map(([shard, of]) =>
-    settled(env.TRACES.getByName(shard).ingest(of)),
-  );
+  const spans = [...byShard(request.spans)].map(([shard, of]) => settled(traceObject(env, shard).ingest(of)));
   const endpoint = mesh.services.get(request.workload)?.otlpEndpoint;
   const sent = endpoint === undefined ? [] : [forwarded(endpoint, request)];
   waitUntil(Promise.all([...parts, ...spans, ...sent]));

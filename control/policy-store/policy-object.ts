@@ -18,6 +18,7 @@ import type {
 import { AuditLog, type AuditQuery } from "../audit/audit-log.ts";
 import { type Draft, digestOfChange } from "../audit/entry.ts";
 import type { Env } from "../env.ts";
+import { issuer } from "../objects.ts";
 import { OperatorBook, type Standing as TokenStanding } from "../operators/operator-book.ts";
 import { Operators, type TokenOutcome, type TokenWish } from "../operators/operators.ts";
 import type { Presented } from "../operators/token-form.ts";
@@ -274,7 +275,7 @@ export class PolicyObject extends DurableObject<Env> {
 
   /** The heads that KV does not show as control signed them, and the bundle; nothing while the issuer has no keys. */
   async strayed(): Promise<readonly Strayed[]> {
-    const bundle = await this.#issuer().bundle();
+    const bundle = await issuer(this.env).bundle();
     return bundle.ok ? findStrayed(this.env.POLICIES, this.#ledger.shelf, bundle.value, Math.random()) : [];
   }
 
@@ -288,7 +289,7 @@ export class PolicyObject extends DurableObject<Env> {
 
   /** An issuer that does not answer costs a warning about names that it knows, and no change. */
   async #learnFederated(): Promise<void> {
-    const [names] = await Promise.allSettled([this.#issuer().federated()]);
+    const [names] = await Promise.allSettled([issuer(this.env).federated()]);
     if (names.status === "fulfilled") this.#judgement.federated(names.value);
   }
 
@@ -370,7 +371,7 @@ export class PolicyObject extends DurableObject<Env> {
     const now = Date.now();
     const due = this.#ledger.shelf.heads().filter((head) => isDue(head, now, rootKid));
     if (due.length === 0) return;
-    const answer = await this.#issuer().signHeads(
+    const answer = await issuer(this.env).signHeads(
       due.map(({ service, epoch, digest }) => ({ workload: service, epoch, digest })),
     );
     if (!answer.ok) return;
@@ -382,15 +383,11 @@ export class PolicyObject extends DurableObject<Env> {
   }
 
   async #publishNow(): Promise<PublishAnswer> {
-    const [bundle] = await Promise.allSettled([this.#issuer().bundle()]);
+    const [bundle] = await Promise.allSettled([issuer(this.env).bundle()]);
     // Without the issuer the rest is published all the same; heads that are not signed stay due.
     const signed = bundle.status === "fulfilled" && bundle.value.ok ? bundle.value.value : undefined;
     await this.#signHeads(signed?.rootKid).catch(() => undefined);
     return publish(this.env.POLICIES, this.#ledger, this.#book, signed, Date.now());
-  }
-
-  #issuer() {
-    return this.env.ISSUER.getByName(this.env.TRUST_DOMAIN);
   }
 }
 

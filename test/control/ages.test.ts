@@ -8,7 +8,7 @@ import type {
   StoredDocument,
   SyncAnswer,
 } from "../../control/api/contract.ts";
-import { api, apply, service, store } from "./support.ts";
+import { api, apply, service, store, storeObject } from "./support.ts";
 
 beforeEach(() => reset());
 
@@ -83,7 +83,7 @@ describe("of two routes with one match", () => {
     await bThenA();
     const before = await created("b");
     await apply(route("b", "one"));
-    await evictDurableObject(store());
+    await evictDurableObject(storeObject());
     expect(await created("b")).toBe(before);
     expect((await stored("b")).revision).toBe(4);
     expect(await decides()).toBe(ofB);
@@ -208,11 +208,11 @@ describe("a store of a version that kept no ages", () => {
     await apply(route("c", "two", "2015-05-05T05:05:05Z"));
     const history = (await api<{ revision: number; at: string }[]>("GET", "/api/policies/history")).body;
     const made = (revision: number) => history.find((one) => one.revision === revision)?.at;
-    await runInDurableObject(store(), async (_object, state) => {
+    await runInDurableObject(storeObject(), async (_object, state) => {
       state.storage.sql.exec("DROP TABLE ages");
       state.storage.sql.exec("DELETE FROM migrations WHERE version = (SELECT MAX(version) FROM migrations)");
     });
-    await evictDurableObject(store());
+    await evictDurableObject(storeObject());
     expect(await created("a")).toBe(made(3));
     expect(await created("b")).toBe(made(5));
     expect(await created("c")).toBe("2015-05-05T05:05:05.000Z");

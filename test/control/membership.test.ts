@@ -204,7 +204,12 @@ describe("reporting", () => {
     const freshness = new Freshness();
     let questions = 0;
     const counted = {
-      getByName: () => ({ view: (known: number) => (questions++, store().view(known)) }),
+      getByName: () => ({
+        ask: async (_passes: unknown, _method: string, [known]: [number]) => {
+          questions++;
+          return store().view(known);
+        },
+      }),
     };
     const from = { ...env, POLICY: counted as unknown as typeof env.POLICY };
     const start = Date.now();
@@ -342,7 +347,7 @@ describe("reporting", () => {
   });
 
   test("losing every object but the store costs the report's parts, never its answer", async () => {
-    const broken = { getByName: () => ({ report: () => Promise.reject(new Error("overloaded")) }) };
+    const broken = { getByName: () => ({ ask: () => Promise.reject(new Error("overloaded")) }) };
     const host = {
       env: { ...env, SERVICES: broken as unknown as typeof env.SERVICES },
       freshness: new Freshness(),
@@ -390,7 +395,7 @@ describe("reporting", () => {
     const now = Date.now();
     const host = { env, freshness, now, waitUntil: () => undefined };
     await report(host, reportRequest("default/web"), "default/web");
-    const broken = { getByName: () => ({ view: () => Promise.reject(new Error("overloaded")) }) };
+    const broken = { getByName: () => ({ ask: () => Promise.reject(new Error("overloaded")) }) };
     const without = {
       ...host,
       now: now + 10_000,

@@ -12,7 +12,7 @@ import type {
   SyncAnswer,
 } from "../../control/api/contract.ts";
 import { meshOf } from "../unit/journeys/small-mesh.ts";
-import { api, apply, permission, service, store } from "./support.ts";
+import { api, apply, permission, service, store, storeObject } from "./support.ts";
 
 beforeEach(() => reset());
 
@@ -31,11 +31,11 @@ const denial = (spec: string): string =>
 
 /** Puts a text into the store that this version would not take, as an older or newer one has left it there. */
 async function leftBehind(name: string, text: string): Promise<void> {
-  await runInDurableObject(store(), (_object, { storage }) => {
+  await runInDurableObject(storeObject(), (_object, { storage }) => {
     const { rowsWritten } = storage.sql.exec("UPDATE documents SET text = ? WHERE name = ?", text, name);
     expect(rowsWritten).toBeGreaterThan(0);
   });
-  await evictDurableObject(store());
+  await evictDurableObject(storeObject());
 }
 
 const call = async (path: string) =>
@@ -162,7 +162,7 @@ describe("a route in force of which this version refuses a rule", () => {
 
   test("is not brought back by an undo", async () => {
     await apply(route(["/", ""]));
-    await runInDurableObject(store(), (_object, { storage }) => {
+    await runInDurableObject(storeObject(), (_object, { storage }) => {
       storage.sql.exec(
         "UPDATE changes SET text = ? WHERE revision = 1 AND name = 'HTTPRoute/default/r'",
         route(["/", strange]),

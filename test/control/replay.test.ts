@@ -6,7 +6,7 @@ import { signMessage } from "@tulle/mesh-runtime/identity/proof.ts";
 import type { AdmitAnswer, AdmitRequest, Declined } from "@tulle/mesh-runtime/workload-contract.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Env } from "../../control/env.ts";
-import { replayObject } from "../../control/objects.ts";
+import { replayName } from "../../control/objects.ts";
 import { fits } from "../../control/shape.ts";
 import { controlId } from "../../control/workload-http.ts";
 import { admitShape } from "../../control/workload-shape.ts";
@@ -100,7 +100,7 @@ describe("an object that is started anew", () => {
     const watch = await watchOf();
     const used = request({ watch });
     expect(admitted(await bank.admit(used)).verdict).toBe("fresh");
-    const object = replayObject(objects, "default/bank", sender);
+    const object = objects.REPLAYS.getByName(replayName("default/bank", sender));
     await runInDurableObject(object, (_, state) => state.abort("a test")).catch(() => undefined);
     const again = admitted(await bank.admit(used));
     expect(again.verdict).toBe("unknown");
@@ -111,7 +111,7 @@ describe("an object that is started anew", () => {
 
   test("has written nothing down", async () => {
     await ask({ watch: await watchOf() });
-    const object = replayObject(objects, "default/bank", sender);
+    const object = objects.REPLAYS.getByName(replayName("default/bank", sender));
     const stored = await runInDurableObject(object, async (_, state) => (await state.storage.list()).size);
     expect(stored).toBe(0);
   });

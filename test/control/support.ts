@@ -7,6 +7,7 @@ import type {
   ReportRequest,
 } from "@tulle/mesh-runtime/workload-contract.ts";
 import type { ChangeAnswer } from "../../control/api/contract.ts";
+import { issuer, policyStore } from "../../control/objects.ts";
 
 export const operator = "operator-token-of-the-tests-0123456789";
 
@@ -122,5 +123,10 @@ export function joined(answer: JoinAnswer | Declined): JoinAnswer {
   return answer;
 }
 
-export const store = () => env.POLICY.getByName("mesh");
+/** The objects as control asks them. */
+export const store = () => policyStore(env);
+export const issuing = () => issuer(env);
+
+/** The same for who looks into their storage, or ends them. */
+export const storeObject = () => env.POLICY.getByName("mesh");
 export const issuerObject = () => env.ISSUER.getByName(env.TRUST_DOMAIN);

@@ -10,7 +10,7 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { TokenAnswer } from "../../control/api/contract.ts";
 import { Freshness } from "../../control/freshness.ts";
 import { controlId, WorkloadDoor } from "../../control/workload-http.ts";
-import { api, apply, issuerObject, joinRequest, reportRequest, service } from "./support.ts";
+import { api, apply, issuerObject, issuing, joinRequest, reportRequest, service } from "./support.ts";
 
 let door: WorkloadDoor;
 
@@ -199,9 +199,9 @@ describe("joining over HTTP with a token", () => {
       ...request,
       evidence: { attestor: "join-token", tokenHash } as const,
     });
-    const refused = await issuerObject().admit(by("of-no-token"));
+    const refused = await issuing().admit(by("of-no-token"));
     expect(refused).toMatchObject({ ok: false, reason: { kind: "bad-token" } });
-    expect(await issuerObject().admit(by(await sha256Text(joinToken)))).toMatchObject({ ok: true });
+    expect(await issuing().admit(by(await sha256Text(joinToken)))).toMatchObject({ ok: true });
   });
 
   test("a token that was made up is told nothing of the mesh: not which services there are, nor which are revoked", async () => {

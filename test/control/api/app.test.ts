@@ -6,7 +6,7 @@ import { app } from "../../../control/api/app.ts";
 import { checkOf } from "../../../control/api/check.ts";
 import type { CheckAnswer, NewOperatorToken } from "../../../control/api/contract.ts";
 import { newToken } from "../../../control/operators/token-form.ts";
-import { api, apply, reportRequest, service, workload } from "../support.ts";
+import { api, apply, reportRequest, service, store, workload } from "../support.ts";
 
 beforeEach(() => reset());
 
@@ -171,7 +171,7 @@ describe("check", () => {
   });
 
   test("says that KV is behind", async () => {
-    await env.POLICY.getByName("mesh").apply(
+    await store().apply(
       { sources: [{ source: "a", text: service("web") }] },
       { actor: { name: "operator", role: "admin" }, reason: "" },
     );
@@ -179,7 +179,7 @@ describe("check", () => {
   });
 
   test("a check that breaks is a failed line, and the others are still made", async () => {
-    const broken = { getByName: () => ({ bundle: () => Promise.reject(new Error("gone")) }) };
+    const broken = { getByName: () => ({ ask: () => Promise.reject(new Error("gone")) }) };
     const { checks } = await checkOf({ ...env, ISSUER: broken as unknown as typeof env.ISSUER }, Date.now());
     expect(checks.find(({ name }) => name === "signing keys")).toMatchObject({ result: "failed" });
     expect(checks.find(({ name }) => name === "policy store")).toMatchObject({ result: "ok" });

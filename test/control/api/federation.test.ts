@@ -18,7 +18,17 @@ import { newFederation } from "../../../control/issuer/federation/federation.ts"
 import { FederationBook } from "../../../control/issuer/federation/federation-book.ts";
 import { Federations } from "../../../control/issuer/federation/federations.ts";
 import { readForeignBundle } from "../../../control/issuer/federation/foreign-bundle.ts";
-import { api, apply, issuerObject, joinRequest, permission, service, store, workload } from "../support.ts";
+import {
+  api,
+  apply,
+  issuerObject,
+  issuing,
+  joinRequest,
+  permission,
+  service,
+  store,
+  workload,
+} from "../support.ts";
 
 const viewer = "viewer-token-of-the-tests-0123456789";
 const url = "https://partner.example/bundle.json";
@@ -68,7 +78,7 @@ async function pass(ms: number): Promise<void> {
 const inForce = async () =>
   decodeJwt((await env.POLICIES.get("bundle")) ?? "") as unknown as Record<string, unknown>;
 const believed = async () => {
-  const published = await issuerObject().bundle();
+  const published = await issuing().bundle();
   if (!published.ok) throw new Error(published.reason);
   const root = await importPublicJwk(published.value.rootJwk);
   const loaded = root.ok ? await loadBundle(published.value.signed, root.value, undefined, time) : root;
@@ -188,10 +198,10 @@ describe("a federation", () => {
 
   test("signs no new bundle for an endpoint that says what it said before", async () => {
     await add();
-    const before = await issuerObject().bundleSequence();
+    const before = await issuing().bundleSequence();
     await pass(331_000);
     await refresh();
-    expect([asked.length, await issuerObject().bundleSequence()]).toEqual([3, before]);
+    expect([asked.length, await issuing().bundleSequence()]).toEqual([3, before]);
   });
 
   test("keeps what was good for a day, says that it fails, and then believes nobody of it", async () => {
@@ -257,7 +267,7 @@ describe("a federation", () => {
   });
 
   test("67: takes no bundle with a key of our own: our issuer would speak for others", async () => {
-    const published = await issuerObject().bundle();
+    const published = await issuing().bundle();
     const ours = published.ok ? published.value.keys[0] : undefined;
     answer = () => Response.json(bundle({ keys: [{ ...ours, kid: "theirs" }] }));
     expect((await add()).body).toMatchObject({

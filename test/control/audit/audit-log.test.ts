@@ -6,7 +6,7 @@ import { access } from "../../../control/api/access.ts";
 import type { AuditAnswer, AuditEntry, NewOperatorToken } from "../../../control/api/contract.ts";
 import { type AuditBounds, AuditLog, auditBounds } from "../../../control/audit/audit-log.ts";
 import { type Draft, digestOfChange } from "../../../control/audit/entry.ts";
-import { api, apply, issuerObject, permission, service, store } from "../support.ts";
+import { api, apply, issuerObject, permission, service, storeObject } from "../support.ts";
 
 beforeEach(() => reset());
 
@@ -45,7 +45,7 @@ const withLog = <T>(
   work: (log: AuditLog, sql: SqlStorage) => Promise<T>,
   bounds: Partial<AuditBounds> = {},
 ) =>
-  runInDurableObject(store(), async (_object, { storage }) =>
+  runInDurableObject(storeObject(), async (_object, { storage }) =>
     work(new AuditLog(storage, { ...auditBounds, ...bounds }), storage.sql),
   );
 

@@ -12,7 +12,7 @@ import type {
 } from "../../../control/api/contract.ts";
 import { maxOperatorTokens, OperatorBook } from "../../../control/operators/operator-book.ts";
 import { newToken, presented, sameHash } from "../../../control/operators/token-form.ts";
-import { api, service, store } from "../support.ts";
+import { api, service, storeObject } from "../support.ts";
 
 beforeEach(() => reset());
 afterEach(() => vi.restoreAllMocks());
@@ -26,7 +26,7 @@ const applyAs = (token: string, text: string) =>
   api("POST", "/api/policies", { sources: [{ source: "a.yaml", text }] }, token);
 /** Runs with the tables of the object. */
 const withBook = <T>(work: (book: OperatorBook, sql: SqlStorage) => T | Promise<T>) =>
-  runInDurableObject(store(), async (_object, { storage }) =>
+  runInDurableObject(storeObject(), async (_object, { storage }) =>
     work(new OperatorBook(storage.sql), storage.sql),
   );
 
@@ -238,7 +238,7 @@ describe("secrecy", () => {
     await applyAs(body.token, "kind: Nonsense");
     await api("GET", "/api/tokens", undefined, body.token);
     const secret = body.token.slice(-43);
-    const kept = await runInDurableObject(store(), (_object, { storage }) => {
+    const kept = await runInDurableObject(storeObject(), (_object, { storage }) => {
       const tables = storage.sql
         .exec<{ name: string }>(
           "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",

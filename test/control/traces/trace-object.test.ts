@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Env } from "../../../control/env.ts";
+import { traceObject } from "../../../control/objects.ts";
 import { keptMs, keptSpans, longestSpan } from "../../../control/traces/trace-object.ts";
 
 const start = 1_700_000_000_000;
@@ -26,10 +26,10 @@ const spanOf = (change: Partial<SpanRecord> = {}): SpanRecord => ({
 const idOf = (n: number): string => n.toString(16).padStart(16, "0");
 let objects = 0;
 /** An object that no other test has written to. */
-function freshObject() {
-  const namespace = (env as unknown as Env).TRACES;
-  return namespace.get(namespace.idFromName(`test-${objects++}`));
-}
+const freshObject = () => traceObject(env, `test-${++objects}`);
+/** What the last one keeps. */
+const inStorage = (look: (storage: DurableObjectStorage) => unknown) =>
+  runInDurableObject(env.TRACES.getByName(`test-${objects}`), async (_, { storage }) => look(storage));
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: start });
@@ -70,7 +70,7 @@ describe("TraceObject", () => {
     await object.ingest([spanOf(), spanOf({ spanId: idOf(2) })]);
     vi.setSystemTime(start + keptMs + 1);
     await object.ingest([spanOf({ traceId: otherId })]);
-    await runInDurableObject(object, async (_, { storage }) => {
+    await inStorage(async (storage) => {
       expect(storage.sql.exec("SELECT trace_id FROM spans").toArray()).toEqual([{ trace_id: otherId }]);
       expect(await storage.getAlarm()).toBeNull();
     });
@@ -85,7 +85,7 @@ describe("TraceObject", () => {
     expect(await object.get(traceId)).toHaveLength(1);
     await object.ingest(batch(keptSpans, 2));
     expect(await object.get(traceId)).toEqual([]);
-    await runInDurableObject(object, (_, { storage }) => {
+    await inStorage((storage) => {
       expect(storage.sql.exec("SELECT COUNT(*) AS n FROM spans").one()).toEqual({ n: keptSpans });
     });
   });
