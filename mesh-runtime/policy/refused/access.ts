@@ -1,5 +1,5 @@
 import type { DocumentOf } from "../documents.ts";
-import { dryRunAnnotations, meshVersions } from "../schema/metadata.ts";
+import { dryRunAnnotations, meshGroup, meshVersions } from "../schema/metadata.ts";
 import { listOf, objectOf } from "./values.ts";
 import type { Unreadable } from "./words.ts";
 
@@ -69,9 +69,16 @@ const closing = (
 /** The Services that a policy is for; undefined: all of its namespace, because it says so or cannot be read. */
 function targets({ value }: Unreadable): readonly string[] | undefined {
   const { targetRefs: written } = objectOf(objectOf(value).spec);
-  const names = listOf(written).map((ref) => objectOf(ref).name);
-  const readable = names.filter((name) => typeof name === "string");
+  const names = listOf(written).map(serviceOf);
+  const readable = names.filter((name) => name !== undefined);
   return readable.length > 0 && readable.length === names.length ? readable : undefined;
+}
+
+/** The Service that a reference names. A Gateway of the same name is another thing, and so is a Service elsewhere. */
+function serviceOf(ref: unknown): string | undefined {
+  const { group = "", kind, name, ...others } = objectOf(ref);
+  const isService = kind === "Service" && (group === "" || group === meshGroup);
+  return isService && typeof name === "string" && Object.keys(others).length === 0 ? name : undefined;
 }
 
 /**
@@ -80,9 +87,14 @@ function targets({ value }: Unreadable): readonly string[] | undefined {
  */
 function namesOf(unreadable: Unreadable): readonly string[] {
   const { targetRefs } = objectOf(objectOf(unreadable.value).spec);
-  const isOfNamespace = unreadable.value !== undefined && targetRefs === undefined;
+  const isOfNamespace =
+    unreadable.value !== undefined && targetRefs === undefined && !isAboutOthers(unreadable);
   return targets(unreadable) ?? (isOfNamespace ? [] : unreadable.services);
 }
+
+/** Whether something in it is unknown here that could say what it is for, such as a selector. */
+const isAboutOthers = ({ issues }: Unreadable): boolean =>
+  issues.some(({ path }) => !/^(?:metadata|spec\.(?:rules|action))(?![A-Za-z])/.test(path));
 
 const whom = (unreadable: Unreadable): string =>
   targets(unreadable)

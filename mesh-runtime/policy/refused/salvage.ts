@@ -1,6 +1,7 @@
+import * as v from "valibot";
 import type { PolicyDocument, Written } from "../documents.ts";
 import type { Issue } from "../issue.ts";
-import { experimentalVersions } from "../schema/metadata.ts";
+import { experimentalVersions, label, subdomain } from "../schema/metadata.ts";
 import { leftOfAuthorization, leftOfUnknown } from "./access.ts";
 import { leftOfGateway } from "./gateway.ts";
 import { leftOfRoute } from "./route.ts";
@@ -16,6 +17,8 @@ export function salvaged(unreadable: Unreadable): Salvaged {
   const { kind, namespace, name, issues } = unreadable;
   const base = { document: `${kind}/${namespace}/${name}`, issues };
   const without = (meanwhile: string): Salvaged => ({ refused: { ...base, meanwhile } });
+  if (isPlaced(kind) && !hasName(unreadable))
+    return without("Nothing can have this name here, and nothing of it holds.");
   switch (kind) {
     case "HTTPRoute": {
       const { document, route } = leftOfRoute(unreadable);
@@ -50,6 +53,12 @@ export function salvaged(unreadable: Unreadable): Salvaged {
     }
   }
 }
+
+/** Whether something of this kind would stand where it stood. */
+const isPlaced = (kind: string): boolean => ["HTTPRoute", "Gateway", "Service"].includes(kind);
+
+const hasName = ({ kind, namespace, name }: Unreadable): boolean =>
+  v.is(label(), namespace) && v.is(kind === "Service" ? label() : subdomain(), name);
 
 /** Places in it are told as those of the document that it stands for. */
 const written = (document: PolicyDocument): Written => ({

@@ -225,6 +225,16 @@ describe("what decides about access and is refused", () => {
       `{targetRefs: 5, action: DENY}`,
       "default/gateway",
     ],
+    [
+      "does so at every Service where something else than Services is among its targets",
+      `{targetRefs: [{kind: Service, name: payments}, {group: gateway.networking.k8s.io, kind: Gateway, name: web}], action: DENY}`,
+      "default/gateway",
+    ],
+    [
+      "does so at every Service where its target is another group's",
+      `{targetRefs: [{group: a.example, kind: Service, name: web}], action: DENY}`,
+      "default/payments",
+    ],
   ])("%s", async (_what, spec, of) => {
     const mesh = smallMesh([...base, http], [], [policy("AuthorizationPolicy", "p", spec)]);
     expect(rules(mesh, of)).toContainEqual(["DENY", "AuthorizationPolicy/default/p/0", undefined]);
@@ -233,6 +243,17 @@ describe("what decides about access and is refused", () => {
   test("does so from outside as well where its targets cannot be read", async () => {
     const open = entry("r", `parentRefs: [{name: public}], rules: [{${to("web")}}]`);
     const mesh = smallMesh([...base, http, open], [], ["# AuthorizationPolicy/default/p\n{ no: yaml"]);
+    expect(await mesh.enter("http://shop.example/")).toMatchObject({ status: 403, problem: "denied" });
+  });
+
+  test.each([
+    "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: public}]",
+    "selector: {matchLabels: {app: gateway}}",
+    "targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: public}",
+  ])("does so from outside where it could be for a Gateway: %s", async (what) => {
+    const open = entry("r", `parentRefs: [{name: public}], rules: [{${to("web")}}]`);
+    const deny = policy("AuthorizationPolicy", "p", `{${what}, action: DENY, rules: [{}]}`);
+    const mesh = smallMesh([...base, http, open], [], [deny]);
     expect(await mesh.enter("http://shop.example/")).toMatchObject({ status: 403, problem: "denied" });
   });
 

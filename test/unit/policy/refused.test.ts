@@ -224,6 +224,35 @@ describe("whoever changes something else", () => {
   });
 });
 
+describe("a document of a name that nothing can have here", () => {
+  test.each(["HTTPRoute", "Gateway", "Service"])("stops no other, as a %s", (kind) => {
+    for (const name of [
+      `${kind}/default/UPPER`,
+      `${kind}/Default/web`,
+      `${kind}/default/${"a".repeat(300)}`,
+    ]) {
+      const read = readAgain(name, "spec: {mode: STRICT}");
+      const { refused, written } = standIn(name, read.ok ? fail() : read, new Map());
+      expect(refused.meanwhile).toBe("Nothing can have this name here, and nothing of it holds.");
+      expect(written).toBeUndefined();
+    }
+  });
+
+  test("denies what it could deny, as a policy", () => {
+    const name = "AuthorizationPolicy/default/UPPER";
+    const read = readAgain(name, "spec: {action: DENY, rules: [{}]}");
+    const { refused, written } = standIn(
+      name,
+      read.ok ? fail() : read,
+      new Map([["Service/default/web", ""]]),
+    );
+    const all = [...base, written?.document ?? fail()];
+    expect(
+      compile(all, { refused: new Map([[name, refused]]) }).get("default/web")?.inbound.authorization,
+    ).toContainEqual({ name: `${name}/0`, action: "DENY" });
+  });
+});
+
 const fail = (): never => {
   throw new Error("nothing is refused");
 };
