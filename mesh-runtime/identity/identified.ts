@@ -259,7 +259,7 @@ function oneUseOf(
  * compare. Without a digest only an empty body goes through, unless the policy lets bodies go unsigned.
  */
 export async function verifiedBody(
-  request: Pick<Request, "body">,
+  request: Pick<Request, "body"> & { readonly method?: string },
   contentDigest: string | undefined,
   { inbound }: { readonly inbound: DigestLimits },
   room?: { readonly place: BodyPlace; readonly clock: Clock },
@@ -272,7 +272,8 @@ export async function verifiedBody(
   if (contentDigest === undefined && inbound.largeBody === "unsigned") return ok(undefined);
   // What no sender has room for is not worth another try.
   const most = room === undefined ? inbound.maxDigestBytes : Math.min(inbound.maxDigestBytes, largestBody);
-  const limitBytes = contentDigest === undefined ? 0 : most;
+  const bodiless = hasNoBody(request.method);
+  const limitBytes = contentDigest === undefined || bodiless ? 0 : most;
   let head: Awaited<ReturnType<typeof readUpTo>>;
   try {
     head = await readUpTo(request.body, limitBytes, room && shelfOf(room));
@@ -286,8 +287,9 @@ export async function verifiedBody(
     // Whether the sender takes note that we stop reading is its affair; the answer is on its way already.
     head.rest.cancel().catch(() => undefined);
     if (head.crowded) return no({ kind: "overloaded", limit: "bodies to be compared", retryAfterMs: 1_000 });
-    return contentDigest === undefined
-      ? refused("digest", "the body is not covered")
+    if (contentDigest === undefined) return refused("digest", "the body is not covered");
+    return bodiless
+      ? refused("digest", "GET and HEAD have no body that could be handed on")
       : no({ kind: "body-too-large", limitBytes });
   }
   const wrong = contentDigest === undefined ? undefined : await mismatch(contentDigest, head.bytes);
@@ -298,6 +300,12 @@ const shelfOf = ({ place, clock }: { readonly place: BodyPlace; readonly clock: 
   kept: place.kept,
   take: (bytes) => place.take(bytes, clock.now()),
 });
+
+/**
+ * Methods with which no Request is made that has a body (Fetch §5.4). What arrives with one may have a body all the same,
+ * and workerd shows one where a client or a proxy only says that it is empty (`content-length: 0`).
+ */
+const hasNoBody = (method: string | undefined): boolean => method === "GET" || method === "HEAD";
 
 const nothing: Said = { deadline: null, credits: null, hops: null, epoch: null };
 
@@ -319,7 +327,8 @@ function cleaned(request: Request, fields: HeaderFields, body: Uint8Array | unde
   });
   if (unwanted.length === 0 && body === undefined) return request;
   // Made from the request itself: so its signal, its platform properties and an upgrade go on with it.
-  const clean = new Request(request, body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> });
+  const verified = hasNoBody(request.method) ? null : (body as Uint8Array<ArrayBuffer>);
+  const clean = new Request(request, body === undefined ? {} : { body: verified });
   const { headers } = clean;
   for (const name of unwanted) headers.delete(name);
   return clean;

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { Fields } from "../../mesh-runtime/foundation/fields.ts";
 import { contentDigest } from "../../mesh-runtime/identity/content-digest.ts";
-import { makeWorld, type World } from "../unit/identity/fixture.ts";
+import { BindingIds, identify } from "../../mesh-runtime/identity/identified.ts";
+import { makeWorld, verifier, type World } from "../unit/identity/fixture.ts";
 import { type Attack, expectRefused, target, tryAll } from "./attack.ts";
 import { type Forged, forge } from "./attacker.ts";
 import { isolate, loadedPolicy } from "./journey.ts";
@@ -179,5 +181,56 @@ describe("bodies above the cap", () => {
       await at.arrive(await forge(world, { body, wire: (headers) => headers.delete("content-digest") })),
       /proof/,
     );
+  });
+});
+
+describe("44: a body on a GET or a HEAD, as a socket brings it and no client of fetch can send it", () => {
+  /** Of what arrives only these three are read, so that it can be made without the platform's leave. */
+  const judged = async (method: string, sent: string, signed: Forged = {}) => {
+    const { url, headers } = await forge(world, { method, ...signed });
+    const { cache, replay, now } = verifier(world);
+    const ports = {
+      trust: () => world.bundle,
+      cache,
+      replay,
+      clock: { now: () => now },
+      count: () => undefined,
+    };
+    const request = { method, url, body: new Response(sent).body };
+    const policy = await loadedPolicy();
+    const known = await identify(
+      { request, policy, bindingProps: undefined },
+      new Fields(headers),
+      ports,
+      new BindingIds(),
+    );
+    return known.ok ? "accepted" : known.reason;
+  };
+  const refused = (detail: string) => ({ kind: "unidentified", step: "digest", detail });
+
+  test.each(["GET", "HEAD"])("is refused when it was put on on the way: %s", async (method) => {
+    expect(await judged(method, body)).toEqual(refused("the body is not covered"));
+  });
+
+  test.each(["GET", "HEAD"])(
+    "is refused when it is signed for, because it could not be handed on: %s",
+    async (method) => {
+      const digest = `sha-256=:${right}:`;
+      expect(await judged(method, body, { digest })).toEqual(
+        refused("GET and HEAD have no body that could be handed on"),
+      );
+    },
+  );
+
+  test.each(["GET", "HEAD"])("is no attack where it is empty, as a proxy may say: %s", async (method) => {
+    expect(await judged(method, "")).toBe("accepted");
+    expect(await judged(method, "", { digest: await contentDigest(new Uint8Array(0)) })).toBe("accepted");
+    expect(await judged(method, "", { digest: `sha-256=:${right}:` })).toEqual(
+      refused("the body is not the one of Content-Digest"),
+    );
+  });
+
+  test.each(["GET", "HEAD"])("cannot come over a binding: no Request is made with one: %s", (method) => {
+    expect(() => new Request("https://payments/", { method, body })).toThrow(TypeError);
   });
 });
