@@ -4,6 +4,7 @@ import { header } from "../foundation/headers.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Clock, Random } from "../foundation/ports.ts";
 import { no } from "../foundation/result.ts";
+import { asksForWebSocket } from "../foundation/web-socket.ts";
 import { backoffMs, parseRetryAfter } from "./backoff.ts";
 import { bodyLimited } from "./body-limit.ts";
 import { givenBack, grantOf, rootCredits } from "./credits.ts";
@@ -46,8 +47,8 @@ export interface RetriedPorts {
  *
  * When no further try may follow, the last answer passes on as it is, so that callers see what the destination said.
  * One refusal is its own: `deadline-exceeded`, where a route that bounds the request itself wants a further try and
- * its time does not last for one (Gateway API: the timeout of the request goes before the attempts). Requests to
- * upgrade are never repeated.
+ * its time does not last for one (Gateway API: the timeout of the request goes before the attempts). Requests for
+ * a WebSocket are never repeated.
  */
 export const retried = (ports: RetriedPorts) =>
   layer<
@@ -139,7 +140,8 @@ export const retried = (ports: RetriedPorts) =>
 /** Keeps the body only where another attempt could want it. */
 function bodyFor(message: Message, limitBytes: number, repeating: boolean): ReplayBody | Promise<ReplayBody> {
   const body: Body = message.body;
-  if (!repeating || message.headers.has("upgrade")) return once(body, message.headers.has("upgrade"));
+  const asksForSocket = asksForWebSocket(message);
+  if (!repeating || asksForSocket) return once(body, asksForSocket);
   return replayBody(body, limitBytes, parseCount(message.headers.get("content-length"), 999_999_999));
 }
 

@@ -2,6 +2,7 @@ import type { Answer, Cause, Message } from "../foundation/exchange.ts";
 import { Fields } from "../foundation/fields.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Background, Random } from "../foundation/ports.ts";
+import { asksForWebSocket } from "../foundation/web-socket.ts";
 import { bodyToShare, type SharedBody } from "./shared-body.ts";
 import type { Filter, Matched, Mirror } from "./words.ts";
 
@@ -12,6 +13,8 @@ export interface Copy<Recipient> {
   /** The whole body, once it is here; undefined when there will be none to send. */
   readonly body: SharedBody;
   readonly recipient: Recipient;
+  /** When the request must be over, which brings the body: absolute; undefined without a limit. */
+  readonly deadlineAt: number | undefined;
   /** The rule that asks for it. */
   readonly ruleName: string;
   readonly cause: Cause | undefined;
@@ -32,6 +35,7 @@ export interface Mirroring<Recipient> {
   readonly message: Message;
   readonly matched: Matched | undefined;
   readonly ruleName: string;
+  readonly deadlineAt: number | undefined;
   readonly cause: Cause | undefined;
   readonly background: Background;
   readonly traffic: { readonly retry: { readonly maxReplayBytes: number } };
@@ -54,7 +58,9 @@ export interface MirroredPorts<Recipient> {
  * Never refuses, and no mirror can make the request fail or wait: the request goes first, copies travel in the
  * background by a journey of their own, and their bodies are what the request itself has read, up to
  * `maxReplayBytes` of its destination. A copy that cannot be made is dropped and counted: its mirror is unusable or
- * unknown, its body is larger or breaks off, or it asks to upgrade, which a copy could not answer for.
+ * unknown, its body is larger or breaks off, or it became a WebSocket, which a copy could not answer for. Whether it
+ * did is known by the answer alone: who asks for one and is answered otherwise has sent an ordinary request, and a copy
+ * of it leaves then. Otherwise a header would be enough to keep a request from its mirrors.
  *
  * A request under a rule without mirrors passes as it is.
  */
@@ -64,11 +70,9 @@ export const mirrored = <Recipient>({ random, carry, dropped }: MirroredPorts<Re
     // An absent member reads as undefined: for most requests there is nothing to add, and no object is made.
     if (due === undefined) return next(exchange as typeof exchange & Mirrored);
 
-    const { message, policy, background, cause, ruleName } = exchange;
-    const upgrades = message.headers.has("upgrade");
-    const { main, shared } = upgrades
-      ? { main: message.body, shared: undefined }
-      : bodyToShare(message, exchange.traffic.retry.maxReplayBytes);
+    const { message, policy, background, cause, ruleName, deadlineAt } = exchange;
+    const { main, shared } = bodyToShare(message, exchange.traffic.retry.maxReplayBytes);
+    const held = asksForWebSocket(message) ? untilAnswered() : undefined;
 
     const copyTo: CopyTo = (filters, from) => {
       for (const mirror of filters) {
@@ -79,8 +83,10 @@ export const mirrored = <Recipient>({ random, carry, dropped }: MirroredPorts<Re
           continue;
         }
         const own: Message = { ...from, headers: new Fields(from.headers), body: null };
+        const copy = { message: own, body: shared, recipient, deadlineAt, ruleName, cause, background };
+        if (held !== undefined) own.headers.delete("upgrade");
         try {
-          background.run(carry({ message: own, body: shared, recipient, ruleName, cause, background }));
+          background.run(held?.became.then((socket) => (socket ? dropped() : carry(copy))) ?? carry(copy));
         } catch {
           // The runtime takes no more work for this request, which is on its way and must not hear of it.
           dropped();
@@ -89,8 +95,24 @@ export const mirrored = <Recipient>({ random, carry, dropped }: MirroredPorts<Re
     };
     const answer = next({ ...exchange, message: { ...message, body: main }, copyTo });
     copyTo(exchange.matched?.rule.filters ?? [], message);
+    held?.answeredBy(answer);
     return answer;
   });
+
+/** What holds copies back until it is known whether a WebSocket came of their request. */
+function untilAnswered() {
+  let tell: (socket: boolean) => void = () => undefined;
+  const became = new Promise<boolean>((resolve) => {
+    tell = resolve;
+  });
+  const answeredBy = (answer: Promise<Answer>): void => {
+    answer.then(
+      (ended) => tell(ended.ok && ended.value.status === 101),
+      () => tell(false),
+    );
+  };
+  return { became, answeredBy };
+}
 
 /** The mirrors of a rule and its backends to which this request goes; undefined for none. */
 function drawn(matched: Matched | undefined, random: Random): Set<Mirror> | undefined {

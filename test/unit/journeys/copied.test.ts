@@ -38,6 +38,7 @@ const copy = (more: Partial<Copy<LoadedDestination>> = {}): Copy<LoadedDestinati
   },
   body: new TextEncoder().encode("bytes"),
   recipient: recipient(),
+  deadlineAt: undefined,
   ruleName: "HTTPRoute/shop/cart/0",
   cause: undefined,
   background: { run: () => undefined },
@@ -49,12 +50,12 @@ function mirror(answering: (underway: Underway) => Promise<Answer> = async () =>
   const instruments = new Instruments();
   const inFlight = new InFlight();
   const reached: Underway[] = [];
-  const clock = { now: () => 1_000 };
+  const clock = { at: 1_000, now: () => clock.at };
   const carry = copied({ clock, inFlight, tracing: { instruments, workload: "shop/web" } }, (underway) => {
     reached.push(underway);
     return answering(underway);
   });
-  return { carry, reached, inFlight, counted: () => instruments.drain() };
+  return { carry, clock, reached, inFlight, counted: () => instruments.drain() };
 }
 
 const refusing = (reason: Refusal) => async (): Promise<Answer> => no(reason);
@@ -88,6 +89,27 @@ describe("a copy on its way", () => {
     arrive(new Uint8Array(3));
     await carried;
     expect(reached[0]?.message.body).toEqual(new Uint8Array(3));
+  });
+
+  test("takes neither place nor time while its body is on the way: slow senders keep no other copy from its mirror", async () => {
+    const { carry, reached, counted } = mirror();
+    const never = new Promise<Uint8Array>(() => undefined);
+    const slow = Array.from({ length: mostCopies }, () => carry(copy({ body: never })));
+    await carry(copy());
+    expect([reached.length, counted().counters]).toEqual([1, {}]);
+    expect(slow).toHaveLength(mostCopies);
+  });
+
+  test("waits for its body as long as the request may last, and its mirror's limit begins then", async () => {
+    const { carry, reached, clock } = mirror();
+    const body = Promise.withResolvers<Uint8Array>();
+    const carried = carry(
+      copy({ body: body.promise, deadlineAt: clock.at + 60_000, recipient: recipient(5) }),
+    );
+    clock.at += 50_000;
+    body.resolve(new Uint8Array(1));
+    await carried;
+    expect(reached[0]?.message.headers.get("tulle-deadline-ms")).toBe("5");
   });
 
   test("counts as one attempt at the mirror, and its answer is let go of unread", async () => {
@@ -132,6 +154,13 @@ describe("a copy that does not leave is dropped and counted", () => {
     const { edges, counters } = counted();
     expect(counters).toEqual({ mirrors_dropped: 1 });
     expect(edges).toMatchObject([{ class: "refused", refusal: refusal.kind, count: 1 }]);
+  });
+
+  test("because its body does not come while its request may last", async () => {
+    const { carry, counted, reached } = mirror();
+    const never = new Promise<Uint8Array>(() => undefined);
+    await carry(copy({ body: never, deadlineAt: 1_000, recipient: recipient(1) }));
+    expect([reached, counted().counters]).toEqual([[], { mirrors_dropped: 1 }]);
   });
 
   test("because its body is too large or broke off, and its mirror hears nothing", async () => {

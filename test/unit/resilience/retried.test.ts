@@ -107,12 +107,16 @@ test("a body above the limit is sent once", async () => {
   expect(seen).toHaveLength(1);
 });
 
-test("a request to upgrade is never repeated", async () => {
+test("a request for a WebSocket is never repeated; whatever else asks to upgrade is", async () => {
   const { answer, seen } = send([unreachable(false), responds(200)], {
     message: { headers: new Headers({ upgrade: "websocket" }) },
   });
   expect(faceOf(await answer)).toBe("unreachable");
   expect(seen).toHaveLength(1);
+  const other = send([unreachable(false), responds(200)], {
+    message: { headers: new Headers({ upgrade: "x" }) },
+  });
+  expect(faceOf(await other.answer)).toBe(200);
 });
 
 test("a write is repeated only with an idempotency key, or when it reached nobody", async () => {

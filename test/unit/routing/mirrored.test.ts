@@ -60,6 +60,7 @@ function through({ matched, sent = message("/cart?q=1"), random = () => 0.5, nex
     message: sent,
     matched,
     ruleName: matched?.rule.name ?? "default",
+    deadlineAt: 16_000,
     cause: undefined,
     background: { run: (each) => work.push(each) },
     traffic: { retry: { maxReplayBytes: 10 } },
@@ -213,7 +214,6 @@ describe("a copy that cannot be made is dropped and counted, and the request goe
   test.each([
     ["its mirror is unusable", to("shop/v2", { unusable: "BackendNotFound" }), message("/")],
     ["its mirror is unknown here", to("shop/unknown"), message("/")],
-    ["it asks to upgrade", to("shop/v2"), message("/", { upgrade: "websocket" })],
     [
       "its body says that it is too large",
       to("shop/v2"),
@@ -224,6 +224,46 @@ describe("a copy that cannot be made is dropped and counted, and the request goe
     expect([copies.length, dropped()]).toEqual([0, 1]);
     expect(reached()?.message.body).toBe(sent.body);
     expect((await answer).ok).toBe(true);
+  });
+});
+
+describe("a request that asks for a WebSocket", () => {
+  const sent = message("/", { upgrade: "WebSocket", "sec-websocket-version": "13" });
+  const asking = (next: Given["next"]) =>
+    through({ matched: mirroring(to("shop/v2")), sent, ...(next && { next }) });
+
+  test("and gets one has no copy", async () => {
+    const [client] = Object.values(new WebSocketPair());
+    const socket = new Response(null, { status: 101, webSocket: client ?? null });
+    const { answer, copies, dropped, work, reached } = asking(async () => ok(socket));
+    expect(await answer).toEqual({ ok: true, value: socket });
+    await Promise.all(work);
+    expect([copies.length, dropped()]).toEqual([0, 1]);
+    expect(reached()?.message.headers.get("upgrade")).toBe("WebSocket");
+  });
+
+  test.each<[string, Answer]>([
+    ["is answered otherwise", ok(new Response("no socket here"))],
+    ["is refused", no({ kind: "cancelled" })],
+  ])("and %s has sent an ordinary request, whose copy leaves then", async (_what, ends) => {
+    const { answer, copies, dropped, work } = asking(async () => ends);
+    expect(work).toHaveLength(1);
+    expect(await answer).toBe(ends);
+    await Promise.all(work);
+    expect([copies.map(({ recipient }) => recipient.at), dropped()]).toEqual([["shop/v2"], 0]);
+    expect(copies[0]?.message.headers.get("upgrade")).toBeNull();
+  });
+
+  test("is none with another method, or for another protocol: nobody keeps a request from its mirrors by a header", async () => {
+    for (const each of [
+      message("/", { upgrade: "x" }),
+      message("/", { upgrade: "websocket, x" }),
+      message("/", { upgrade: "h2c" }),
+      { ...message("/", { upgrade: "websocket" }), method: "POST" },
+    ]) {
+      const { copies, dropped } = through({ matched: mirroring(to("shop/v2")), sent: each });
+      expect([copies.length, dropped()]).toEqual([1, 0]);
+    }
   });
 });
 
