@@ -54,6 +54,8 @@ const remedies: Readonly<Record<IdentityStep, string>> = {
   malformed: "Something between the two changed a header, or the caller speaks another profile.",
   token: "See the first failed check below; `tulle keys list` shows the keys that are believed.",
   "trust-domain": "The caller's mesh is not trusted here, or the bundle is too old: `tulle check`.",
+  session:
+    "The caller is answered 400 and signs the same request at once; look at the request that follows this one.",
   proof:
     "Something between the two changed method, target or a covered header; or the file lacks one, or has another URL.",
   audience: "It was made for somebody else: see whom the caller called, and who got it.",

@@ -72,11 +72,11 @@ export const handled =
   };
 
 /**
- * What the caller has not said itself; to callers of another trust domain nothing of this mesh. Credits that are not
- * mentioned are unspent, below 500; see `givenBack`.
+ * What the caller has not said itself, and the key to agree sessions with where it may have one; to callers of another
+ * trust domain nothing of this mesh. Credits that are not mentioned are unspent, below 500; see `givenBack`.
  */
 function newsFor(
-  { said, credits, principal }: Ready,
+  { said, credits, principal, sessionKey }: Ready,
   { epoch, circuits }: ReturnType<Tell>,
   { status }: Response,
 ): News {
@@ -85,6 +85,7 @@ function newsFor(
   if (isOurs && said.epoch !== String(epoch)) news.push([header.epoch, String(epoch)]);
   if (status >= 500 || said.credits !== String(credits.left))
     news.push([header.credits, String(credits.left)]);
+  if (sessionKey !== undefined) news.push([header.sessionKey, sessionKey]);
   if (isOurs && circuits !== "") news.push([header.circuits, circuits]);
   return news;
 }

@@ -3,6 +3,7 @@ import type { Background, Clock, Random } from "./foundation/ports.ts";
 import type { Refusal } from "./foundation/refusal.ts";
 import { no, ok, type Result } from "./foundation/result.ts";
 import { believes, credentialFrom, generateKeys, renewalDue, renewalRetryMs } from "./identity/credential.ts";
+import { importSessionKeys } from "./identity/session-keys.ts";
 import type { TrustBundle } from "./identity/trust-bundle.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
 import { evidence, vouched } from "./join-evidence.ts";
@@ -173,7 +174,8 @@ export function membership(ports: MembershipPorts): Membership {
     const credential = credentialFrom(answer.wit, keys, clock.now(), ports.random);
     if (!credential.ok) return no(notReady(credential.reason));
     for (const circuit of answer.circuits) book.learn(circuit, clock.now());
-    return ok({ ...taken.value, credential: credential.value });
+    const sessionKeys = await importSessionKeys(answer.sessionKeys);
+    return ok({ ...taken.value, credential: { ...credential.value, sessionKeys } });
   }
 
   /** Verifies what a join brought, all or nothing. */

@@ -7,6 +7,7 @@ import { problemOf, problemResponse } from "./foundation/problem.ts";
 import type { Handle } from "./handled.ts";
 import { BodyRoom } from "./identity/body-room.ts";
 import type { TokenRules } from "./identity/end-user.ts";
+import { GrantedSessions } from "./identity/granted-sessions.ts";
 import { KeySets } from "./identity/key-sets.ts";
 import { ReplayWindow } from "./identity/replay.ts";
 import { WitCache } from "./identity/svid.ts";
@@ -156,6 +157,7 @@ function journeyMaker(
   const { clock } = ports;
   const witCache = new WitCache();
   const replay = new ReplayWindow();
+  const granted = new GrantedSessions();
   const bodies = new BodyRoom();
   const users = {
     clock,
@@ -206,6 +208,7 @@ function journeyMaker(
           replay,
           bodies,
           clock,
+          sessions: { keys: () => members.current()?.credential?.sessionKeys ?? [], granted },
           signing: { credential: members.credential, nonce },
           count: (counter) => instruments.count(counter),
         },

@@ -146,7 +146,7 @@ function delivered(ports: OutboundPorts): Step<Underway, Answer> {
       .through(located<LoadedDestination>(ports))
       // our credential and a fresh proof, and one of the answer if its document says so; 503 mesh-not-ready,
       // 413 body-too-large, 502 answer-unverified
-      .through(signed(ports))
+      .through(signed({ ...ports, count: (counter) => ports.tracing.instruments.count(counter) }))
       // one try on the wire; 503 unreachable
       .to(transported(ports))
   );

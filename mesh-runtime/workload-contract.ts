@@ -1,3 +1,4 @@
+import type { IssuedSessionKey } from "./identity/session-keys.ts";
 import type { Admission, OneUse, PublicJwk } from "./identity/words.ts";
 import type { CircuitAnswer, CircuitReport } from "./resilience/words.ts";
 import type { EdgeDelta, SpanRecord } from "./telemetry/words.ts";
@@ -65,6 +66,11 @@ export interface JoinAnswer {
   /** Canonical JSON of the snapshot; absent when `digest` was up to date. */
   readonly snapshot?: string;
   readonly circuits: readonly CircuitAnswer[];
+  /**
+   * Keys with which callers agree sessions with this service: the one that is offered now, the one before, and those of
+   * the token's life. Private halves are in it: only over a binding. Absent: callers sign each request.
+   */
+  readonly sessionKeys?: readonly IssuedSessionKey[];
 }
 
 /** Why control does not serve a workload. `remedy` says what to do, for the operator. */

@@ -1,4 +1,5 @@
 import { no, ok, type Result } from "@tulle/mesh-runtime/foundation/result.ts";
+import type { IssuedSessionKey } from "@tulle/mesh-runtime/identity/session-keys.ts";
 import { witLeewayMs } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
 import type { PublicJwk, SpiffeId } from "@tulle/mesh-runtime/identity/words.ts";
 import type { ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
@@ -46,6 +47,8 @@ export interface Admitted {
   readonly wit: string;
   readonly rootJwk: PublicJwk;
   readonly bundle: string;
+  /** Keys for sessions with this service; only for isolates that a binding vouches for. */
+  readonly sessionKeys?: readonly IssuedSessionKey[];
 }
 
 /** Why nobody was admitted. */

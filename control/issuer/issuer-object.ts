@@ -22,6 +22,7 @@ import { issuerTables } from "./migrations.ts";
 import type { RegistrationEntry } from "./registration.ts";
 import { type NewEntry, Registrations } from "./registrations.ts";
 import { published, RevocationList, type Revoked, type RevokedKind } from "./revocations.ts";
+import { sessionKeysFor } from "./session-keys.ts";
 
 /** The public side of the issuer. */
 export interface PublicKeys {
@@ -95,7 +96,14 @@ export class IssuerObject extends DurableObject<Env> {
     this.#count(request.spiffeId.uri, now);
     if (entry !== undefined) this.#registrations.count(entry, now);
     const { root, bundle } = keyring.value;
-    return ok({ wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed });
+    const admittedAs = { wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed };
+    // Private halves go over a binding only, which is no network.
+    if (request.evidence.attestor !== "binding") return ok(admittedAs);
+    const { uri } = request.spiffeId;
+    const { TULLE_KEY_SECRET: secret } = this.env;
+    if (secret === undefined) return ok(admittedAs);
+    const since = this.#revocations.revokedAt(uri) ?? 0;
+    return ok({ ...admittedAs, sessionKeys: await sessionKeysFor(uri, { secret, since, now, ttlMs }) });
   }
 
   /** Why evidence is nobody's; undefined where it is somebody's. */

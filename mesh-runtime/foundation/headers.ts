@@ -25,6 +25,10 @@ export const header = {
   replay: "tulle-replay",
   /** Names the memory that admits requests strictly: on the answer that tells it, and on requests signed after that. */
   watch: "tulle-watch",
+  /** The grant of a session: what the key that its request's proof is made with was agreed by; on requests. */
+  session: "tulle-session",
+  /** The public key with which callers may begin sessions; on responses to signed requests. */
+  sessionKey: "tulle-session-key",
   /** Verdicts of circuits that are not closed; on responses of authenticated hops. */
   circuits: "tulle-circuits",
   /** On a response that the callee's mesh made and not its application: the kind of refusal. */

@@ -70,6 +70,7 @@ export type IdentityStep =
   | "malformed"
   | "token"
   | "trust-domain"
+  | "session"
   | "proof"
   | "audience"
   | "clock"

@@ -18,3 +18,14 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
 export async function sha256Text(text: string): Promise<string> {
   return base64url(await sha256(new TextEncoder().encode(text)));
 }
+
+/**
+ * The bytes of base64url without padding.
+ * @param text of base64url characters alone, which the caller has made sure of
+ */
+export function base64urlBytes(text: string): Uint8Array<ArrayBuffer> {
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = new Uint8Array(binary.length);
+  for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
+  return bytes;
+}

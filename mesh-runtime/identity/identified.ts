@@ -11,8 +11,11 @@ import { readUpTo, type Shelf } from "./body.ts";
 import { type BodyPlace, BodyRoom, largestBody } from "./body-room.ts";
 import { mismatch } from "./content-digest.ts";
 import type { DigestLimits } from "./digested.ts";
+import type { GrantedSessions } from "./granted-sessions.ts";
 import { outOfTime, type VerifiedMessage, verified, verifyMessage } from "./proof.ts";
 import type { ReplayWindow } from "./replay.ts";
+import { offered, type SessionKey } from "./session-keys.ts";
+import { sessionTag } from "./session-profile.ts";
 import type { SignatureInput } from "./signature-input.ts";
 import { isWorkloadName, workloadId, workloadOf } from "./spiffe-id.ts";
 import type { Unverified, WitCache } from "./svid.ts";
@@ -34,10 +37,18 @@ export interface IdentifiedPorts {
   /** Room for bodies that are read to be compared. @default those of an isolate, its own */
   readonly bodies?: BodyRoom;
   readonly clock: Clock;
+  /** What callers agree sessions with, and the sessions they were granted. Absent: callers sign each request. */
+  readonly sessions?: SessionPorts;
   /** What answers are signed with, for callers that demand it. Absent: they are refused. */
   readonly signing?: AnsweringPorts | undefined;
   /** Adds one to a named counter. */
   readonly count: (counter: string) => void;
+}
+
+export interface SessionPorts {
+  /** This service's keys; none while its isolate has no credential. */
+  readonly keys: () => readonly SessionKey[];
+  readonly granted: GrantedSessions;
 }
 
 /** What of the policy in force decides about callers. */
@@ -51,6 +62,8 @@ export interface IdentityPolicy {
     readonly largeBody: "reject" | "unsigned";
     /** `strict`: every proof is used once in the whole mesh; otherwise those on routes that say so are. */
     readonly replay?: Replay;
+    /** Whether each request has to be signed; absent: a session may prove several. */
+    readonly sessions?: "refused";
   };
 }
 
@@ -81,7 +94,7 @@ export const identified = (ports: IdentifiedPorts) => {
     const fields = new Fields(exchange.request.headers);
     const known = await identify(exchange, fields, ports, ids);
     if (!known.ok) return known;
-    const { principal, body, oneUse, asked } = known.value;
+    const { principal, body, oneUse, asked, sessionKey } = known.value;
     if (principal !== undefined) {
       exchange.notes.peer = principal.id.uri;
       // Another trust domain is one source: it could give its workloads any number of names, or those of ours.
@@ -95,6 +108,7 @@ export const identified = (ports: IdentifiedPorts) => {
       principal,
       said: principal === undefined ? nothing : saidIn(fields, principal),
       oneUse,
+      sessionKey,
       request: cleaned(exchange.request, fields, body),
     };
     return asked === undefined ? next(onward) : answering(asked, exchange, ports, () => next(onward));
@@ -129,6 +143,8 @@ export interface Known {
   readonly oneUse?: OneUse | undefined;
   /** The request, where its caller demands a signed answer. */
   readonly asked?: Asked | undefined;
+  /** The key to agree sessions with, where the caller is to be told. */
+  readonly sessionKey?: string | undefined;
 }
 
 /** The judgement of {@link identified}: who calls, or why nobody can tell. */
@@ -158,8 +174,11 @@ export async function identify(
  * Whether a request tries to prove a workload's identity. Signatures with other tags are none of ours: a
  * client outside the mesh may sign for somebody else's reasons.
  */
-export const claimsProof = (headers: HeaderFields): boolean =>
-  headers.has(header.identityToken) || (headers.get(header.signatureInput)?.includes(signatureTag) ?? false);
+export function claimsProof(headers: HeaderFields): boolean {
+  if (headers.has(header.identityToken)) return true;
+  const input = headers.get(header.signatureInput);
+  return input !== null && (input.includes(signatureTag) || input.includes(sessionTag));
+}
 
 /** The caller that the platform names. Undefined when it names none: a binding without props. */
 function byBinding(
@@ -179,7 +198,7 @@ async function bySignature(
   request: Arrived["request"],
   headers: HeaderFields,
   policy: IdentityPolicy,
-  { trust, refreshTrust, cache, replay, clock, bodies = new BodyRoom() }: IdentifiedPorts,
+  { trust, refreshTrust, cache, replay, clock, bodies = new BodyRoom(), sessions }: IdentifiedPorts,
 ): Promise<Result<Known, Refusal>> {
   const bundle = trust();
   if (bundle === undefined) {
@@ -189,7 +208,9 @@ async function bySignature(
       retryAfterMs: 1_000,
     });
   }
-  const verifier = { audience: policy.self.uri, bundle, cache, replay, now: clock.now() };
+  const keys = policy.inbound.sessions === undefined ? sessions?.keys() : undefined;
+  const judge = sessions && keys && { keys, granted: sessions.granted };
+  const verifier = { audience: policy.self.uri, bundle, cache, replay, now: clock.now(), sessions: judge };
   const { method, url } = request;
   let message = await verifyMessage({ method, url, headers }, verifier);
   if (!message.ok && message.reason.outdated === true) {
@@ -220,9 +241,10 @@ async function bySignature(
   const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
   const oneUse = strict ? oneUseOf(caller.thumbprint, sender, input, headers) : undefined;
   const asked = input.signResponse ? { method, url, nonce: input.nonce, token } : undefined;
-  return ok(
-    body.value === undefined ? { principal, oneUse, asked } : { principal, oneUse, asked, body: body.value },
-  );
+  const mayBegin = isOurs && !input.bySession && keys !== undefined;
+  const sessionKey = mayBegin ? offered(keys, verifier.now)?.name : undefined;
+  const found = { principal, oneUse, asked, sessionKey };
+  return ok(body.value === undefined ? found : { ...found, body: body.value });
 }
 
 /**

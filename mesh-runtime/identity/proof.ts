@@ -3,7 +3,11 @@ import { header } from "../foundation/headers.ts";
 import type { IdentityStep } from "../foundation/refusal.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
 import { base64 } from "./bytes.ts";
+import type { GrantedSessions } from "./granted-sessions.ts";
 import type { ReplayWindow } from "./replay.ts";
+import { type GrantedSession, type GrantJudge, openGrant, type Session } from "./session-grant.ts";
+import type { SessionKey } from "./session-keys.ts";
+import { macBytes } from "./session-profile.ts";
 import { fieldValue, requestTarget, signatureBase } from "./signature-base.ts";
 import {
   parseSignature,
@@ -26,6 +30,7 @@ import {
 import type { Credential } from "./words.ts";
 
 const es256 = { name: "ECDSA", hash: "SHA-256" } as const;
+const hmac = "HMAC";
 const encoder = new TextEncoder();
 
 /** Where signature bases are written, one after the other: to make room anew for each costs half of an encoding. */
@@ -69,11 +74,15 @@ export async function signMessage(
     nonce: string;
     /** Demands that the answer be signed. @default false */
     signResponse?: boolean;
+    /** Proves by this session's key, and not by the credential's. */
+    session?: Session | undefined;
   },
 ): Promise<Result<undefined, string>> {
   const { method, headers } = message;
-  const { audience, credential, now, nonce, signResponse = false } = proof;
+  const { audience, credential, now, nonce, signResponse = false, session } = proof;
   if (!isMethod(method)) return no("Cannot sign a request: its method must be upper case");
+  if (session === undefined) headers.delete(header.session);
+  else headers.set(header.session, session.grant);
   const { present } = proofParts(headers);
   present.set(header.identityToken, credential.wit);
   if (present.size > maxComponents - 2)
@@ -86,12 +95,15 @@ export async function signMessage(
     nonce,
     audience,
     signResponse,
+    bySession: session !== undefined,
   });
   const base = signatureBase(components, parameters, (component) =>
     componentValue(component, message, present, credential.wit),
   );
   if (!base.ok) return no(`Cannot sign a request: ${base.reason}`);
-  const signature = await signatureOver(credential.privateKey, base.value);
+  const signature = await (session === undefined
+    ? signatureOver(credential.privateKey, base.value)
+    : crypto.subtle.sign(hmac, session.key, bytesOf(base.value)));
   headers.set(header.identityToken, credential.wit);
   headers.set(header.signatureInput, `${signatureLabel}=${parameters}`);
   headers.set(header.signature, signatureField(signature));
@@ -125,6 +137,14 @@ export interface Verifier {
   readonly replay: ReplayWindow;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
+  /** What proofs by session are judged by. Absent: none is believed. */
+  readonly sessions?: SessionJudge | undefined;
+}
+
+/** This service's keys for sessions, and the sessions that were granted. */
+export interface SessionJudge {
+  readonly keys: readonly SessionKey[];
+  readonly granted: GrantedSessions;
 }
 
 /**
@@ -134,7 +154,7 @@ export interface Verifier {
  */
 export async function verifyMessage(
   message: ProvenMessage,
-  { audience, bundle, cache, replay, now }: Verifier,
+  { audience, bundle, cache, replay, now, sessions }: Verifier,
 ): Promise<Result<VerifiedMessage, Unverified>> {
   const { present, inputHeader, signatureHeader } = proofParts(message.headers);
   const wit = present.get(header.identityToken)?.trim();
@@ -143,8 +163,12 @@ export async function verifyMessage(
   }
   const input = parseSignatureInput(inputHeader);
   if (!input.ok) return failed("malformed", input.reason);
-  const signature = parseSignature(signatureHeader, input.value.label);
+  const { bySession } = input.value;
+  const signature = parseSignature(signatureHeader, input.value.label, bySession ? macBytes : 64);
   if (!signature.ok) return failed("malformed", signature.reason);
+  const grant = present.get(header.session);
+  if (bySession !== (grant !== undefined))
+    return failed("malformed", "the tag and the grant of a session are required together");
   if (!isMethod(message.method)) return failed("malformed", "the method is not upper case");
   const gap = missingFrom(input.value, present);
   if (gap !== undefined) return failed("malformed", gap);
@@ -159,8 +183,18 @@ export async function verifyMessage(
   );
   if (!base.ok) return failed("proof", base.reason);
   const { id, proofKey, thumbprint } = caller.value;
-  if (!(await isSigned(proofKey, signature.value, base.value))) {
-    return failed("proof", "the signature is not by the token's key over this request");
+  if (grant === undefined) {
+    if (!(await isSigned(proofKey, signature.value, base.value)))
+      return failed("proof", "the signature is not by the token's key over this request");
+  } else {
+    if (id.trustDomain !== bundle.trustDomain)
+      return failed("session", "sessions are for callers of our own trust domain");
+    const judge = { audience, caller: caller.value, wit, now };
+    const known = sessions?.granted.recall(grant, wit, now);
+    const session = known === undefined ? await granted(grant, judge, sessions) : ok(known);
+    if (!session.ok) return failed("session", session.reason);
+    if (!(await crypto.subtle.verify(hmac, session.value.key, signature.value, bytesOf(base.value))))
+      return failed("proof", "the proof is not by the session's key over this request");
   }
   if (input.value.audience !== audience) return failed("audience", "the proof is for another workload");
   const untimely = outOfTime(input.value, now);
@@ -180,6 +214,18 @@ export const isSigned = (
   signature: Uint8Array<ArrayBuffer>,
   base: string,
 ): Promise<boolean> => crypto.subtle.verify(es256, key, signature, bytesOf(base));
+
+/** What a grant says, and keeps it in mind. */
+async function granted(
+  grant: string,
+  judge: Omit<GrantJudge, "keys">,
+  sessions: SessionJudge | undefined,
+): Promise<Result<GrantedSession, string>> {
+  if (sessions === undefined) return no("sessions are not taken here");
+  const opened = await openGrant(grant, { ...judge, keys: sessions.keys });
+  if (opened.ok) sessions.granted.keep(grant, opened.value);
+  return opened;
+}
 
 /** What of a request's headers has to do with its proof. */
 export interface ProofParts {

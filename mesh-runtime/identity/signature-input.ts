@@ -1,4 +1,5 @@
 import { no, ok, type Result } from "../foundation/result.ts";
+import { macBytes, sessionTag } from "./session-profile.ts";
 import { dictionaryMembers } from "./structured-dictionary.ts";
 import {
   maxComponents,
@@ -25,6 +26,8 @@ export interface SignatureInput {
   readonly audience: string;
   /** `wimse-sign-response`: the caller wants a signed response. */
   readonly signResponse: boolean;
+  /** Whether the proof is by a session's key, and not by the token's. */
+  readonly bySession: boolean;
 }
 
 /** The inner list and parameters that we sign with. The caller vouches for the characters of every part. */
@@ -36,18 +39,20 @@ export function signatureParameters(
     nonce,
     audience,
     signResponse,
-  }: Pick<SignatureInput, "created" | "expires" | "nonce" | "audience"> & { readonly signResponse?: boolean },
+    bySession,
+  }: Pick<SignatureInput, "created" | "expires" | "nonce" | "audience"> &
+    Partial<Pick<SignatureInput, "signResponse" | "bySession">>,
 ): string {
   return (
     `("${components.join('" "')}");created=${created};expires=${expires};nonce="${nonce}"` +
-    `;tag="${signatureTag}";wimse-aud="${audience}"${signResponse ? `;${signResponseParameter}` : ""}`
+    `;tag="${bySession ? sessionTag : signatureTag}";wimse-aud="${audience}"${signResponse ? `;${signResponseParameter}` : ""}`
   );
 }
 
 /**
- * Finds the signature with our tag and reads it: an inner list of bare names, then `created`, `expires`,
+ * Finds the signature with one of our tags, the standard's or that of sessions, and reads it: an inner list of bare names, then `created`, `expires`,
  * `nonce`, `tag`, `wimse-aud`, each once, in any order, and perhaps `wimse-sign-response`. Signatures with
- * other tags are passed over; two with ours are refused. Everything else that structured fields allow is
+ * other tags are passed over; two with tags of ours are refused. Everything else that structured fields allow is
  * refused, above all component parameters (`;req`, `;sf`, `;bs`, `;key`, `;tr`) and the parameters `keyid` and
  * `alg`, which WIMSE forbids because the token alone says key and algorithm. Only the strict serialisation
  * (RFC 9651 §4.1) is read, because its text is what was signed.
@@ -64,20 +69,28 @@ export function ourMember(header: string): Result<string, string> {
   // One signature is what nearly every request has: its own strict reading is enough.
   const single = onlyMember(header);
   if (single !== undefined) {
-    // Inside a string a quote is escaped, so this text can only be the parameter itself.
-    return single.includes(`;tag="${signatureTag}"`) ? ok(single) : no("no signature has our tag");
+    return namesOurTag(single) ? ok(single) : no("no signature has our tag");
   }
   const members = dictionaryMembers(header);
   if (!members.ok) return members;
-  const [ours, second] = members.value.filter(({ tag }) => tag === signatureTag);
+  const [ours, second] = members.value.filter(({ tag }) => tag === signatureTag || tag === sessionTag);
   if (second !== undefined) return no("two signatures have our tag");
   return ours === undefined ? no("no signature has our tag") : ok(ours.text);
 }
 
+/** Whether a parameter of this text is one of our tags. Inside a string a quote is escaped, so none stands there. */
+const namesOurTag = (text: string): boolean =>
+  text.includes(`;tag="${signatureTag}"`) || text.includes(`;tag="${sessionTag}"`);
+
 /**
- * The one member of a `Signature` header with this label: 64 bytes, r and s of ES256, canonical base64.
+ * The one member of a `Signature` header with this label, canonical base64: 64 bytes, r and s of ES256, or the 32 of a
+ * session's MAC.
  */
-export function parseSignature(header: string, label: string): Result<Uint8Array<ArrayBuffer>, string> {
+export function parseSignature(
+  header: string,
+  label: string,
+  size: 32 | 64 = 64,
+): Result<Uint8Array<ArrayBuffer>, string> {
   if (header.length > maxSignatureLength)
     return no(`Signature is longer than ${maxSignatureLength} characters`);
   const found = memberWithLabel(header, label);
@@ -86,12 +99,12 @@ export function parseSignature(header: string, label: string): Result<Uint8Array
   const member = found.value;
   if (
     !member.startsWith(start) ||
-    member.length !== start.length + signatureChars + 1 ||
+    member.length !== start.length + 4 * Math.ceil(size / 3) + 1 ||
     !member.endsWith(":")
   ) {
-    return no("the signature is not a byte sequence of 64 bytes");
+    return no(`the signature is not a byte sequence of ${size} bytes`);
   }
-  return signatureBytes(member.slice(start.length, -1));
+  return signatureBytes(member.slice(start.length, -1), size);
 }
 
 function memberWithLabel(header: string, label: string): Result<string, string> {
@@ -102,14 +115,12 @@ function memberWithLabel(header: string, label: string): Result<string, string> 
   return member?.startsWith(`${label}=`) ? ok(member) : no("no signature has the label of Signature-Input");
 }
 
-/** 64 bytes in base64. */
-const signatureChars = 88;
+/** The digits whose spare bits are zero: the last of 86 carries four of them, and the last of 43 two. */
+const lastDigits = { 64: "AQgw", [macBytes]: "AEIMQUYcgkosw048" } as const;
 
-function signatureBytes(text: string): Result<Uint8Array<ArrayBuffer>, string> {
-  // The last of 86 digits carries four bits that must be zero: of A, Q, g and w.
-  const last = text.charAt(85);
-  if (last !== "A" && last !== "Q" && last !== "g" && last !== "w")
-    return no("the signature is not canonical base64");
+function signatureBytes(text: string, size: 32 | 64): Result<Uint8Array<ArrayBuffer>, string> {
+  const last = text.charAt(size === 64 ? 85 : 42);
+  if (last === "" || !lastDigits[size].includes(last)) return no("the signature is not canonical base64");
   let binary: string;
   try {
     binary = atob(text);
@@ -117,10 +128,10 @@ function signatureBytes(text: string): Result<Uint8Array<ArrayBuffer>, string> {
     // Its only complaint is that this is not base64, which is what this function reports.
     return no("the signature is not base64");
   }
-  // `atob` skips blanks; what is then shorter than 64 bytes had some.
-  if (binary.length !== 64) return no("the signature is not 64 bytes");
-  const bytes = new Uint8Array(64);
-  for (let at = 0; at < 64; at++) bytes[at] = binary.charCodeAt(at);
+  // `atob` skips blanks; what is then shorter had some.
+  if (binary.length !== size) return no(`the signature is not ${size} bytes`);
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; at++) bytes[at] = binary.charCodeAt(at);
   return ok(bytes);
 }
 
@@ -200,12 +211,13 @@ const allowed: ReadonlySet<string> = new Set([...required, signResponseParameter
 function parseParameters(text: string, start: number): Result<Parameters, string> {
   const given = readParameters(text, start, allowed);
   if (!given.ok) return given;
-  const common = commonParameters(given.value, required);
+  const bySession = given.value.get("tag") === `"${sessionTag}"`;
+  const common = commonParameters(given.value, required, bySession ? sessionTag : signatureTag);
   if (!common.ok) return common;
   const { created, expires, nonce, last: audience } = common.value;
   const flag = given.value.get(signResponseParameter);
   if (flag !== undefined && flag !== "") return no(`${signResponseParameter} must be a boolean`);
-  return ok({ created, expires, nonce, audience, signResponse: flag === "" });
+  return ok({ created, expires, nonce, audience, signResponse: flag === "", bySession });
 }
 
 /** What every signature of the profile says, and the text that is required beside: the last of the required ones. */
@@ -219,10 +231,12 @@ export interface CommonParameters {
 /**
  * Reads what every signature of the profile says.
  * @param required the names of all that must be there; the last is that of a text
+ * @param tag what `tag` must be
  */
 export function commonParameters(
   given: ReadonlyMap<string, string>,
   required: readonly [...string[], string],
+  tag: string = signatureTag,
 ): Result<CommonParameters, string> {
   for (const name of required) {
     if (!given.has(name)) return no(`the parameter ${name} is required`);
@@ -234,7 +248,7 @@ export function commonParameters(
   if (nonce === undefined || nonce === "" || nonce.length > maxNonceLength) {
     return no(`nonce must be a string of 1 to ${maxNonceLength} plain characters`);
   }
-  if (string(given.get("tag")) !== signatureTag) return no("tag is not ours");
+  if (string(given.get("tag")) !== tag) return no("tag is not ours");
   const own = required.at(-1) ?? "";
   const last = string(given.get(own));
   return last === undefined

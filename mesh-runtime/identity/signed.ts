@@ -7,6 +7,7 @@ import type { Asked } from "./answer-proof.ts";
 import { type BelievedPorts, believed } from "./believed.ts";
 import { withDigest } from "./digested.ts";
 import { signMessage } from "./proof.ts";
+import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
 import type { Credential, Evidence, SpiffeId } from "./words.ts";
 
@@ -18,6 +19,8 @@ export interface SignedPorts {
   readonly nonce: () => string;
   /** By what signed answers are judged. Absent: none is believed. */
   readonly answers?: BelievedPorts;
+  /** Adds one to a named counter. */
+  readonly count?: (counter: string) => void;
 }
 
 /** What a proof has to know about whom it is for. */
@@ -31,6 +34,8 @@ export interface Recipient {
     readonly maxDigestBytes: number;
     /** Whether answers must be signed by the recipient; absent: not. */
     readonly responses?: "signed";
+    /** Whether each request has to be signed; absent: a session may prove several. */
+    readonly sessions?: "refused";
     /** The trust domain of a recipient in another mesh; absent for those of this one. */
     readonly trustDomain?: string;
   };
@@ -50,14 +55,20 @@ interface Proving {
  * A recipient that is strict about replays may answer that it has begun a new watch; the attempt is then signed and
  * sent once more, with the name of that.
  *
+ * A recipient that is called often, and tells a key to agree sessions with, gets proofs by session: a MAC for a
+ * signature. One that does not believe it is signed to at once, as whoever cannot be sent a request twice always is:
+ * where the body is a stream, where answers must be signed (an unsigned one may not have anything sent again), and in
+ * another mesh.
+ *
  * Where the recipient's document says that answers are signed, one that it has not rightly signed for this very
  * attempt is refused with `answer-unverified`.
  *
  * Where the recipient takes the platform's word and is reached by a service binding, there is no cryptography at all.
  * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
  */
-export const signed = ({ credential, clock, nonce, answers }: SignedPorts) => {
+export const signed = ({ credential, clock, nonce, answers, count = () => undefined }: SignedPorts) => {
   const watches = new Watches();
+  const sessions = new Sessions();
   return layer<Proving, object, Answer>("signed", (next) => (exchange) => {
     const { message, recipient } = exchange;
     for (const name of identityHeaders) message.headers.delete(name);
@@ -65,11 +76,11 @@ export const signed = ({ credential, clock, nonce, answers }: SignedPorts) => {
     return bound && recipient.settings.evidence === "binding" ? next(exchange) : proven(exchange, next);
   });
 
-  /** @param again whether this is sent because of what the first answer told */
+  /** @param why why this is sent once more: because of what the first answer told, or because it did not believe a session */
   async function proven<Known extends Proving>(
     exchange: Known,
     next: Step<Known, Answer>,
-    again = false,
+    why?: "told" | "disbelieved",
   ): Promise<Answer> {
     const { message, recipient } = exchange;
     const { headers, method, url } = message;
@@ -92,20 +103,43 @@ export const signed = ({ credential, clock, nonce, answers }: SignedPorts) => {
     watches.mention(audience, headers);
     const signResponse = settings.responses === "signed";
     const asked: Asked = { method, url: url.href, nonce: nonce(), token: held.wit };
-    const proof = { audience, credential: held, now, nonce: asked.nonce, signResponse };
+    const mayBegin =
+      settings.sessions === undefined &&
+      settings.trustDomain === undefined &&
+      !signResponse &&
+      !isOnce(digested.value);
+    const found = mayBegin && why !== "disbelieved" ? sessions.next(audience, held, now) : undefined;
+    const session = found instanceof Promise ? await found : found;
+    if (found instanceof Promise) count(session === undefined ? "sessions_failed" : "sessions_begun");
+    const proof = { audience, credential: held, now, nonce: asked.nonce, signResponse, session };
     const signature = await signMessage({ method, url: asked.url, headers }, proof);
     if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
     const ready = digested.value === message ? exchange : { ...exchange, message: digested.value };
     const came = await next(ready);
+    if (session !== undefined && isDisbelieved(came)) {
+      sessions.refused(audience, session, clock.now());
+      count("sessions_disbelieved");
+      discard(came.value);
+      return proven(ready, next, "disbelieved");
+    }
+    if (session === undefined && mayBegin && came.ok)
+      sessions.signed(audience, came.value.headers.get(header.sessionKey), clock.now());
     const answer = signResponse && came.ok ? await believed(came.value, asked, recipient, answers) : came;
     // The application has seen nothing, and what was missing is known now: no try that any budget could want to save.
     const isTold =
       answer.ok && answer.value.status === 503 && watches.hear(audience, answer.value.headers, headers);
-    if (!isTold || again || ready.message.body instanceof ReadableStream) return answer;
+    if (!isTold || why === "told" || isOnce(ready.message)) return answer;
     discard(answer.value);
-    return proven(ready, next, true);
+    return proven(ready, next, "told");
   }
 };
+
+/** Whether a message can be sent only once: its body is read while it leaves. */
+const isOnce = ({ body }: Pick<Message, "body">): boolean => body instanceof ReadableStream;
+
+/** Whether the recipient's mesh does not know who calls, so that its application has seen nothing. */
+const isDisbelieved = (answer: Answer): answer is { readonly ok: true; readonly value: Response } =>
+  answer.ok && answer.value.status === 400 && answer.value.headers.get(header.problem) === "unidentified";
 
 /** Lets an answer go unread. Whether its sender takes note that nobody reads it is its affair. */
 const discard = ({ body }: Response): void => void body?.cancel().catch(() => undefined);

@@ -1,4 +1,5 @@
 import type { Said } from "../foundation/exchange.ts";
+import type { SessionKey } from "./session-keys.ts";
 
 /** A SPIFFE ID in canonical form. `parseSpiffeId` is the only way to make one. */
 export interface SpiffeId {
@@ -46,6 +47,8 @@ export interface Credential {
   readonly expiresAt: number;
   /** When renewal begins: half of the life, with jitter drawn once. */
   readonly renewAt: number;
+  /** What callers agree sessions with: the keys of this service. Absent: they sign each request. */
+  readonly sessionKeys?: readonly SessionKey[];
 }
 
 /** Whether requests that are signed may come once to each isolate, or once to the whole mesh. */
@@ -85,6 +88,8 @@ export interface Identified {
   readonly said: Said;
   /** The proof, where policy or the caller's route want it used once in the whole mesh. */
   readonly oneUse?: OneUse | undefined;
+  /** The key to agree sessions with, where it is to be told to this caller. */
+  readonly sessionKey?: string | undefined;
   /** The request without any header that could be taken for an identity, or for the mesh's word. */
   readonly request: Request;
 }

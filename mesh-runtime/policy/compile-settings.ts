@@ -57,12 +57,17 @@ export function inboundOf(
     maxDigestBytes: spec.maxDigestBytes ?? defaultInbound.maxDigestBytes,
     largeBody: spec.largeBody ?? defaultInbound.largeBody,
     ...(spec.replay === "strict" ? { replay: spec.replay } : {}),
+    ...sessionsOf(catalog, spec),
   };
 }
 
 /** Whether callers of a Service demand signed answers. */
 export const responsesOf = ({ spec }: Service): { readonly responses?: "signed" } =>
   spec.responses === "signed" ? { responses: spec.responses } : {};
+
+/** Whether each request to a Service has to be signed. */
+const sessionsOf = (catalog: Catalog, { sessions }: Service["spec"]): { readonly sessions?: "refused" } =>
+  (sessions ?? catalog.config?.spec.defaults?.sessions) === "refused" ? { sessions: "refused" } : {};
 
 /** What is recorded of a workload: member by member, the nearest word counts: of the Service, its namespace, the mesh. */
 export function telemetryOf(catalog: Catalog, service: Service): TelemetrySettings {

@@ -53,6 +53,8 @@ export interface InboundSettings {
   readonly largeBody: "reject" | "unsigned";
   /** Whether a signed request may come once to the whole mesh, whichever route it took; absent: once to each isolate. */
   readonly replay?: "strict";
+  /** Whether each request has to be signed; absent: a session may prove several. */
+  readonly sessions?: "refused";
 }
 
 /** How this workload reaches one service. */
@@ -75,6 +77,8 @@ export interface Destination {
   readonly maxDigestBytes: number;
   /** Whether its answers must be signed; absent: not. */
   readonly responses?: "signed";
+  /** Whether each request to it has to be signed; absent: a session may prove several. */
+  readonly sessions?: "refused";
   /** Rules of the routes attached to it, in order of precedence; absent when no route is attached (then it is its own backend). */
   readonly rules?: readonly Rule[];
   /**
@@ -100,6 +104,7 @@ export interface EndpointSettings extends Placement {
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
     readonly responses?: "signed";
+    readonly sessions?: "refused";
   };
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { Fields } from "../../mesh-runtime/foundation/fields.ts";
 import { explainIdentity } from "../../mesh-runtime/identity/explanation/explain.ts";
+import type { SessionKey } from "../../mesh-runtime/identity/session-keys.ts";
 import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
+import { grantFor, sessionKey } from "../unit/identity/agreement.ts";
 import { now, type World } from "../unit/identity/fixture.ts";
 import { type Forged, forge } from "./attacker.ts";
 import { type Isolate, isolate, loadedPolicy, type Seen } from "./journey.ts";
@@ -47,9 +49,9 @@ export function expectDenied(seen: Seen): void {
   });
 }
 
-/** An isolate that believes this world's issuer. */
-export const target = async (world: World): Promise<Isolate> =>
-  isolate(await loadedPolicy(), () => world.bundle);
+/** An isolate that believes this world's issuer, and has keys for sessions if any are given. */
+export const target = async (world: World, keys: readonly SessionKey[] = []): Promise<Isolate> =>
+  isolate(await loadedPolicy(), () => world.bundle, undefined, undefined, undefined, undefined, keys);
 
 /**
  * What `tulle identity explain` says of a request is what the worker said of it: the same verdict, for the same reason.
@@ -76,7 +78,23 @@ export async function expectExplained(request: Request, seen: Seen, bundle: Trus
   }
 }
 
-/** Tries every attack of a table at an isolate of its own. */
+function expectEnd(seen: Seen, ends: Attack[3]): void {
+  if (ends === "denied") expectDenied(seen);
+  else if (ends !== "accepted") expectRefused(seen, ends);
+  else {
+    const { status, body, reason } = seen;
+    expect({ status, body, reason }).toEqual({ status: 200, body: "paid", reason: "" });
+  }
+}
+
+/** Whether an attack is one on a session's proof too: it is not on the token, nor on what a signature looks like. */
+const suitsSession = ({ wit, key, signature, parameters }: Forged): boolean =>
+  wit === undefined && key === undefined && signature === undefined && parameters?.tag === undefined;
+
+/**
+ * Tries every attack of a table at an isolate of its own, and those that suit one by a session that was rightly begun: the
+ * same must stop them.
+ */
 export function tryAll(subject: string, world: () => World, attacks: readonly Attack[]): void {
   describe(subject, () => {
     test.each(attacks)("%i: %s", async (_number, _tries, how, ends) => {
@@ -85,14 +103,12 @@ export function tryAll(subject: string, world: () => World, attacks: readonly At
       const copy = request.clone();
       const seen = await (await target(world())).arrive(request);
       await expectExplained(copy, seen, world().bundle);
-      if (ends === "denied") expectDenied(seen);
-      else if (ends !== "accepted") expectRefused(seen, ends);
-      else
-        expect({ status: seen.status, body: seen.body, reason: seen.reason }).toEqual({
-          status: 200,
-          body: "paid",
-          reason: "",
-        });
+      expectEnd(seen, ends);
+      if (!suitsSession(forged)) return;
+      const key = await sessionKey();
+      const session = await grantFor(world(), key);
+      const proved = await forge(world(), { ...forged, session });
+      expectEnd(await (await target(world(), [key])).arrive(proved), ends);
     });
   });
 }

@@ -1,4 +1,5 @@
 import { contentDigest } from "../../mesh-runtime/identity/content-digest.ts";
+import { macOf } from "../unit/identity/agreement.ts";
 import {
   caller,
   makeWit,
@@ -24,9 +25,13 @@ export interface Forged {
   readonly digest?: string | null;
   readonly wit?: string;
   readonly key?: CryptoKey;
+  /** Proves by a session: the grant, and the raw key of the MAC. */
+  readonly session?: { readonly grant: string; readonly mac: Uint8Array<ArrayBuffer> };
   readonly label?: string;
   /** Serialised, as they stand in the list. @default all that must be covered */
   readonly components?: readonly string[];
+  /** Whether a session's grant is left uncovered where `components` does not name it. */
+  readonly open?: true;
   /** By name, serialised; undefined leaves one out. */
   readonly parameters?: Readonly<Record<string, string | undefined>>;
   /** The text that is signed, in another form. */
@@ -54,15 +59,19 @@ export async function forge(world: World, forged: Forged = {}): Promise<Request>
     forged.digest === undefined ? (bytes === undefined ? null : await contentDigest(bytes)) : forged.digest;
   if (digest !== null) headers.set("content-digest", digest);
   headers.set("workload-identity-token", forged.wit ?? world.credential.wit);
+  if (forged.session !== undefined) headers.set("tulle-session", forged.session.grant);
 
+  // The grant is no part of what an attack leaves open, unless it says so.
+  const beside = forged.session === undefined || forged.open ? [] : [quoted("tulle-session")];
+  const chosen = forged.components && [...forged.components, ...beside];
   const components =
-    forged.components ??
+    chosen ??
     ["@method", "@request-target", ...[...headers.keys()].filter((name) => mustCover.test(name))].map(quoted);
   const parameters: Record<string, string | undefined> = {
     created: String(nowS),
     expires: String(nowS + 30),
     nonce: quoted(`attack-${nonces++}`),
-    tag: quoted("wimse-workload-to-workload"),
+    tag: quoted(forged.session === undefined ? "wimse-workload-to-workload" : "tulle-session-v1"),
     "wimse-aud": quoted(self),
     ...forged.parameters,
   };
@@ -81,9 +90,10 @@ export async function forge(world: World, forged: Forged = {}): Promise<Request>
     ...components.map((component) => `${component}: ${covered(component)}`),
     `"@signature-params": ${input}`,
   ].join("\n");
-  const text = new TextEncoder().encode(forged.base?.(plain) ?? plain);
+  const text = forged.base?.(plain) ?? plain;
   const key = forged.key ?? world.keys.privateKey;
-  const raw = new Uint8Array(await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key, text));
+  const raw =
+    forged.session === undefined ? await signatureOf(key, text) : await macOf(forged.session.mac, text);
   const label = forged.label ?? "wimse";
   headers.set("signature-input", `${label}=${input}`);
   headers.set("signature", `${label}=:${base64(forged.signature?.(raw) ?? raw)}:`);
@@ -94,6 +104,11 @@ export async function forge(world: World, forged: Forged = {}): Promise<Request>
     headers,
     ...(sent === undefined ? {} : { body: typeof sent === "string" ? new TextEncoder().encode(sent) : sent }),
   });
+}
+
+async function signatureOf(key: CryptoKey, text: string): Promise<Uint8Array> {
+  const es256 = { name: "ECDSA", hash: "SHA-256" };
+  return new Uint8Array(await crypto.subtle.sign(es256, key, new TextEncoder().encode(text)));
 }
 
 export const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));

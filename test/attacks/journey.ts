@@ -1,7 +1,9 @@
 import { header } from "../../mesh-runtime/foundation/headers.ts";
 import type { Handling } from "../../mesh-runtime/handled.ts";
 import type { AnsweringPorts } from "../../mesh-runtime/identity/answering.ts";
+import { GrantedSessions } from "../../mesh-runtime/identity/granted-sessions.ts";
 import { ReplayWindow } from "../../mesh-runtime/identity/replay.ts";
+import type { SessionKey } from "../../mesh-runtime/identity/session-keys.ts";
 import { WitCache } from "../../mesh-runtime/identity/svid.ts";
 import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
 import type { AskAdmission } from "../../mesh-runtime/identity/unrepeated.ts";
@@ -69,6 +71,7 @@ export interface Seen {
 export interface Isolate {
   readonly cache: WitCache;
   readonly replay: ReplayWindow;
+  readonly granted: GrantedSessions;
   /** Keys of issuers, and tokens of end users. */
   readonly users: Users;
   arrive(request: Request, at?: number, props?: unknown): Promise<Seen>;
@@ -82,9 +85,11 @@ export function isolate(
   refreshTrust: () => Promise<TrustBundle | undefined> = async () => undefined,
   askAdmission?: AskAdmission,
   signing?: AnsweringPorts,
+  sessionKeys: readonly SessionKey[] = [],
 ): Isolate {
   const cache = new WitCache();
   const replay = new ReplayWindow();
+  const granted = new GrantedSessions();
   const inFlight = new InFlight();
   const known = users();
   let lines: string[] = [];
@@ -102,7 +107,16 @@ export function isolate(
       log: (line) => lines.push(line),
     },
     crashed: () => undefined,
-    identity: { trust, refreshTrust, cache, replay, clock, signing, count: () => undefined },
+    identity: {
+      trust,
+      refreshTrust,
+      cache,
+      replay,
+      clock,
+      signing,
+      sessions: { keys: () => sessionKeys, granted },
+      count: () => undefined,
+    },
     users: known.ports,
     hear: () => undefined,
     ...(askAdmission === undefined ? {} : { askAdmission }),
@@ -113,6 +127,7 @@ export function isolate(
   return {
     cache,
     replay,
+    granted,
     users: known,
     async arrive(request, at = now, props): Promise<Seen> {
       time = at;

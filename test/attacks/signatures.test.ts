@@ -98,7 +98,8 @@ const whole: readonly Attack[] = [
   [
     20,
     "spare bits of the signature",
-    wire("signature", (text) => text.replace(/.==:$/, "B==:")),
+    // Four of the last digit of 64 bytes, two of that of 32.
+    wire("signature", (text) => text.replace(/.(==?):$/, "B$1:")),
     /malformed|proof/,
   ],
   [

@@ -142,3 +142,17 @@ test("a worker of the chain that nobody allowed in refuses, and those before it 
   );
   expect(refused).toMatchObject({ peer: id("a"), evidence: "signature", refusal: "denied" });
 });
+
+test("who calls often proves by a session, and is known by it as by a signature", async () => {
+  for (let sent = 0; sent < 7; sent++) {
+    const hop = (await (await mesh.fetch("http://shop.example.com/b/c")).json()) as Hop;
+    expect([hop, hop.next, hop.next?.next].map((each) => [each?.caller, each?.evidence])).toEqual(
+      hops.map(([caller]) => [id(caller), "signature"]),
+    );
+  }
+  await mesh.settle();
+  const text = await (await mesh.api("/metrics")).text();
+  const counted = (event: string) =>
+    new RegExp(`^tulle_workload_events_total\\{event="${event}"\\} (\\d+)$`, "m").exec(text)?.[1];
+  expect([counted("sessions_begun"), counted("sessions_disbelieved")]).toEqual(["3", undefined]);
+});

@@ -1,7 +1,8 @@
 import { Fields } from "../../foundation/fields.ts";
+import { header } from "../../foundation/headers.ts";
 import type { Refusal } from "../../foundation/refusal.ts";
-import { ok, type Result } from "../../foundation/result.ts";
-import { BindingIds, claimsProof, identify, type Known } from "../identified.ts";
+import { no, ok, type Result } from "../../foundation/result.ts";
+import { BindingIds, claimsProof, identify, type Known, verifiedBody } from "../identified.ts";
 import { ReplayWindow } from "../replay.ts";
 import { workloadOf } from "../spiffe-id.ts";
 import { WitCache } from "../svid.ts";
@@ -25,9 +26,11 @@ export interface IdentityExplanation {
  *
  * The verdict is that of `identify`, which workers run; what is told of each check comes from the same functions that
  * `identify` calls, called in the same order. `test/attacks` holds the two against each other with every attack that
- * there is. One thing a file cannot tell: whether the nonce has been used before, which an isolate remembers.
+ * there is. Two things a file cannot tell: whether the nonce has been used before, which an isolate remembers, and
+ * whether a proof by session is right, because its key is known to the two alone.
  */
 export async function explainIdentity(captured: Captured, judge: Judge): Promise<IdentityExplanation> {
+  if (captured.headers.has(header.session)) return explainSession(captured, judge);
   const verdict = await verdictOn(captured, judge);
   const findings = new Findings();
   let id: SpiffeId | undefined;
@@ -46,6 +49,28 @@ export async function explainIdentity(captured: Captured, judge: Judge): Promise
     accepted: judged.ok,
     caller: principal && { spiffeId: principal.id.uri, evidence: principal.evidence },
     refusal: judged.ok ? undefined : judged.reason,
+    checks: findings.checks,
+  };
+}
+
+/** The same for a proof by session, whose verdict is what was found here: no other can be had without its key. */
+async function explainSession(captured: Captured, judge: Judge): Promise<IdentityExplanation> {
+  const findings = new Findings();
+  const { headers } = captured;
+  const digest = headers.get(header.contentDigest) ?? undefined;
+  const body = await verifiedBody({ method: captured.method, body: bodyOf(captured) }, digest, judge.policy);
+  const id = await tellProof(
+    findings,
+    captured,
+    judge,
+    body.ok ? ok({ principal: undefined }) : no(body.reason),
+  );
+  const { refusal } = findings;
+  const principal = refusal === undefined && id !== undefined ? principalOf(id) : undefined;
+  return {
+    accepted: refusal === undefined,
+    caller: principal && { spiffeId: principal.id.uri, evidence: principal.evidence },
+    refusal,
     checks: findings.checks,
   };
 }

@@ -61,6 +61,13 @@ export class Findings {
     return this.#checks;
   }
 
+  /** The first check that failed, as a worker would refuse it. */
+  get refusal(): Refusal | undefined {
+    if (this.#fault === undefined) return undefined;
+    const [step, detail] = this.#fault;
+    return { kind: "unidentified", step, detail };
+  }
+
   /** @param fault undefined where the check passes */
   tell(name: string, standard: string, seen: readonly string[], fault: Fault | undefined): void {
     if (this.#fault !== undefined) this.#checks.push({ name, standard, outcome: "not reached", seen });

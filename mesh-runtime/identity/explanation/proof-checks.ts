@@ -1,9 +1,11 @@
 import type { HeaderFields } from "../../foundation/fields.ts";
 import { header } from "../../foundation/headers.ts";
 import type { Refusal } from "../../foundation/refusal.ts";
-import { ok, type Result } from "../../foundation/result.ts";
+import { no, ok, type Result } from "../../foundation/result.ts";
 import type { Known } from "../identified.ts";
 import { componentValue, isMethod, isSigned, missingFrom, outOfTime, proofParts } from "../proof.ts";
+import { readGrant } from "../session-grant.ts";
+import { macBytes } from "../session-profile.ts";
 import { requestTarget, signatureBase } from "../signature-base.ts";
 import { parseSignature, parseSignatureInput, type SignatureInput } from "../signature-input.ts";
 import { workloadOf } from "../spiffe-id.ts";
@@ -39,9 +41,16 @@ export async function tellProof(
   const names = said === undefined ? [] : namesIn(said);
   const unreadable = input.ok ? undefined : (["malformed", input.reason] as const);
   findings.tell("Signature-Input", "RFC 9421 §4.1; RFC 9651", names, unreadable);
-  const signature = parseSignature(signatureHeader ?? "", said?.label ?? "");
+  const bySession = said?.bySession === true;
+  const size = bySession ? macBytes : 64;
+  const signature = parseSignature(signatureHeader ?? "", said?.label ?? "", size);
   const unsigned = signature.ok ? undefined : (["malformed", signature.reason] as const);
-  findings.tell("Signature", "RFC 9421 §4.2, §3.3.4", signature.ok ? ["64 bytes"] : [], unsigned);
+  findings.tell("Signature", "RFC 9421 §4.2, §3.3.4", signature.ok ? [`${size} bytes`] : [], unsigned);
+  const grant = present.get(header.session);
+  const isPaired = said === undefined || bySession === (grant !== undefined);
+  const unpaired = ["malformed", "the tag and the grant of a session are required together"] as const;
+  if (!isPaired || bySession)
+    findings.tell("tag and grant of a session", "", [], isPaired ? undefined : unpaired);
   const { method } = captured;
   const misnamed = isMethod(method) ? undefined : (["malformed", "the method is not upper case"] as const);
   findings.tell("method", "RFC 9421 §2.2.1", [stated(method)], misnamed);
@@ -53,11 +62,16 @@ export async function tellProof(
   const base = signatureBase(said?.components ?? [], said?.parameters ?? "", (component) =>
     componentValue(component, captured, present, wit ?? ""),
   );
-  const isTried = base.ok && signature.ok && caller !== undefined;
-  const isBy = isTried && (await isSigned(caller.proofKey, signature.value, base.value));
   const wrong = base.ok ? "the signature is not by the token's key over this request" : base.reason;
   const over = caller && [`key ${caller.thumbprint}`, `over ${stated(method)} ${targetText(captured.url)}`];
-  findings.tell("signature", "RFC 9421 §3.2, §3.3.4", over ?? [], isBy ? undefined : ["proof", wrong]);
+  if (grant !== undefined && bySession) {
+    if (!base.ok) findings.tell("what is proved", "RFC 9421 §2.5", [], ["proof", wrong]);
+    await tellGrant(findings, grant, caller, wit ?? "", judge);
+  } else {
+    const isTried = base.ok && signature.ok && caller !== undefined;
+    const isBy = isTried && (await isSigned(caller.proofKey, signature.value, base.value));
+    findings.tell("signature", "RFC 9421 §3.2, §3.3.4", over ?? [], isBy ? undefined : ["proof", wrong]);
+  }
 
   const isStrict = policy.inbound.replay === "strict" || captured.headers.get(header.replay) === "strict";
   tellUse(findings, said, judge, isStrict);
@@ -65,6 +79,29 @@ export async function tellProof(
   tellBody(findings, captured, verdict);
   findings.tell("evidence", "", ["signature", demandText(policy)], undefined);
   return caller?.id;
+}
+
+/** The grant of a session, as far as it can be judged without the service's key; and that the rest cannot be. */
+async function tellGrant(
+  findings: Findings,
+  grant: string,
+  caller: VerifiedWit | undefined,
+  wit: string,
+  { policy, bundle, now }: Judge,
+): Promise<void> {
+  const name = "grant of the session";
+  const allowed = policy.inbound.sessions === undefined && caller?.id.trustDomain === bundle.trustDomain;
+  const read = caller && (await readGrant(grant, { audience: policy.self.uri, caller, wit, now }));
+  const wrong = allowed ? read : no("sessions are not taken here");
+  const times = read?.ok
+    ? [timeText("begun", read.value.iat * 1_000, now), timeText("ends", read.value.exp * 1_000, now)]
+    : [];
+  findings.tell(name, "RFC 7515", times, wrong && !wrong.ok ? ["session", wrong.reason] : undefined);
+  findings.unknown(
+    "proof by the session's key",
+    "RFC 9421 §3.3.3",
+    "only the service and its caller have that key; a file cannot tell. A request that comes with it and is refused is signed and sent again",
+  );
 }
 
 const namesIn = ({ label, components, signResponse }: SignatureInput): readonly string[] => [

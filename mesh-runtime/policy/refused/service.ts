@@ -18,6 +18,7 @@ const standIns: Readonly<Record<string, unknown>> = {
   mode: "STRICT",
   evidence: "signature",
   replay: "strict",
+  sessions: "refused",
   largeBody: "reject",
   timeout: undefined,
   maxInFlight: undefined,

@@ -17,6 +17,7 @@ const spec = strict({
       strict({
         mode: about(optional(choice(["STRICT", "PERMISSIVE"])), "For every Service that does not say."),
         evidence: about(optional(choice(["binding", "signature"])), "For every Service that does not say."),
+        sessions: about(optional(choice(["allowed", "refused"])), "For every Service that does not say."),
         ...telemetrySettings,
       }),
     ),

@@ -53,6 +53,7 @@ test("every identity check that fails looks the same from outside, so that none 
     malformed: true,
     token: true,
     "trust-domain": true,
+    session: true,
     proof: true,
     audience: true,
     clock: true,

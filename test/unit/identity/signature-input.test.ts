@@ -26,6 +26,7 @@ describe("parseSignatureInput()", () => {
         nonce: "n",
         audience: "spiffe://example.org/a",
         signResponse: false,
+        bySession: false,
       },
     });
   });
@@ -38,6 +39,7 @@ describe("parseSignatureInput()", () => {
       nonce: "abcd1111",
       audience: "https://svcb.example.com/gimme-ice-cream",
       signResponse: true,
+      bySession: false,
     });
   });
 
@@ -146,6 +148,7 @@ describe("parseSignatureInput()", () => {
             nonce,
             audience,
             signResponse: false,
+            bySession: false,
           });
         },
       ),

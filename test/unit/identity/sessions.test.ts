@@ -1,0 +1,291 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Answer, Message } from "../../../mesh-runtime/foundation/exchange.ts";
+import { ok } from "../../../mesh-runtime/foundation/result.ts";
+import { GrantedSessions } from "../../../mesh-runtime/identity/granted-sessions.ts";
+import { verifyMessage } from "../../../mesh-runtime/identity/proof.ts";
+import { ReplayWindow } from "../../../mesh-runtime/identity/replay.ts";
+import { beginSession, openGrant } from "../../../mesh-runtime/identity/session-grant.ts";
+import { importSessionKeys, type SessionKey } from "../../../mesh-runtime/identity/session-keys.ts";
+import { Sessions } from "../../../mesh-runtime/identity/sessions.ts";
+import { type Recipient, signed } from "../../../mesh-runtime/identity/signed.ts";
+import { parseSpiffeId } from "../../../mesh-runtime/identity/spiffe-id.ts";
+import { WitCache } from "../../../mesh-runtime/identity/svid.ts";
+import { issuedKey, sessionKey } from "./agreement.ts";
+import { makeWit, makeWorld, now, self, value, verifier, type World } from "./fixture.ts";
+
+let world: World;
+let key: SessionKey;
+beforeAll(async () => {
+  world = await makeWorld();
+  key = await sessionKey();
+});
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+/** A service that is called through the layer: what it takes, and how each request to it was proved. */
+function called(
+  given: { readonly keys?: readonly SessionKey[]; readonly settings?: Partial<Recipient["settings"]> } = {},
+) {
+  const { settings = {} } = given;
+  const state = {
+    at: now,
+    keys: given.keys ?? [key],
+    tells: key.name as string | undefined,
+    credential: world.credential,
+  };
+  const granted = new GrantedSessions();
+  const [cache, replay] = [new WitCache(), new ReplayWindow()];
+  const how: string[] = [];
+  let nonces = 0;
+  const sign = signed({
+    credential: () => state.credential,
+    clock: { now: () => state.at },
+    nonce: () => `n${nonces++}`,
+  }).wrap<{ message: Message; recipient: Recipient }>(async ({ message }): Promise<Answer> => {
+    const { headers, method, url } = message;
+    const by = verifier(world, { now: state.at, cache, replay, sessions: { keys: state.keys, granted } });
+    const verified = await verifyMessage({ method, url: url.href, headers }, by);
+    const bySession = headers.has("tulle-session");
+    how.push(`${bySession ? "session" : "signature"}${verified.ok ? "" : `: ${verified.reason.step}`}`);
+    if (!verified.ok)
+      return ok(new Response("", { status: 400, headers: { "tulle-problem": "unidentified" } }));
+    const told = bySession || state.tells === undefined ? {} : { "tulle-session-key": state.tells };
+    return ok(new Response("paid", { headers: told }));
+  });
+  const recipient: Recipient = {
+    id: value(parseSpiffeId(self)),
+    settings: { evidence: "signature", largeBody: "reject", maxDigestBytes: 1_024, ...settings },
+  };
+  const send = async (body: Message["body"] = null): Promise<string> => {
+    how.length = 0;
+    const headers = new Headers({ "tulle-session": "made.up.here" });
+    const message = { url: new URL("https://payments/charge"), method: "POST", headers, body };
+    const answer = await sign({ message, recipient });
+    return `${how.join(", ")} -> ${answer.ok ? answer.value.status : answer.reason.kind}`;
+  };
+  const many = async (count: number) => {
+    const seen: string[] = [];
+    for (let sent = 0; sent < count; sent++) seen.push(await send());
+    return seen;
+  };
+  return { state, send, many, granted };
+}
+
+const signedTo = "signature -> 200";
+const bySession = "session -> 200";
+
+describe("a caller that comes often", () => {
+  test("signs four times, and then proves by a session, which its recipient verifies once", async () => {
+    const { many, granted } = called();
+    expect(await many(8)).toEqual([...Array(4).fill(signedTo), ...Array(4).fill(bySession)]);
+    expect(granted.size).toBe(1);
+  });
+
+  test("begins another when that one ends, and after one that is signed, because a key must be heard of anew", async () => {
+    const { state, many } = called({ keys: [await sessionKey(now - 1, now + 7_200_000)] });
+    state.tells = state.keys[0]?.name;
+    await many(5);
+    state.at = now + 589_000;
+    expect(await many(1)).toEqual([bySession]);
+    state.at = now + 590_000;
+    expect(await many(3)).toEqual([signedTo, bySession, bySession]);
+  });
+
+  test("begins none with a key that it heard of more than a minute ago", async () => {
+    const { state, many } = called();
+    await many(3);
+    state.tells = undefined;
+    await many(1);
+    state.at = now + 61_000;
+    expect(await many(2)).toEqual([signedTo, signedTo]);
+  });
+
+  test("begins another one with its next token", async () => {
+    const { state, many } = called();
+    await many(6);
+    const wit = await makeWit(world, { jti: "next" });
+    state.credential = { ...world.credential, wit };
+    expect(await many(3)).toEqual([signedTo, bySession, bySession]);
+  });
+
+  test("begins none in the last minute of its token", async () => {
+    const { state, many } = called();
+    state.credential = { ...world.credential, expiresAt: now + 59_000 };
+    expect(new Set(await many(8))).toEqual(new Set([signedTo]));
+  });
+
+  test("signs the same request at once where a session is not believed, and goes on signing for a minute", async () => {
+    const { state, many, send } = called();
+    await many(5);
+    state.keys = [];
+    expect(await many(1)).toEqual([bySession]);
+    // An isolate that knows neither the session nor the key.
+    const other = called({ keys: [] });
+    other.state.tells = key.name;
+    await other.many(4);
+    expect(await other.send(bytes("gold"))).toBe("session: session, signature -> 200");
+    expect(await other.many(6)).toEqual(Array(6).fill(signedTo));
+    other.state.at = now + 59_999;
+    expect(await other.send()).toBe(signedTo);
+    other.state.at = now + 60_000;
+    expect(await other.send()).toBe("session: session, signature -> 200");
+    expect(await send()).toBe(bySession);
+  });
+
+  test("signs where it can be sent only once, because its body is read as it goes", async () => {
+    const { many, send } = called({ settings: { largeBody: "unsigned", maxDigestBytes: 0 } });
+    await many(6);
+    const stream = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(bytes("gold"));
+        controller.close();
+      },
+    });
+    expect(await send(stream)).toBe(signedTo);
+    expect(await send()).toBe(bySession);
+  });
+
+  test.each<readonly [string, Partial<Recipient["settings"]>]>([
+    ["the recipient wants each request signed", { sessions: "refused" }],
+    ["answers must be signed", { responses: "signed" }],
+    ["the recipient is of another mesh", { trustDomain: "partner.example" }],
+  ])("signs each request where %s", async (_, settings) => {
+    const { many } = called({ settings });
+    for (const seen of await many(7)) expect(seen).toMatch(/^signature -> /);
+  });
+
+  test.each([
+    ["no key", "no key at all"],
+    ["one of low order", "A".repeat(43)],
+  ])("goes on signing where it is told %s", async (_, told) => {
+    const { state, many } = called();
+    state.tells = told;
+    expect(new Set(await many(7))).toEqual(new Set([signedTo]));
+  });
+
+  test("does not wait for another request that begins a session: it is signed meanwhile", async () => {
+    const sessions = new Sessions();
+    for (let count = 0; count < 4; count++) sessions.signed(self, key.name, now);
+    const first = sessions.next(self, world.credential, now);
+    expect(first).toBeInstanceOf(Promise);
+    expect(sessions.next(self, world.credential, now)).toBeUndefined();
+    const session = await first;
+    expect(sessions.next(self, world.credential, now)).toBe(session);
+    // One that never comes to an end keeps nobody from trying.
+    const stuck = new Sessions();
+    for (let count = 0; count < 4; count++) stuck.signed(self, key.name, now + 10_000);
+    expect(stuck.next(self, world.credential, now + 10_000)).toBeInstanceOf(Promise);
+    expect(stuck.next(self, world.credential, now + 14_999)).toBeUndefined();
+    expect(stuck.next(self, world.credential, now + 15_000)).toBeInstanceOf(Promise);
+  });
+
+  test("keeps no more destinations in mind than a worker has", () => {
+    const sessions = new Sessions();
+    for (let count = 0; count < 4; count++) sessions.signed(self, key.name, now);
+    for (let count = 0; count < 256; count++) sessions.signed(`${self}${count}`, key.name, now);
+    expect(sessions.next(self, world.credential, now)).toBeUndefined();
+  });
+});
+
+describe("a session", () => {
+  const judge = async () => ({
+    audience: self,
+    keys: [key],
+    caller: {
+      id: { uri: world.credential.id.uri },
+      proofKey: await crypto.subtle.importKey(
+        "jwk",
+        { ...world.keys.publicJwk },
+        { name: "ECDSA", namedCurve: "P-256" },
+        false,
+        ["verify"],
+      ),
+      expiresAt: world.credential.expiresAt,
+    },
+    wit: world.credential.wit,
+    now,
+  });
+
+  test("is agreed on by both sides, and its key cannot be taken out", async () => {
+    const session = await beginSession(self, key.name, world.credential, now);
+    const granted = value(await openGrant(session?.grant ?? "", await judge()));
+    expect(granted.expiresAt).toBe(session?.expiresAt);
+    expect(session?.expiresAt).toBe(now + 600_000);
+    expect([session?.key.extractable, granted.key.extractable]).toEqual([false, false]);
+    const text = bytes("what is proved");
+    const mac = await crypto.subtle.sign("HMAC", session?.key as CryptoKey, text);
+    expect(await crypto.subtle.verify("HMAC", granted.key, mac, text)).toBe(true);
+  });
+
+  test("ends with its token", async () => {
+    const short = { ...world.credential, expiresAt: now + 90_000 };
+    expect((await beginSession(self, key.name, short, now))?.expiresAt).toBe(now + 90_000);
+  });
+
+  test("is another one each time, with another key", async () => {
+    const [one, two] = [
+      await beginSession(self, key.name, world.credential, now),
+      await beginSession(self, key.name, world.credential, now),
+    ];
+    expect(one?.grant).not.toBe(two?.grant);
+    const granted = value(await openGrant(one?.grant ?? "", await judge()));
+    const mac = await crypto.subtle.sign("HMAC", two?.key as CryptoKey, bytes("a"));
+    expect(await crypto.subtle.verify("HMAC", granted.key, mac, bytes("a"))).toBe(false);
+  });
+});
+
+describe("importSessionKeys()", () => {
+  test("takes what the issuer sent, and no private half can be taken out again", async () => {
+    const issued = await issuedKey();
+    const [taken] = await importSessionKeys([issued]);
+    expect(taken).toMatchObject({ name: issued.publicKey, from: issued.from, until: issued.until });
+    expect(taken?.privateKey.extractable).toBe(false);
+  });
+
+  test("leaves out what is no key, and takes the rest", async () => {
+    const issued = await issuedKey();
+    const broken = [
+      null,
+      "key",
+      { ...issued, secret: 7 },
+      { ...issued, secret: `${issued.secret}A` },
+      { ...issued, publicKey: "" },
+      { ...issued, from: "now" },
+      { ...issued, until: undefined },
+    ];
+    expect((await importSessionKeys([...broken, issued])).map(({ name }) => name)).toEqual([
+      issued.publicKey,
+    ]);
+    expect(await importSessionKeys(undefined)).toEqual([]);
+    expect(await importSessionKeys({})).toEqual([]);
+    expect(await importSessionKeys(Array(100).fill(issued))).toHaveLength(32);
+  });
+});
+
+describe("GrantedSessions", () => {
+  const session = (wit: string, expiresAt: number) => ({ key: world.keys.privateKey, wit, expiresAt });
+
+  test("knows a grant by its whole text, with its token, until it ends", () => {
+    const granted = new GrantedSessions();
+    granted.keep("grant", session("wit", now + 1));
+    expect(granted.recall("grant", "wit", now)).toBeDefined();
+    expect(granted.recall("grant ", "wit", now)).toBeUndefined();
+    expect(granted.recall("grant", "other", now)).toBeUndefined();
+    expect(granted.recall("grant", "wit", now)).toBeDefined();
+    expect(granted.recall("grant", "wit", now + 1)).toBeUndefined();
+    expect(granted.size).toBe(0);
+  });
+
+  test("forgets the one that was used least lately", () => {
+    const granted = new GrantedSessions(2);
+    granted.keep("a", session("wit", now + 1));
+    granted.keep("b", session("wit", now + 1));
+    granted.recall("a", "wit", now);
+    granted.keep("c", session("wit", now + 1));
+    expect(["a", "b", "c"].map((text) => granted.recall(text, "wit", now) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+});
