@@ -14,36 +14,13 @@
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import { SmartRouter } from "hono/router/smart-router";
 import { TrieRouter } from "hono/router/trie-router";
-import { Fields } from "../mesh-runtime/foundation/fields.ts";
-import { compilePattern } from "../mesh-runtime/policy/compile-pattern.ts";
 import { hostMatches } from "../mesh-runtime/routing/host-match.ts";
 import { listenerIndex } from "../mesh-runtime/routing/listeners.ts";
 import { inPrecedence } from "../mesh-runtime/routing/precedence.ts";
 import { type RoutedRequest, routeMatches } from "../mesh-runtime/routing/route-match.ts";
 import { routeTable } from "../mesh-runtime/routing/route-table.ts";
-import type {
-  Matched,
-  NamedMatch,
-  PathMatch,
-  Pattern,
-  RouteMatch,
-  Rule,
-} from "../mesh-runtime/routing/words.ts";
-
-/** A family of rules: what the nth rule matches, and a request that falls under it. */
-interface Family {
-  readonly name: string;
-  readonly match: (n: number) => RouteMatch;
-  readonly request: (n: number) => RoutedRequest;
-  /** Of a gateway: the host that the nth rule is bound to. */
-  readonly host?: (n: number) => string;
-  readonly withHono: boolean;
-  /**
-   * Without ten thousand rules, and without a linear scan beside it: what automata learn they keep together, within
-   * what one isolate may have for one table; a scan has one for each expression.
-   */
-  readonly alone?: true;
-}
+import type { Matched, Rule } from "../mesh-runtime/routing/words.ts";
+import { type Family, families } from "./route-families.ts";
 
 type Find = (request: RoutedRequest) => Matched | undefined;
 
@@ -55,140 +32,6 @@ interface Contestant {
   readonly batch: number;
   readonly nanoseconds: number[];
 }
-
-const pathOf = (n: number): string => `/team-${n % 37}/service-${n % 101}/resource-${n}`;
-
-/** Ten rules on each host. */
-const hostOf = (n: number): string => `shop-${Math.floor(n / 10)}.example.com`;
-
-function patternOf(value: string): Pattern {
-  const pattern = compilePattern(value);
-  if (!pattern.ok) throw new Error(pattern.reason);
-  return pattern.value;
-}
-
-const expression = (value: string): PathMatch => ({
-  type: "RegularExpression",
-  value,
-  pattern: patternOf(value),
-});
-
-const conditionBy = (name: string, value: string): NamedMatch => ({ name, value, pattern: patternOf(value) });
-
-const asking = (
-  path: string,
-  headers: Readonly<Record<string, string>> = {},
-  host = "shop.example.com",
-): RoutedRequest => ({
-  url: new URL(path, `http://${host}`),
-  method: "GET",
-  // As the mesh has them by then.
-  headers: new Fields(new Headers({ accept: "*/*", "user-agent": "bench", ...headers })),
-});
-
-const families: readonly Family[] = [
-  {
-    name: "exact paths",
-    match: (n) => ({ path: { type: "Exact", value: pathOf(n) }, headers: [], query: [] }),
-    request: (n) => asking(pathOf(n)),
-    withHono: true,
-  },
-  {
-    name: "path prefixes",
-    match: (n) => ({ path: { type: "PathPrefix", value: pathOf(n) }, headers: [], query: [] }),
-    request: (n) => asking(`${pathOf(n)}/items/${n}`),
-    withHono: true,
-  },
-  {
-    name: "one path, told apart by a header",
-    match: (n) => ({
-      path: { type: "PathPrefix", value: "/" },
-      headers: [
-        { name: "x-env", value: "live" },
-        { name: "x-tenant", value: `tenant-${n}` },
-      ],
-      query: [],
-    }),
-    request: (n) => asking("/cart/1", { "x-env": "live", "x-tenant": `tenant-${n}` }),
-    withHono: false,
-  },
-  {
-    name: "regular expressions that begin with segments",
-    match: (n) => ({ path: expression(`${pathOf(n)}/items/[0-9]+`), headers: [], query: [] }),
-    request: (n) => asking(`${pathOf(n)}/items/${n}`),
-    withHono: false,
-  },
-  {
-    name: "regular expressions that begin with none",
-    match: (n) => ({ path: expression(`/[a-z]+/resource-${n}/.*`), headers: [], query: [] }),
-    request: (n) => asking(`/items/resource-${n}/${n}`),
-    withHono: false,
-    alone: true,
-  },
-  {
-    name: "regular expressions that begin with anything",
-    match: (n) => ({ path: expression(`/.*/v[0-9]+/thing${n}`), headers: [], query: [] }),
-    request: (n) => asking(`/items/v${n % 7}/thing${n}`),
-    withHono: false,
-    alone: true,
-  },
-  {
-    name: "regular expressions that begin with alternatives, in any case",
-    match: (n) => ({ path: expression(`(?i)/(shop|cart)(/[a-z]+)*/item-${n}`), headers: [], query: [] }),
-    request: (n) => asking(`/shop/some/more/ITEM-${n}`),
-    withHono: false,
-    alone: true,
-  },
-  {
-    name: "one path, each a header of another name",
-    match: (n) => ({
-      path: { type: "PathPrefix", value: "/" },
-      headers: [{ name: `x-team-${n}`, value: "on" }],
-      query: [],
-    }),
-    request: (n) => asking("/cart/1", { [`x-team-${n}`]: "on" }),
-    withHono: false,
-  },
-  {
-    name: "one path, each a parameter of another name",
-    match: (n) => ({
-      path: { type: "PathPrefix", value: "/" },
-      headers: [],
-      query: [{ name: `team-${n}`, value: "on" }],
-    }),
-    request: (n) => asking(`/cart/1?page=2&team-${n}=on`),
-    withHono: false,
-  },
-  {
-    name: "one path, told apart by expressions for a header",
-    match: (n) => ({
-      path: { type: "PathPrefix", value: "/" },
-      headers: [conditionBy("x-tenant", `[a-z]+-${n}(-.*)?`)],
-      query: [],
-    }),
-    request: (n) => asking("/cart/1", { "x-tenant": `tenant-${n}-blue` }),
-    withHono: false,
-    alone: true,
-  },
-  {
-    name: "expressions that all hold, told apart by a header",
-    match: (n) => ({
-      path: expression(`/[a-z]+/.*(x${n})?`),
-      headers: [{ name: "x-tenant", value: `tenant-${n}` }],
-      query: [],
-    }),
-    request: (n) => asking("/cart/1", { "x-tenant": `tenant-${n}` }),
-    withHono: false,
-    alone: true,
-  },
-  {
-    name: "a gateway, ten rules on each host",
-    match: (n) => ({ path: { type: "PathPrefix", value: pathOf(n) }, headers: [], query: [] }),
-    request: (n) => asking(`${pathOf(n)}/items/${n}`, {}, hostOf(n)),
-    host: hostOf,
-    withHono: true,
-  },
-];
 
 const sizes = [10, 1_000, 10_000] as const;
 const rounds = Number(process.argv[2] ?? 200);

@@ -1,16 +1,9 @@
 import { type Finder, finderOf, keeps } from "./automaton.ts";
+import { type Candidate, candidateWith, nothing } from "./candidate.ts";
+import { type ConditionMatrix, chooseByRows, conditionMatrix } from "./condition-matrix.ts";
 import { firstOfEachName } from "./named-values.ts";
-import { type Conditions, conditionsHold, type RoutedRequest } from "./route-match.ts";
-import type { Matched, NamedMatch, Pattern } from "./words.ts";
-
-/** A match of which a part fits already. */
-export interface Candidate {
-  /** Place in the order of precedence over the whole table; smaller comes first. */
-  readonly rank: number;
-  readonly matched: Matched;
-  /** What is still to be asked. */
-  readonly open: Conditions;
-}
+import { conditionsHold, type RoutedRequest } from "./route-match.ts";
+import type { NamedMatch, Pattern } from "./words.ts";
 
 /** Candidates in order of precedence, that the same things are known of. */
 export interface Pile {
@@ -25,6 +18,8 @@ export interface Pile {
 interface Arranged {
   /** Those that ask for no header or parameter. */
   readonly plain: readonly Candidate[];
+  /** Those of which each value is asked for by many. */
+  readonly crowd: ConditionMatrix | undefined;
   /** The others, by what is asked first; the one that could win comes first. */
   readonly asking: readonly Asking[];
 }
@@ -69,15 +64,10 @@ const few = 4;
 /** So often expressions that hold together are gone through before they are arranged as one. */
 const patience = 8;
 
-export const candidateOf = (matched: Matched, rank: number): Candidate => ({
-  rank,
-  matched,
-  open: holdsAlways(matched.match) ? nothing : matched.match,
-});
-
 /**
  * Arranges the candidates of one path. Each is filed under the condition that fewest others share, so
- * that a thousand tenants told apart by one header cost one look-up and not a thousand comparisons.
+ * that a thousand tenants told apart by one header cost one look-up and not a thousand comparisons; those
+ * whose conditions are all shared by many are compared by all of them together.
  *
  * @param all in order of precedence
  */
@@ -93,6 +83,9 @@ const later = (all: readonly Candidate[]): Pile => ({
   only: all.length === 1 ? all[0] : undefined,
   arranged: undefined,
 });
+
+/** Piles as one, whose candidates come one pile after the other. */
+export const pileOfAll = (piles: readonly Pile[]): Pile => later(piles.flatMap(({ all }) => all));
 
 /** @param entries in order of their first candidates */
 export const patternedOf = (entries: readonly (readonly [Pattern, Pile])[]): Patterned => ({
@@ -114,7 +107,9 @@ export function choose(
   if (only !== undefined) return only.rank < limit && conditionsHold(only.open, request) ? only : undefined;
   if (pile.all.length <= few) return firstOf(pile.all, request, limit);
   pile.arranged ??= arranged(pile.all);
-  let best = firstOf(pile.arranged.plain, request, limit);
+  const { plain, crowd } = pile.arranged;
+  let best = firstOf(plain, request, limit);
+  if (crowd !== undefined) best = chooseByRows(crowd, request, best?.rank ?? limit) ?? best;
   for (const asking of pile.arranged.asking) {
     if (asking.first >= (best?.rank ?? limit)) break;
     const asked = asking.by === "headers" ? request.headers : request.url.searchParams;
@@ -198,18 +193,30 @@ function arranged(all: readonly Candidate[]): Arranged {
   for (const each of questions) for (const { label } of each) shared.set(label, (shared.get(label) ?? 0) + 1);
 
   const plain: Candidate[] = [];
-  const filed = { headers: new Map<string, Filed>(), query: new Map<string, Filed>() };
+  const others: (readonly [Candidate, Question])[] = [];
+  const crowded: Candidate[] = [];
   for (const [index, candidate] of candidates.entries()) {
-    const question = rarest(questions[index] ?? [], shared);
-    if (question === undefined) plain.push(candidate);
-    else file(filed[question.by], candidate, question);
+    const its = questions[index] ?? [];
+    const question = rarest(its, shared);
+    if (question === undefined) {
+      plain.push(candidate);
+      continue;
+    }
+    others.push([candidate, question]);
+    const isShared = (shared.get(question.label) ?? 0) > few;
+    if (its.length > 1 && isShared) crowded.push(candidate);
   }
+  const crowd = crowded.length > few ? conditionMatrix(crowded) : undefined;
+  const inCrowd = new Set(crowd === undefined ? [] : crowded);
+  const filed = { headers: new Map<string, Filed>(), query: new Map<string, Filed>() };
+  for (const [candidate, question] of others)
+    if (!inCrowd.has(candidate)) file(filed[question.by], candidate, question);
   const asking = (["headers", "query"] as const).flatMap((by): Asking[] => {
     const groups = new Map([...filed[by]].map(([name, its]) => [name, groupOf(name, its)]));
     const [first] = groups.values();
     return first === undefined ? [] : [{ by, first: first.first, groups }];
   });
-  return { plain, asking: asking.sort((a, b) => a.first - b.first) };
+  return { plain, crowd, asking: asking.sort((a, b) => a.first - b.first) };
 }
 
 function file(
@@ -222,7 +229,7 @@ function file(
   const headers = by === "headers" ? without(name, open.headers) : open.headers;
   const query = by === "query" ? without(name, open.query) : open.query;
   const left = open.method === undefined ? { headers, query } : { method: open.method, headers, query };
-  const remaining = { rank, matched, open: holdsAlways(left) ? nothing : left };
+  const remaining = candidateWith(matched, rank, left);
   const there = pattern === undefined ? filed.values.get(value) : filed.patterns.get(value)?.all;
   if (there !== undefined) there.push(remaining);
   else if (pattern === undefined) filed.values.set(value, [remaining]);
@@ -264,12 +271,6 @@ function without(asked: string, conditions: readonly NamedMatch[]): readonly Nam
     ? nothing.headers
     : firstOfEachName(conditions).filter(({ name }) => name !== asked);
 }
-
-const holdsAlways = ({ method, headers, query }: Conditions): boolean =>
-  method === undefined && headers.length + query.length === 0;
-
-/** One for all, so that a look-up finds it in the processor's cache. */
-const nothing: Conditions = { headers: [], query: [] };
 
 /** A candidate that asks for no header or parameter hides all later ones for its method, or for all. */
 function reachable(all: readonly Candidate[]): readonly Candidate[] {

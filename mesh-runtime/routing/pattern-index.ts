@@ -1,5 +1,6 @@
-import { type Candidate, chooseByText, type Patterned, patternedOf, pileOf } from "./candidates.ts";
-import { prefixIndex } from "./prefix-index.ts";
+import type { Candidate } from "./candidate.ts";
+import { chooseByText, type Patterned, patternedOf, pileOf } from "./candidates.ts";
+import { prefixIndex, wholeOf, withRoom } from "./prefix-index.ts";
 import type { RoutedRequest } from "./route-match.ts";
 import type { Pattern } from "./words.ts";
 
@@ -34,13 +35,21 @@ export function patternIndex(candidates: readonly Candidate[]): PatternIndex {
   const anywhere = bySegments.get("");
   bySegments.delete("");
   const under = prefixIndex(bySegments);
+  const together = withRoom(candidates.length, ({ all }: Under) => all.length, allOf);
   return (path, request) => {
     let best = anywhere && better(anywhere, undefined, path, request);
-    for (let segments = under(path); segments !== undefined; segments = segments.shorter)
-      best = better(segments.value, best, path, request);
+    for (let segments = under(path); segments !== undefined; segments = segments.shorter) {
+      const whole = wholeOf(segments, together);
+      best = better(whole ?? segments.value, best, path, request);
+      if (whole !== undefined) break;
+    }
     return best;
   };
 }
+
+const allOf = (unders: readonly Under[]): Under => ({
+  all: unders.flatMap(({ all }) => all).sort((a, b) => a.rank - b.rank),
+});
 
 /** The best so far, or one of these that comes before it. Whoever cannot win is not asked. */
 function better(

@@ -2,10 +2,38 @@
 export interface Prefixed<Value> {
   readonly value: Value;
   readonly shorter: Prefixed<Value> | undefined;
+  /** How many shorter ones there are. */
+  readonly above: number;
+  /** What is known under it and all shorter ones together, once somebody has asked; `null` where there was no room. */
+  whole: Value | null | undefined;
 }
 
 /** Finds the longest of many prefixes that a path falls under; `shorter` leads to all others. */
 export type PrefixIndex<Value> = (path: string) => Prefixed<Value> | undefined;
+
+/** So many prefixes of a path are asked one after the other; of more, every eighth stands for all shorter ones. */
+const stride = 8;
+
+/**
+ * What is known under a prefix and all shorter ones of it together, where they are many and this one stands for them:
+ * a path that falls under a hundred prefixes, one below the other, asks few of them.
+ *
+ * @param together puts values together, the one of the longest prefix first; nothing where there is no room
+ */
+export function wholeOf<Value>(
+  prefixed: Prefixed<Value>,
+  together: (values: readonly Value[]) => Value | undefined,
+): Value | undefined {
+  const { above, whole } = prefixed;
+  if (above === 0 || above % stride !== 0) return undefined;
+  if (whole !== undefined) return whole ?? undefined;
+  const values: Value[] = [];
+  for (let each: Prefixed<Value> | undefined = prefixed; each !== undefined; each = each.shorter)
+    values.push(each.value);
+  const made = together(values);
+  prefixed.whole = made ?? null;
+  return made;
+}
 
 /** The prefixes that have one number of segments. */
 interface Level<Value> {
@@ -31,7 +59,9 @@ export function prefixIndex<Value>(entries: Iterable<readonly [string, Value]>):
   // An ancestor is shorter, and so is there before.
   for (const [prefix, value] of [...entries].sort(([a], [b]) => a.length - b.length)) {
     const depth = depthOf(prefix);
-    const entry = { value, shorter: shorterThan(prefix, depth, levels) };
+    const shorter = shorterThan(prefix, depth, levels);
+    const above = shorter === undefined ? 0 : shorter.above + 1;
+    const entry: Prefixed<Value> = { value, shorter, above, whole: undefined };
     const level = levels.get(depth) ?? { depth, prefixes: new Map(), longest: 0 };
     levels.set(depth, level);
     level.prefixes.set(prefix, entry);
@@ -78,4 +108,26 @@ function shorterThan<Value>(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Of each thing that is indexed so many copies may be made: more would be a table that nobody has. */
+const mostCopies = 8;
+
+/**
+ * What puts values together as long as there is room: {@link mostCopies} of everything that is indexed.
+ * @param count of everything
+ * @param sizeOf how much of it is known under a prefix
+ */
+export function withRoom<Value>(
+  count: number,
+  sizeOf: (value: Value) => number,
+  together: (values: readonly Value[]) => Value,
+): (values: readonly Value[]) => Value | undefined {
+  let room = mostCopies * count;
+  return (values) => {
+    const size = values.reduce((sum, value) => sum + sizeOf(value), 0);
+    if (size > room) return undefined;
+    room -= size;
+    return together(values);
+  };
 }

@@ -1,8 +1,9 @@
-import { type Candidate, candidateOf, choose, type Pile, pileOf } from "./candidates.ts";
+import { type Candidate, candidateOf } from "./candidate.ts";
+import { choose, type Pile, pileOf, pileOfAll } from "./candidates.ts";
 import { barePrefix } from "./path-match.ts";
 import { patternIndex } from "./pattern-index.ts";
 import { inPrecedence } from "./precedence.ts";
-import { prefixIndex } from "./prefix-index.ts";
+import { prefixIndex, wholeOf, withRoom } from "./prefix-index.ts";
 import type { RouteTable, Rule } from "./words.ts";
 
 /**
@@ -30,6 +31,7 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
   const atPath = new Map(piles(exact));
   const byPattern = patterned.length === 0 ? undefined : patternIndex(patterned);
   const under = prefixIndex(piles(prefixes));
+  const together = withRoom(rules.length, ({ all }: Pile) => all.length, pileOfAll);
   return {
     find(request) {
       const path = request.url.pathname;
@@ -37,8 +39,10 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
       const found = (here && choose(here, request)) ?? byPattern?.(path, request);
       if (found !== undefined) return found.matched;
       for (let prefix = under(path); prefix !== undefined; prefix = prefix.shorter) {
-        const chosen = choose(prefix.value, request);
+        const whole = wholeOf(prefix, together);
+        const chosen = choose(whole ?? prefix.value, request);
         if (chosen !== undefined) return chosen.matched;
+        if (whole !== undefined) return undefined;
       }
       return undefined;
     },

@@ -9,8 +9,9 @@ import { compare, type Tally } from "./matcher-cases.ts";
 
 /*
  * Many rules of one shape on one path, as a table has to index them: expressions that begin with no literal
- * segment, headers and parameters of many names, many expressions for one of them. Meanwhile what the
- * automata have learned is forgotten, or has no room.
+ * segment, headers and parameters of many names, many expressions for one of them, conditions that only together
+ * tell rules apart, prefixes one below the other. Meanwhile what the automata have learned is forgotten, or has no
+ * room.
  */
 
 /** How the nth of many is written, and a text that falls under it. */
@@ -90,14 +91,24 @@ const patterned = fc.tuple(shapeAmong(paths), number).map(([shape, n]): { path: 
   at: shape?.text(n) ?? "/",
 }));
 
-const anyCase: fc.Arbitrary<Case> = fc
-  .record({
-    at: fc.oneof({ arbitrary: literal, weight: 2 }, { arbitrary: patterned, weight: 3 }),
-    method: fc.constantFrom(undefined, undefined, undefined, "GET", "PUT"),
-    headers: conditions("x"),
-    query: conditions("q"),
-  })
-  .map(({ at, method, headers, query }) => ({
+/** One below the other, deeper than they are asked one by one. */
+const nested = fc.nat(24).map((depth): { path: PathMatch; at: string } => ({
+  path: prefix("/a".repeat(depth) || "/"),
+  at: `${"/a".repeat(24)}/x1`,
+}));
+
+const methods = fc.constantFrom(undefined, undefined, undefined, "GET", "PUT");
+
+/** What a case is made of. */
+interface Parts {
+  readonly at: { readonly path: PathMatch; readonly at: string };
+  readonly method: string | undefined;
+  readonly headers: readonly Asked[];
+  readonly query: readonly Asked[];
+}
+
+const caseOf = (parts: fc.Arbitrary<Parts>): fc.Arbitrary<Case> =>
+  parts.map(({ at, method, headers, query }) => ({
     match: match(at.path, {
       headers: headers.map(({ condition }) => condition),
       query: query.map(({ condition }) => condition),
@@ -108,6 +119,51 @@ const anyCase: fc.Arbitrary<Case> = fc
     headers: headers.map(({ condition, sent }) => [condition.name, sent] as const),
     query: query.map(({ condition, sent }) => [condition.name, sent] as const),
   }));
+
+const anyCase = caseOf(
+  fc.record({
+    at: fc.oneof({ arbitrary: literal, weight: 2 }, { arbitrary: patterned, weight: 3 }),
+    method: methods,
+    headers: conditions("x"),
+    query: conditions("q"),
+  }),
+);
+
+/** One of few values or expressions for each of several names, all shared by many. */
+const shared = (names: readonly string[], most: number): fc.Arbitrary<readonly Asked[]> =>
+  fc
+    .uniqueArray(fc.constantFrom(...names), { maxLength: most })
+    .chain((some) =>
+      fc.tuple(
+        ...some.map((name) =>
+          fc.constantFrom<Asked>(
+            { condition: { name, value: "v0" }, sent: "v0" },
+            { condition: { name, value: "v1" }, sent: "v1" },
+            { condition: asking(name, "[a-z]+[12]"), sent: "v1" },
+            { condition: asking(name, ".*2"), sent: "v2" },
+          ),
+        ),
+      ),
+    );
+
+/** Tables of one shape: told apart by two to four names together, of few or of many; or by prefixes of prefixes. */
+const grid = (names: number): fc.Arbitrary<Case> =>
+  caseOf(
+    fc.record({
+      at: fc.constant({ path: prefix("/"), at: "/items" }),
+      method: methods,
+      headers: shared(manyNames("g").slice(0, names), 3),
+      query: shared(manyNames("h").slice(0, names), 2),
+    }),
+  );
+const chain = caseOf(
+  fc.record({ at: nested, method: methods, headers: shared(["g-0", "g-1"], 2), query: fc.constant([]) }),
+);
+const cases = fc.oneof(
+  ...[anyCase, anyCase, grid(2), grid(3), grid(20), chain].map((each) =>
+    fc.array(each, { minLength: 1, maxLength: 80, size: "max" }),
+  ),
+);
 
 /** Of which cases a request has its path, its headers and its parameters; and what happens before it. */
 const anyRequest = fc.record({
@@ -123,19 +179,15 @@ const anyRequest = fc.record({
 export function fuzzCrowds({ seed, runs }: { readonly seed: number; readonly runs: number }): Tally {
   const tally: Tally = { requests: 0, decided: {} };
   fc.assert(
-    fc.property(
-      fc.array(anyCase, { minLength: 1, maxLength: 80, size: "max" }),
-      fc.array(anyRequest, { minLength: 8, maxLength: 24 }),
-      (cases, requests) => {
-        const rules = cases.map((each, n) => rule(`rule-${n}`, [each.match]));
-        const table = routeTable(rules);
-        for (const each of requests) {
-          if (each.before === "forgetting") forget();
-          if (each.before === "fullness") keeps(maxKept + 1);
-          compare(table, rules, requestOf(each, cases), tally);
-        }
-      },
-    ),
+    fc.property(cases, fc.array(anyRequest, { minLength: 8, maxLength: 24 }), (matched, requests) => {
+      const rules = matched.map((each, n) => rule(`rule-${n}`, [each.match]));
+      const table = routeTable(rules);
+      for (const each of requests) {
+        if (each.before === "forgetting") forget();
+        if (each.before === "fullness") keeps(maxKept + 1);
+        compare(table, rules, requestOf(each, matched), tally);
+      }
+    }),
     { seed, numRuns: runs },
   );
   forget();

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Fields } from "../../../mesh-runtime/foundation/fields.ts";
-import { candidateOf, choose, type Pile, pileOf } from "../../../mesh-runtime/routing/candidates.ts";
+import { candidateOf } from "../../../mesh-runtime/routing/candidate.ts";
+import { choose, type Pile, pileOf } from "../../../mesh-runtime/routing/candidates.ts";
 import { inPrecedence } from "../../../mesh-runtime/routing/precedence.ts";
 import type { RoutedRequest } from "../../../mesh-runtime/routing/route-match.ts";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { candidateOf } from "../../../mesh-runtime/routing/candidates.ts";
+import { candidateOf } from "../../../mesh-runtime/routing/candidate.ts";
 import { patternIndex } from "../../../mesh-runtime/routing/pattern-index.ts";
 import { inPrecedence } from "../../../mesh-runtime/routing/precedence.ts";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { type Prefixed, type PrefixIndex, prefixIndex } from "../../../mesh-runtime/routing/prefix-index.ts";
+import {
+  type Prefixed,
+  type PrefixIndex,
+  prefixIndex,
+  wholeOf,
+  withRoom,
+} from "../../../mesh-runtime/routing/prefix-index.ts";
 
 const indexOf = (...prefixes: readonly string[]): PrefixIndex<string> =>
   prefixIndex(prefixes.map((prefix) => [prefix, prefix]));
@@ -54,4 +60,64 @@ test.each([
   expect(index(counting as unknown as string)?.value).toBe("/a");
   expect(Math.max(...pieces)).toBeLessThanOrEqual("/a/b/c/d/e/f".length);
   expect(pieces.length).toBeLessThanOrEqual(4);
+});
+
+/** What is asked of a path that falls under many prefixes: values of one, or of several that are put together once. */
+function askedOf(
+  path: string,
+  under: PrefixIndex<string>,
+  together: (values: readonly string[]) => string | undefined,
+) {
+  const asked: string[] = [];
+  for (let each = under(path); each !== undefined; each = each.shorter) {
+    const whole = wholeOf(each, together);
+    asked.push(whole ?? each.value);
+    if (whole !== undefined) break;
+  }
+  return asked;
+}
+
+const nested = (count: number): readonly string[] => Array.from({ length: count }, (_, n) => "/a".repeat(n));
+
+test("of a hundred prefixes, one below the other, few are asked, and the last of them stands for the rest", () => {
+  const made: number[] = [];
+  const all = nested(100);
+  const together = (values: readonly string[]): string => {
+    made.push(values.length);
+    return values.join();
+  };
+  const under = indexOf(...all);
+  for (const path of all) {
+    const asked = askedOf(path, under, together);
+    expect(asked.length).toBeLessThanOrEqual(8);
+    expect(asked.join()).toBe(
+      all
+        .slice(0, all.indexOf(path) + 1)
+        .reverse()
+        .join(),
+    );
+  }
+  expect(made).toEqual([9, 17, 25, 33, 41, 49, 57, 65, 73, 81, 89, 97]);
+});
+
+test("values are put together as long as there is room for eight copies of all", () => {
+  const all = nested(200);
+  let copies = 0;
+  const together = withRoom(
+    all.length,
+    () => 1,
+    (values: readonly string[]) => {
+      copies += values.length;
+      return values.join();
+    },
+  );
+  const under = indexOf(...all);
+  for (const path of all)
+    expect(askedOf(path, under, together).join()).toBe(
+      all
+        .slice(0, all.indexOf(path) + 1)
+        .reverse()
+        .join(),
+    );
+  expect(copies).toBeLessThanOrEqual(8 * all.length);
 });

@@ -1,0 +1,28 @@
+import type { Conditions } from "./route-match.ts";
+import type { Matched } from "./words.ts";
+
+/** A match of which a part fits already. */
+export interface Candidate {
+  /** Place in the order of precedence over the whole table; smaller comes first. */
+  readonly rank: number;
+  readonly matched: Matched;
+  /** What is still to be asked. */
+  readonly open: Conditions;
+}
+
+/** A candidate of which the path fits. */
+export const candidateOf = (matched: Matched, rank: number): Candidate =>
+  candidateWith(matched, rank, matched.match);
+
+/** A candidate of which this is still to be asked. */
+export const candidateWith = (matched: Matched, rank: number, open: Conditions): Candidate => ({
+  rank,
+  matched,
+  open: holdsAlways(open) ? nothing : open,
+});
+
+const holdsAlways = ({ method, headers, query }: Conditions): boolean =>
+  method === undefined && headers.length + query.length === 0;
+
+/** One for all, so that a look-up finds it in the processor's cache. */
+export const nothing: Conditions = { headers: [], query: [] };
