@@ -71,7 +71,7 @@ export function attributed(request: ReportRequest): ReportRequest {
 
 /** The parts of a report by the service whose object they go to. What names no service of the mesh stays with the reporter. */
 export function partsOf(mesh: MeshKnowledge, request: ReportRequest): ReadonlyMap<ServiceKey, ServiceReport> {
-  const { id, isolate, workload, epoch, counters } = request;
+  const { id, isolate, workload, epoch, nextRoot, counters } = request;
   const circuits = Map.groupBy(
     request.circuits.filter(({ circuit }) => maySpeakOf(circuit, mesh, workload)),
     ({ circuit }) => circuit,
@@ -90,7 +90,7 @@ export function partsOf(mesh: MeshKnowledge, request: ReportRequest): ReadonlyMa
           circuits: circuits.get(service) ?? [],
           edges: edges.get(service) ?? [],
           ...(policy === undefined ? {} : { policy }),
-          ...(service === workload ? { ran: { epoch }, counters } : {}),
+          ...(service === workload ? { ran: { epoch, nextRoot }, counters } : {}),
         },
       ];
     }),

@@ -111,6 +111,8 @@ export const reportShape: Shape<ReportRequest> = object<ReportRequest>({
   epoch: whole(0, Number.MAX_SAFE_INTEGER),
   digest,
   bundleSequence: whole(0, Number.MAX_SAFE_INTEGER),
+  // A coordinate of P-256.
+  nextRoot: optional(text(43, /^[A-Za-z0-9_-]{43}$/)),
   circuits: list(circuit, reportLimits.circuits),
   edges: list(edge, reportLimits.edges),
   spans: list(span, reportLimits.spans),

@@ -103,6 +103,12 @@ export async function trust(
 const isSame = (named: readonly PublicJwk[], roots: readonly Root[]): boolean =>
   named.length === roots.length && named.every((jwk) => roots.some((root) => sameKey(root.jwk, jwk)));
 
+/** The next root key that the bundle names, by its member `x`, if it is believed here: control waits for that. */
+export function nextRootOf({ trust, roots }: Trusted): string | undefined {
+  const next = trust.roots.length > 1 ? trust.roots.at(-1) : undefined;
+  return next !== undefined && roots.some(({ jwk }) => sameKey(jwk, next)) ? next.x : undefined;
+}
+
 async function importRoots(jwks: readonly PublicJwk[]): Promise<Result<readonly Root[], string>> {
   const roots: Root[] = [];
   for (const jwk of jwks) {

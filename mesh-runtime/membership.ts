@@ -8,7 +8,16 @@ import type { TrustBundle } from "./identity/trust-bundle.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
 import { evidence, vouched } from "./join-evidence.ts";
 import { declined, notJoined, notReady, rejoinAfterMs } from "./join-refusal.ts";
-import { type ColdStart, follow, type Member, type NotTaken, newer, open, trust } from "./member.ts";
+import {
+  type ColdStart,
+  follow,
+  type Member,
+  type NotTaken,
+  newer,
+  nextRootOf,
+  open,
+  trust,
+} from "./member.ts";
 import type { CircuitBook } from "./resilience/circuit-book.ts";
 import { sentAgain } from "./resilience/circuit-pending.ts";
 import type { Instruments } from "./telemetry/instruments.ts";
@@ -234,7 +243,8 @@ export function membership(ports: MembershipPorts): Membership {
   }
 
   /** A report that says no more than who speaks and what runs here. */
-  function emptyReport({ loaded, trust }: Member): ReportRequest {
+  function emptyReport({ loaded, trust, roots }: Member): ReportRequest {
+    const nextRoot = nextRootOf({ trust, roots });
     return {
       version: contractVersion,
       isolate: identity(),
@@ -243,6 +253,7 @@ export function membership(ports: MembershipPorts): Membership {
       epoch: loaded.epoch,
       digest: loaded.digest,
       bundleSequence: trust.sequence,
+      ...(nextRoot === undefined ? {} : { nextRoot }),
       circuits: [],
       edges: [],
       spans: [],

@@ -111,6 +111,8 @@ export interface ReportRequest {
   readonly epoch: number;
   readonly digest: string;
   readonly bundleSequence: number;
+  /** While the root key rolls: the next one, by its member `x`, if this isolate believes it already. */
+  readonly nextRoot?: string;
   readonly circuits: readonly CircuitReport[];
   readonly edges: readonly EdgeDelta[];
   readonly spans: readonly SpanRecord[];

@@ -14,6 +14,7 @@ const looks: Readonly<Record<KeyLine["state"], Look>> = {
 interface RotateOptions {
   readonly root?: true;
   readonly activate?: true;
+  readonly force?: true;
 }
 
 /** `tulle keys`: the keys of the issuer, the next one now, and one that leaked. */
@@ -33,18 +34,25 @@ export function addKeys({ program, perform }: Cli): void {
     .description("make the next signing key now; it signs when it has been published for long enough")
     .option("--root", "the root key instead: make the next one and publish it, for TULLE_ROOT")
     .addOption(new Option("--activate", "with --root: let the next root key sign; pin it first"))
+    .addOption(
+      new Option(
+        "--force",
+        "with --activate: although workers are not known to believe it; those that do not are locked out until they are deployed anew",
+      ),
+    )
     .action((options: RotateOptions, command: Command) =>
       perform(command, async (session) => {
         const answer = await session.control.rotateKey({
           key: options.root ? "root" : "signing",
           ...(options.activate ? { activate: true } : {}),
+          ...(options.force ? { force: true } : {}),
         });
         show(session, answer);
         if (options.root)
           session.terminal.note(
             options.activate
               ? "An isolate that has not heard of this root key before refuses what control says until it is started anew, by a deploy: tulle check names its service."
-              : "Nothing is signed by it yet. Pin both (tulle check -o json: rootKeys), deploy, and wait a day before --activate: isolates that have not heard of it by then refuse what control says.",
+              : "Nothing is signed by it yet. Pin both (tulle check -o json: rootKeys), deploy, and wait a day before --activate, which is refused until everybody is known to believe it.",
           );
         return exit.ok;
       }),
@@ -83,7 +91,10 @@ function show(session: Session, answer: KeysAnswer): void {
 
 /** What becomes of a key, and when. */
 function next(use: KeyLine["use"], state: KeyLine["state"], at: string | undefined): string {
-  if (use === "root") return state === "active" ? "-" : "signs after: tulle keys rotate --root --activate";
+  if (use === "root")
+    return state === "active"
+      ? "-"
+      : `signs after: tulle keys rotate --root --activate${at === undefined ? "" : `, from ${at}`}`;
   const what = { prepared: "signs from", active: "signs until", retiring: "leaves the bundle at" }[state];
   return `${what} ${at ?? "-"}`;
 }

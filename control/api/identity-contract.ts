@@ -17,9 +17,9 @@ export interface KeyLine {
   readonly use: "signing" | "root";
   /** Published; in use; kept until the last token that it signed has ended. */
   readonly state: "prepared" | "active" | "retiring";
-  /** ISO 8601; absent for root keys, which no clock moves. */
+  /** ISO 8601; absent for the root key in use. */
   readonly since?: string;
-  /** When it moves on to the next state, or out of the bundle. */
+  /** When it moves on to the next state, or out of the bundle; of a next root key: when it may be activated at the earliest. */
   readonly movesAt?: string;
   /** Of root keys: what workers pin as TULLE_ROOT. */
   readonly publicJwk?: PublicJwk;
@@ -31,6 +31,8 @@ export interface RotateRequest {
   readonly key?: "signing" | "root";
   /** Of a root key that has been prepared and pinned: let it sign. */
   readonly activate?: boolean;
+  /** With `activate`: although not everybody is known to believe it. Who does not refuses what control says. */
+  readonly force?: boolean;
 }
 
 /** `POST /api/keys/revoke`: takes a signing key out of the bundle at once. */

@@ -7,6 +7,7 @@ export const problems = {
   role: 403,
   "not-found": 404,
   "revision-conflict": 409,
+  "root-unknown": 409,
   "token-exists": 409,
   "token-limit": 409,
   "entry-exists": 409,

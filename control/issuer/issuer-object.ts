@@ -31,6 +31,8 @@ export interface PublicKeys {
   /** The next root key, before it is in use: to be pinned beside the present one. */
   readonly nextRootJwk: PublicJwk | undefined;
   readonly nextRootKid: string | undefined;
+  /** Since when it is published, milliseconds since the Unix epoch. */
+  readonly nextRootAt: number | undefined;
   readonly slots: readonly SlotView[];
   readonly sequence: number;
   /** Compact JWS. */
@@ -390,6 +392,7 @@ function publicKeys(keyring: Result<Keyring, string>): Result<PublicKeys, string
     rootKid: root.kid,
     nextRootJwk: nextRoot?.publicJwk,
     nextRootKid: nextRoot?.kid,
+    nextRootAt: nextRoot?.since,
     slots,
     ...bundle,
   });

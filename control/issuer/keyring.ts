@@ -56,8 +56,8 @@ export const bundleLifeMs = 86_400_000;
 /** The issuer's keys, opened: what one object holds in memory. Replaced whole. */
 export interface Keyring {
   readonly root: SigningKey;
-  /** Published for pinning, not in use yet. */
-  readonly nextRoot: Pick<SigningKey, "kid" | "publicJwk"> | undefined;
+  /** Published for pinning since then (milliseconds since the Unix epoch), not in use yet. */
+  readonly nextRoot: (Pick<SigningKey, "kid" | "publicJwk"> & { readonly since: number }) | undefined;
   readonly signer: SigningKey;
   readonly slots: readonly SlotView[];
   readonly bundle: SignedBundle;
@@ -95,6 +95,8 @@ export interface KeyStore {
 export interface StoredRing {
   readonly root: StoredKey;
   readonly nextRoot: StoredKey | null;
+  /** Since when the next root key is published, milliseconds since the Unix epoch. */
+  readonly nextRootAt: number | null;
   readonly slots: readonly KeySlot<StoredKey>[];
   readonly bundle: SignedBundle;
 }
@@ -149,6 +151,9 @@ export async function openKeyring(
   const { root, nextRoot } = roots.value;
   const rootKey = await openKey(root, secret);
   if (!rootKey.ok) return rootKey;
+  // Where nobody wrote down since when it is published, that is counted from now.
+  const isNamed = nextRoot !== null && nextRoot.kid === stored.value.nextRoot?.kid;
+  const nextRootAt = nextRoot === null ? null : ((isNamed ? stored.value.nextRootAt : null) ?? now);
 
   const wanted = changed(stored.value.slots, change, now);
   if (!wanted.ok) return wanted;
@@ -169,10 +174,14 @@ export async function openKeyring(
     held.expiresAt - now > bundleLifeMs / 2;
   const content = { ...settings, slots, roots: nextRoot === null ? [root] : [root, nextRoot] };
   const bundle = isFresh ? held : await signBundle(rootKey.value, content, (held?.sequence ?? 0) + 1, now);
-  if (!isFresh || stored.value.resealed) store.write({ root, nextRoot, slots, bundle });
+  if (!isFresh || stored.value.resealed || nextRootAt !== stored.value.nextRootAt)
+    store.write({ root, nextRoot, nextRootAt, slots, bundle });
   return ok({
     root: rootKey.value,
-    nextRoot: nextRoot === null ? undefined : { kid: nextRoot.kid, publicJwk: nextRoot.publicJwk },
+    nextRoot:
+      nextRoot === null
+        ? undefined
+        : { kid: nextRoot.kid, publicJwk: nextRoot.publicJwk, since: nextRootAt ?? now },
     signer: signer.value,
     slots: slots.map((slot) => ({
       kid: slot.kid,
@@ -188,6 +197,7 @@ export async function openKeyring(
 interface Restored {
   readonly root: StoredKey | undefined;
   readonly nextRoot: StoredKey | null;
+  readonly nextRootAt: number | null;
   readonly slots: readonly KeySlot<StoredKey>[];
   readonly bundle: SignedBundle | undefined;
   /** Whether keys rested under the previous secret and are to be written under the present one. */
@@ -202,9 +212,10 @@ async function restored(
 ): Promise<Result<Restored, string>> {
   const root = store.read<StoredKey>("root") ?? undefined;
   const nextRoot = store.read<StoredKey>("nextRoot") ?? null;
+  const nextRootAt = store.read<number>("nextRootAt") ?? null;
   const slots = store.read<readonly KeySlot<StoredKey>[]>("slots") ?? [];
   const bundle = store.read<SignedBundle>("bundle") ?? undefined;
-  const asStored = { root, nextRoot, slots, bundle, resealed: false };
+  const asStored = { root, nextRoot, nextRootAt, slots, bundle, resealed: false };
   if (root === undefined || previous === undefined || previous === "") return ok(asStored);
   // They are written all together, so one tells for all.
   if ((await openKey(root, secret)).ok) return ok(asStored);
@@ -218,6 +229,7 @@ async function restored(
   return ok({
     root: again(root),
     nextRoot: nextRoot === null ? null : again(nextRoot),
+    nextRootAt,
     slots: slots.map((slot) => ({ ...slot, key: again(slot.key) })),
     bundle,
     resealed: true,

@@ -19,6 +19,7 @@ export interface Seen {
 interface Sighting {
   readonly epoch: number;
   readonly at: number;
+  readonly nextRoot?: string | undefined;
 }
 
 /** The last report of a service, as it is kept over restarts of its object. */
@@ -27,6 +28,8 @@ export interface LastSeen {
   readonly epoch: number;
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
+  /** The next root key, where the isolate says that it believes it. */
+  readonly nextRoot?: string | undefined;
 }
 
 /** Who has reported lately, in memory: one entry an isolate, in the order of their last reports. */
@@ -34,9 +37,9 @@ export class Sightings {
   readonly #isolates = new Map<string, Sighting>();
 
   /** An isolate reports what it runs. */
-  saw({ isolate, epoch, at }: LastSeen): void {
+  saw({ isolate, epoch, at, nextRoot }: LastSeen): void {
     this.#isolates.delete(isolate);
-    this.#isolates.set(isolate, { epoch, at });
+    this.#isolates.set(isolate, { epoch, at, nextRoot });
     if (this.#isolates.size <= maxIsolates) return;
     const oldest = this.#isolates.keys().next();
     if (!oldest.done) this.#isolates.delete(oldest.value);
@@ -47,19 +50,29 @@ export class Sightings {
    * stands for the service, because an idle service reports nothing and yet would run what it last had.
    */
   summary(now: number): Seen {
+    const { counted, last } = this.#counted(now);
+    if (last === undefined) return { isolates: 0, oldestEpoch: 0 };
+    return {
+      isolates: counted.length,
+      oldestEpoch: Math.min(...counted.map(({ epoch }) => epoch)),
+      lastSeenMs: Math.max(0, now - last.at),
+    };
+  }
+
+  /** How many of these do not say that they believe a root key. */
+  lacking(root: string, now: number): number {
+    return this.#counted(now).counted.filter(({ nextRoot }) => nextRoot !== root).length;
+  }
+
+  #counted(now: number): { readonly counted: readonly Sighting[]; readonly last: Sighting | undefined } {
     for (const [isolate, { at }] of this.#isolates) {
       if (now - at <= lateMs) break;
       this.#isolates.delete(isolate);
     }
     const sightings = [...this.#isolates.values()];
     const last = sightings.at(-1);
-    if (last === undefined) return { isolates: 0, oldestEpoch: 0 };
+    if (last === undefined) return { counted: [], last };
     const active = sightings.filter(({ at }) => now - at <= activeMs);
-    const counted = active.length > 0 ? active : [last];
-    return {
-      isolates: counted.length,
-      oldestEpoch: Math.min(...counted.map(({ epoch }) => epoch)),
-      lastSeenMs: Math.max(0, now - last.at),
-    };
+    return { counted: active.length > 0 ? active : [last], last };
   }
 }

@@ -27,12 +27,20 @@ export interface ServiceReport {
   readonly policy?: CircuitPolicy;
   readonly edges: readonly EdgeDelta[];
   /** What the isolate runs, where it is one of this service. */
-  readonly ran?: { readonly epoch: number };
+  readonly ran?: { readonly epoch: number; readonly nextRoot?: string | undefined };
   readonly counters?: Readonly<Record<string, number>>;
 }
 
 export interface ServiceReportAnswer {
   readonly circuits: readonly CircuitAnswer[];
+}
+
+/** Who of a service believes a root key. */
+export interface RootStanding {
+  /** Isolates that do not say so. */
+  readonly lacking: number;
+  /** When the last report came, milliseconds since the Unix epoch; undefined: never. */
+  readonly lastSeenAt: number | undefined;
 }
 
 /** What one service's object tells about it. */
@@ -83,7 +91,7 @@ export class ServiceObject extends DurableObject<Env> {
       absorb(this.#signals, part.edges, now);
       this.#count(part.counters ?? {}, now);
     }
-    if (part.ran !== undefined) this.#saw({ isolate: part.isolate, epoch: part.ran.epoch, at: now });
+    if (part.ran !== undefined) this.#saw({ isolate: part.isolate, ...part.ran, at: now });
     return { circuits: this.#judge(part, now) };
   }
 
@@ -95,6 +103,16 @@ export class ServiceObject extends DurableObject<Env> {
       ...this.#sightings.summary(now),
       ...(count > 0 && now - at <= lateMs ? { refused: count } : {}),
     };
+  }
+
+  /** Whether what runs here would go on by another root key. An idle service is stood for by its last report, however old. */
+  standingOn(root: string): RootStanding {
+    const now = Date.now();
+    const last = this.#written;
+    if (last === undefined) return { lacking: 0, lastSeenAt: undefined };
+    const { isolates, lastSeenMs = now - last.at } = this.#sightings.summary(now);
+    const lacking = isolates > 0 ? this.#sightings.lacking(root, now) : Number(last.nextRoot !== root);
+    return { lacking, lastSeenAt: now - lastSeenMs };
   }
 
   /** The golden signals of the last `windowMs` and the circuit. */
@@ -149,9 +167,10 @@ export class ServiceObject extends DurableObject<Env> {
 
   #saw(sighting: LastSeen): void {
     this.#sightings.saw(sighting);
-    const { isolate, epoch, at } = sighting;
-    if (this.#written?.epoch === epoch && at - this.#written.at < sightingMs) return;
-    this.#written = { isolate, epoch, at };
+    const { epoch, at, nextRoot } = sighting;
+    const isSame = this.#written?.epoch === epoch && this.#written.nextRoot === nextRoot;
+    if (this.#written !== undefined && isSame && at - this.#written.at < sightingMs) return;
+    this.#written = sighting;
     this.ctx.storage.kv.put("last-seen", this.#written);
   }
 

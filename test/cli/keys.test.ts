@@ -20,7 +20,13 @@ const keys: KeysAnswer = {
       movesAt: "2026-12-01T00:00:00.000Z",
     },
     { kid: "rrr", use: "root", state: "active" },
-    { kid: "sss", use: "root", state: "prepared" },
+    {
+      kid: "sss",
+      use: "root",
+      state: "prepared",
+      since: "2026-11-01T00:00:00.000Z",
+      movesAt: "2026-11-02T00:00:00.000Z",
+    },
   ],
   rotationMs: 2_592_000_000,
   bundle: { sequence: 7, expiresAt: "2026-11-24T00:00:00.000Z" },
@@ -35,7 +41,7 @@ describe("tulle keys", () => {
     expect(stdout).toMatch(/^aaa\s+signing\s+active .*signs until 2026-12-01/m);
     expect(stdout).toMatch(/^bbb\s+signing\s+prepared .*signs from 2026-12-01/m);
     expect(stdout).toMatch(/^rrr\s+root\s+active\s+-\s+-$/m);
-    expect(stdout).toMatch(/^sss\s+root\s+prepared .*--root --activate$/m);
+    expect(stdout).toMatch(/^sss\s+root\s+prepared .*--root --activate, from 2026-11-02T/m);
     expect(stderr).toContain("Bundle 7");
   });
 
@@ -43,6 +49,7 @@ describe("tulle keys", () => {
     ["rotate", [], { key: "signing" }],
     ["rotate", ["--root"], { key: "root" }],
     ["rotate", ["--root", "--activate"], { key: "root", activate: true }],
+    ["rotate", ["--root", "--activate", "--force"], { key: "root", activate: true, force: true }],
     ["revoke", ["aaa"], { kid: "aaa" }],
   ])("%s %j asks for exactly that", async (verb, words, body) => {
     await using standIn = await startStandIn();

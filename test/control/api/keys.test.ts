@@ -1,6 +1,7 @@
-import { reset } from "cloudflare:test";
+import { evictAllDurableObjects, reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { generateKeys, jwkThumbprint } from "@tulle/mesh-runtime/identity/credential.ts";
+import type { ReportRequest } from "@tulle/mesh-runtime/workload-contract.ts";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type {
@@ -10,6 +11,7 @@ import type {
   KeysAnswer,
   RevocationsAnswer,
 } from "../../../control/api/contract.ts";
+import { sentences } from "../../../control/api/root-readiness.ts";
 import { api, apply, joined, joinRequest, reportRequest, service, workload } from "../support.ts";
 
 beforeEach(async () => {
@@ -18,6 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => vi.useRealTimers());
 
+const day = 86_400_000;
 const web = "spiffe://mesh.local/ns/default/sa/web";
 const viewer = "viewer-token-of-the-tests-0123456789";
 const join = async (change: Parameters<typeof joinRequest>[0] = {}) =>
@@ -70,11 +73,96 @@ describe("the keys", () => {
     expect(roots.map(({ state }) => state)).toEqual(["active", "prepared"]);
     const { rootKeys } = (await api<CheckAnswer>("GET", "/api/check")).body;
     expect(rootKeys).toEqual(roots.map(({ publicJwk }) => publicJwk));
+    vi.setSystemTime(Date.now() + day);
     await api("POST", "/api/keys/rotate", { key: "root", activate: true });
     const next = roots[1];
     expect(joined(await join()).rootJwk).toEqual(next?.publicJwk);
     for (const key of ["bundle", "heads/default/web"])
       expect(decodeProtectedHeader((await env.POLICIES.get(key)) ?? "").kid).toBe(next?.kid);
+  });
+});
+
+describe("the next root key", () => {
+  const activate = (more: object = {}) =>
+    api<KeysAnswer & { type: string; detail: string }>("POST", "/api/keys/rotate", {
+      key: "root",
+      activate: true,
+      ...more,
+    });
+  const prepare = async () => {
+    const { body } = await api<KeysAnswer>("POST", "/api/keys/rotate", { key: "root" });
+    return String(body.keys.find(({ use, state }) => use === "root" && state === "prepared")?.publicJwk?.x);
+  };
+  const report = (change: Partial<ReportRequest> = {}) =>
+    workload({ service: "web" }).report(reportRequest("default/web", change));
+  const outcome = async (more?: object): Promise<string> => {
+    const { status, body } = await activate(more);
+    return status === 200 ? "activated" : `${status} ${body.detail}`;
+  };
+
+  test("may not sign until every bundle that does not name it has ended, and the list says when", async () => {
+    const now = Date.now();
+    vi.setSystemTime(now);
+    await prepare();
+    const { keys } = (await api<KeysAnswer>("GET", "/api/keys")).body;
+    expect(keys.at(-1)).toMatchObject({
+      since: new Date(now).toISOString(),
+      movesAt: new Date(now + day).toISOString(),
+    });
+    vi.setSystemTime(now + day - 1);
+    expect(await outcome()).toMatch(/^409 It is published since .*--activate --force/);
+    expect((await activate()).body.type).toMatch(/root-unknown$/);
+    vi.setSystemTime(now + day);
+    expect(await outcome()).toBe("activated");
+  });
+
+  test("may not sign while an isolate reports and does not say that it believes it", async () => {
+    const x = await prepare();
+    vi.setSystemTime(Date.now() + day);
+    await report({ isolate: "unpinned", nextRoot: x });
+    await report({ isolate: "pinned" });
+    expect(await outcome()).toMatch(/^409 default\/web report that they run .*TULLE_ROOT/);
+    await report({ isolate: "pinned", nextRoot: "A".repeat(43) });
+    expect(await outcome()).toMatch(/^409/);
+    await report({ isolate: "pinned", nextRoot: x });
+    expect(await outcome()).toBe("activated");
+  });
+
+  test("may not sign while a service has not reported since it was published, however long ago that was", async () => {
+    await report();
+    vi.setSystemTime(Date.now() + 1);
+    const x = await prepare();
+    vi.setSystemTime(Date.now() + 30 * day);
+    expect(await outcome()).toMatch(/^409 default\/web have not reported since .* Send each a request/);
+    await evictAllDurableObjects();
+    expect(await outcome()).toMatch(/^409 default\/web have not reported/);
+    await report({ nextRoot: x });
+    vi.setSystemTime(Date.now() + day);
+    await evictAllDurableObjects();
+    expect(await outcome()).toBe("activated");
+  });
+
+  test("signs by force whoever is locked out, and the log tells that it was forced", async () => {
+    await report();
+    await prepare();
+    expect(await outcome()).toMatch(/^409/);
+    expect(await outcome({ force: true })).toBe("activated");
+    const { entries } = (await api<AuditAnswer>("GET", "/api/audit")).body;
+    const reasons = entries.filter(({ action }) => action === "keys.rotate").map(({ reason }) => reason);
+    expect(reasons).toEqual(["prepare-root", "roll-root by force"]);
+    expect((await api("POST", "/api/keys/rotate", { key: "root", force: true })).status).toBe(400);
+  });
+
+  test("is refused with the names of ten services, and the number of the others", () => {
+    const standings = Array.from({ length: 13 }, (_, n) => ({
+      service: `default/s${n}`,
+      standing: { lacking: 1, lastSeenAt: 5 },
+    }));
+    const [said] = sentences(standings, 4);
+    expect(said).toMatch(/^default\/s0, .*default\/s9, 3 more report/);
+    const unknown = sentences([{ service: "default/a", standing: undefined }], 4);
+    expect(unknown).toEqual([expect.stringMatching(/^default\/a could not be asked/)]);
+    expect(sentences([{ service: "default/a", standing: { lacking: 0, lastSeenAt: 1 } }], 4)).toEqual([]);
   });
 });
 

@@ -186,13 +186,27 @@ describe("an operator", () => {
     const prepared = await open(store, start, { kind: "prepare-root" });
     expect(prepared.root.kid).toBe(first.root.kid);
     expect((await payload(prepared)).roots).toEqual([first.root.publicJwk, prepared.nextRoot?.publicJwk]);
-    const again = await open(store, start, { kind: "prepare-root" });
+    expect(prepared.nextRoot?.since).toBe(start);
+    const again = await open(store, start + hour, { kind: "prepare-root" });
     expect(again.nextRoot).toEqual(prepared.nextRoot);
     const rolled = await open(store, start, { kind: "roll-root" });
     expect([rolled.root.kid, rolled.nextRoot]).toEqual([prepared.nextRoot?.kid, undefined]);
     expect((await payload(rolled)).roots).toEqual([rolled.root.publicJwk]);
     expect(rolled.signer.kid).toBe(first.signer.kid);
     expect(rolled.bundle.sequence).toBeGreaterThan(prepared.bundle.sequence);
+  });
+
+  test("counts from now since when a root key is published that an older version prepared", async () => {
+    const store = memory();
+    const prepared = await open(store, start, { kind: "prepare-root" });
+    delete store.facts.nextRootAt;
+    const later = await open(store, start + hour);
+    expect(later.nextRoot).toEqual({ ...prepared.nextRoot, since: start + hour });
+    expect((await open(store, start + 2 * hour)).nextRoot?.since).toBe(start + hour);
+    await open(store, start + 2 * hour, { kind: "roll-root" });
+    expect((await open(store, start + 3 * hour, { kind: "prepare-root" })).nextRoot?.since).toBe(
+      start + 3 * hour,
+    );
   });
 
   test("says for how long a key signs, and nothing that cannot be read is taken for the default", () => {

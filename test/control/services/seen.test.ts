@@ -31,6 +31,18 @@ describe("Sightings", () => {
     expect(seen.summary(start + 2 + lateMs)).toEqual({ isolates: 0, oldestEpoch: 0 });
   });
 
+  test("who does not say that it believes a root key lacks it, also the one that stands for an idle service", () => {
+    const seen = new Sightings();
+    expect(seen.lacking("next", start)).toBe(0);
+    seen.saw({ isolate: "a", epoch: 4, at: start, nextRoot: "next" });
+    seen.saw({ isolate: "b", epoch: 4, at: start + 1 });
+    seen.saw({ isolate: "c", epoch: 4, at: start + 2, nextRoot: "other" });
+    expect([seen.lacking("next", start + 2), seen.lacking("other", start + 2)]).toEqual([2, 2]);
+    seen.saw({ isolate: "b", epoch: 4, at: start + 3, nextRoot: "next" });
+    expect(seen.lacking("next", start + 3)).toBe(1);
+    expect([seen.lacking("next", start + lateMs), seen.lacking("other", start + lateMs)]).toEqual([0, 1]);
+  });
+
   test("a clock that steps back makes nobody seen in the future", () => {
     const seen = new Sightings();
     seen.saw({ isolate: "a", epoch: 4, at: start });

@@ -3,7 +3,7 @@ import { generateKeys, type WorkloadKeys } from "../../../mesh-runtime/identity/
 import { signDocument } from "../../../mesh-runtime/identity/signed-document.ts";
 import { bundleType } from "../../../mesh-runtime/identity/trust-bundle.ts";
 import type { PublicJwk } from "../../../mesh-runtime/identity/words.ts";
-import { type Held, type Member, newer, open } from "../../../mesh-runtime/member.ts";
+import { type Held, type Member, newer, nextRootOf, open } from "../../../mesh-runtime/member.ts";
 import { canonicalJson, digestOf } from "../../../mesh-runtime/policy/canonical.ts";
 import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import { documents, service } from "../policy/writing.ts";
@@ -152,6 +152,17 @@ describe("the root key", () => {
     const holder = await member({}, { pinned });
     expect(await judged({ told: next.publicJwk, ...rolled() }, { pinned, member: holder })).toBe("taken");
     expect(await judged({ told: null, ...rolled() }, { pinned })).toBe("taken");
+  });
+
+  test("is told of as the next one where it is named and believed, and nowhere else", async () => {
+    const named2 = bundle(named(root, next));
+    expect(nextRootOf(await member())).toBeUndefined();
+    expect(nextRootOf(await member({ bundle: named2 }))).toBe(next.publicJwk.x);
+    expect(nextRootOf(await member({ bundle: named2 }, { pinned: [root.publicJwk] }))).toBeUndefined();
+    const both = [next.publicJwk, root.publicJwk];
+    expect(nextRootOf(await member({ bundle: named2 }, { pinned: both }))).toBe(next.publicJwk.x);
+    // Pinned already, and not named yet: the isolate cannot know that it is the next one.
+    expect(nextRootOf(await member({}, { pinned: both }))).toBeUndefined();
   });
 
   test("rolls where none is pinned: the next one is believed once a bundle names it, the former one no more", async () => {

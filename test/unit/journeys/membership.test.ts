@@ -16,6 +16,7 @@ import type {
   ControlPort,
   Declined,
   JoinRequest,
+  ReportRequest,
 } from "../../../mesh-runtime/workload-contract.ts";
 import { documents, service } from "../policy/writing.ts";
 
@@ -77,8 +78,14 @@ class StandIn implements ControlPort {
     };
   }
 
-  async report({ bundleSequence }: { readonly bundleSequence: number }) {
+  /** Root keys that its bundles name. */
+  roots: readonly object[] = [];
+  /** The next root key, as the reports told of it. */
+  readonly nextRoots: (string | undefined)[] = [];
+
+  async report({ bundleSequence, nextRoot }: ReportRequest) {
     this.reports++;
+    this.nextRoots.push(nextRoot);
     const newer = this.sequence > bundleSequence ? { bundle: await this.#bundle() } : {};
     return { ok: true as const, epoch: 1, circuits: [], nextReportMs: 1_000, ...newer };
   }
@@ -101,6 +108,7 @@ class StandIn implements ControlPort {
       exp: startS + 86_400,
       keys: [{ ...issuers[this.turn].publicJwk, kid: `issuer-${this.turn}`, use: "wit-svid" }],
       revoked: this.revoked,
+      roots: this.roots,
     };
     return signDocument(payload, bundleType, "root", this.signedBy.privateKey);
   }
@@ -141,6 +149,24 @@ beforeEach(async () => {
 });
 
 const counted = (counter: string): number => instruments.drain().counters[counter] ?? 0;
+
+describe("a next root key", () => {
+  test("is told of in reports from when it is believed, until it is the only one", async () => {
+    const next = await generateKeys();
+    const report = async (...roots: readonly WorkloadKeys[]) => {
+      control.roots = roots.map(({ publicJwk }) => publicJwk);
+      control.sequence++;
+      await members.report();
+    };
+    await report(root);
+    await report(root, next);
+    await report(root, next);
+    control.signedBy = next;
+    await report(next);
+    await report(next);
+    expect(control.nextRoots).toEqual([undefined, undefined, next.publicJwk.x, next.publicJwk.x, undefined]);
+  });
+});
 
 describe("a bundle that is asked for out of turn", () => {
   test("is the newest one", async () => {
