@@ -1,4 +1,5 @@
-import type { Miniflare } from "miniflare";
+import { type ReadableStream, TransformStream } from "node:stream/web";
+import { type Miniflare, Response as MiniflareResponse } from "miniflare";
 import { type Order, orderHeader } from "./worker/order.ts";
 import type { WorkerToRun } from "./workerd.ts";
 
@@ -27,6 +28,20 @@ export function harnessWorker(names: readonly string[], compatibilityDate: strin
   };
 }
 
+/**
+ * A response whose body waits until somebody reads it. Miniflare's own is a copy of undici's, which cancels the body
+ * when the original is garbage: a test that does something else first would find it read already, now and then.
+ */
+function kept(response: MiniflareResponse): MiniflareResponse {
+  if (response.body === null || response.webSocket !== null) return response;
+  // Locked from here on, and what is locked is not cancelled.
+  const body = (response.body as unknown as ReadableStream<Uint8Array>).pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>(),
+  );
+  const { status, statusText, headers } = response;
+  return new MiniflareResponse(body, { status, statusText, headers });
+}
+
 /** Passes requests and orders from Node into a running test mesh. */
 export interface Harness {
   /** Sends a request through a door of a worker. */
@@ -45,7 +60,7 @@ export function harnessOver(runtime: Miniflare): Harness {
       redirect: "manual",
       ...(request.body === null ? {} : { body: await request.arrayBuffer() }),
     });
-    return response as unknown as Response;
+    return kept(response) as unknown as Response;
   }
   return {
     send: (to, door, request) => dispatch({ to, door }, request),
