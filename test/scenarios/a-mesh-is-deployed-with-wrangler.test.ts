@@ -80,7 +80,8 @@ test("every file, script and verb that docs/deploy.md names exists", () => {
   expect(links.filter((link) => !existsSync(path.join(root, "docs", link)))).toEqual([]);
 });
 
-test("`npm run build` builds every worker with wrangler", async () => {
+// Nothing here waits: it is the work of seven builds, which takes a slow machine minutes.
+test("`npm run build` builds every worker with wrangler", { timeout: 300_000 }, async () => {
   const { code, printed } = await deploy(["--dry-run"]);
   expect(
     printed

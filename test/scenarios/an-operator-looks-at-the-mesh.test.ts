@@ -23,8 +23,6 @@ kind: Service
 metadata: { name: ghost }
 spec: {}
 `;
-/** Requests that have been sent before anybody looks. */
-const sent = 12;
 
 const log = new AccessLog();
 const directory = temporaryDirectory();
@@ -48,17 +46,25 @@ beforeAll(async () => {
     ],
     onLog: log.take,
   });
-  for (let request = 0; request < sent; request++) {
-    const response = await mesh.fetch("http://shop.example.com/payments");
-    expect(response.status).toBe(200);
-    await response.body?.cancel();
-  }
-  await mesh.settle();
+  await sold(12);
 });
 afterAll(async () => {
   await mesh.dispose();
   directory[Symbol.dispose]();
 });
+
+/**
+ * Sends requests that are served, and has them reported. Whoever looks at numbers sends his own: they are kept in
+ * memory, and an object of which nobody asks anything for ten seconds is gone.
+ */
+async function sold(requests: number): Promise<void> {
+  for (let request = 0; request < requests; request++) {
+    const response = await mesh.fetch("http://shop.example.com/payments");
+    expect(response.status).toBe(200);
+    await response.body?.cancel();
+  }
+  await mesh.settle();
+}
 
 const run = (...words: string[]): Promise<Ended> =>
   tulle(words, {
@@ -126,6 +132,7 @@ test("tulle check goes through everything, and says of each warning what to do",
 });
 
 test("tulle stat counts what callers saw, on every edge and by backend", async () => {
+  await sold(12);
   const [edges, payments] = await Promise.all([
     shown("stat", "--window", "5m"),
     shown("stat", "payments", "--by", "backend", "--window", "5m"),
@@ -220,6 +227,7 @@ test.each<[words: string, code: number, answer: unknown]>([
   ["undo", 0, has({ applied: true, revision: 6 })],
   ["identity token --service ghost", 0, has({ service: "default/ghost", token: expect.any(String) })],
 ])("tulle %s -o json exits with %i and prints control's answer", async (words, code, answer) => {
+  await sold(1);
   const ended = await run(...words.split(" "), "-o", "json");
   expect(ended, ended.stderr).toMatchObject({ code });
   expect(JSON.parse(ended.stdout)).toEqual(answer);
@@ -235,6 +243,7 @@ test("tulle trace -o json prints the spans that the waterfall draws", async () =
 test("tulle stat and tulle circuits show a service that fails, and what the mesh does about it", async () => {
   // So that the circuit does not half-open while somebody looks.
   await mesh.stopClock();
+  await sold(4);
   await mesh.break("v1", { status: 503 });
   for (let request = 0; request < 20; request++) {
     await (await mesh.from("web").fetch("http://payments/")).body?.cancel();
