@@ -18,7 +18,12 @@ const runtimeFile = fileURLToPath(import.meta.resolve("@tulle/mesh-runtime/cloud
 
 interface Variant {
   readonly name: string;
-  readonly mesh?: { readonly evidence: "binding" | "signature"; readonly rules: number };
+  readonly mesh?: {
+    readonly evidence: "binding" | "signature";
+    readonly rules: number;
+    /** `refused`: each request is signed, none proved by a session. */
+    readonly sessionProofs?: "refused";
+  };
 }
 
 const variants: readonly Variant[] = [
@@ -28,6 +33,7 @@ const variants: readonly Variant[] = [
   { name: "binding-1000", mesh: { evidence: "binding", rules: 1_000 } },
   { name: "signature-10", mesh: { evidence: "signature", rules: 10 } },
   { name: "signature-1000", mesh: { evidence: "signature", rules: 1_000 } },
+  { name: "each-signed-10", mesh: { evidence: "signature", rules: 10, sessionProofs: "refused" } },
 ];
 
 const { values } = parseArgs({
@@ -81,9 +87,9 @@ function worker(name: string, text: string, mesh: boolean, more: Partial<WorkerT
 function policies(): string {
   const meshed = variants.flatMap(({ name, mesh }) => (mesh === undefined ? [] : [{ name, ...mesh }]));
   return meshed
-    .flatMap(({ name, evidence, rules }) => [
+    .flatMap(({ name, evidence, rules, sessionProofs = "allowed" }) => [
       document("Service", "mesh.tulle.dev/v1", `caller-${name}`, { mode: "PERMISSIVE" }),
-      document("Service", "mesh.tulle.dev/v1", `callee-${name}`, { evidence }),
+      document("Service", "mesh.tulle.dev/v1", `callee-${name}`, { evidence, sessionProofs }),
       document("AuthorizationPolicy", "mesh.tulle.dev/v1", `callee-${name}`, {
         targetRefs: [{ kind: "Service", name: `callee-${name}` }],
         action: "ALLOW",

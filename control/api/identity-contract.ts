@@ -143,6 +143,7 @@ export interface VerificationAnswer {
       readonly maxDigestBytes: number;
       readonly largeBody: "reject" | "unsigned";
       readonly replay?: "strict";
+      readonly sessionProofs?: "refused";
     };
   };
 }

@@ -46,7 +46,11 @@ async function demandsOf(
   if (found === undefined) return missing(`${service} has no worker, so nobody calls it.`);
   const loaded = await load(found.text, found, service);
   if (!loaded.ok) throw new Error(loaded.reason);
-  const { mode, evidence, maxDigestBytes, largeBody, replay } = loaded.value.snapshot.inbound;
-  const inbound = { mode, evidence, maxDigestBytes, largeBody, ...(replay === undefined ? {} : { replay }) };
+  const { mode, evidence, maxDigestBytes, largeBody, replay, sessionProofs } = loaded.value.snapshot.inbound;
+  const inbound = {
+    ...{ mode, evidence, maxDigestBytes, largeBody },
+    ...(replay === undefined ? {} : { replay }),
+    ...(sessionProofs === undefined ? {} : { sessionProofs }),
+  };
   return { service, spiffeId: known.spiffeId, inbound };
 }

@@ -63,7 +63,7 @@ export interface IdentityPolicy {
     /** `strict`: every proof is used once in the whole mesh; otherwise those on routes that say so are. */
     readonly replay?: Replay;
     /** Whether each request has to be signed; absent: a session may prove several. */
-    readonly sessions?: "refused";
+    readonly sessionProofs?: "refused";
   };
 }
 
@@ -208,7 +208,7 @@ async function bySignature(
       retryAfterMs: 1_000,
     });
   }
-  const keys = policy.inbound.sessions === undefined ? sessions?.keys() : undefined;
+  const keys = policy.inbound.sessionProofs === undefined ? sessions?.keys() : undefined;
   const judge = sessions && keys && { keys, granted: sessions.granted };
   const verifier = { audience: policy.self.uri, bundle, cache, replay, now: clock.now(), sessions: judge };
   const { method, url } = request;

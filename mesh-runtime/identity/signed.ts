@@ -7,6 +7,7 @@ import type { Asked } from "./answer-proof.ts";
 import { type BelievedPorts, believed } from "./believed.ts";
 import { withDigest } from "./digested.ts";
 import { signMessage } from "./proof.ts";
+import type { Session } from "./session-grant.ts";
 import { Sessions } from "./sessions.ts";
 import { Watches } from "./watches.ts";
 import type { Credential, Evidence, SpiffeId } from "./words.ts";
@@ -35,7 +36,7 @@ export interface Recipient {
     /** Whether answers must be signed by the recipient; absent: not. */
     readonly responses?: "signed";
     /** Whether each request has to be signed; absent: a session may prove several. */
-    readonly sessions?: "refused";
+    readonly sessionProofs?: "refused";
     /** The trust domain of a recipient in another mesh; absent for those of this one. */
     readonly trustDomain?: string;
   };
@@ -103,14 +104,8 @@ export const signed = ({ credential, clock, nonce, answers, count = () => undefi
     watches.mention(audience, headers);
     const signResponse = settings.responses === "signed";
     const asked: Asked = { method, url: url.href, nonce: nonce(), token: held.wit };
-    const mayBegin =
-      settings.sessions === undefined &&
-      settings.trustDomain === undefined &&
-      !signResponse &&
-      !isOnce(digested.value);
-    const found = mayBegin && why !== "disbelieved" ? sessions.next(audience, held, now) : undefined;
-    const session = found instanceof Promise ? await found : found;
-    if (found instanceof Promise) count(session === undefined ? "sessions_failed" : "sessions_begun");
+    const isSigned = signsEach(settings) || isOnce(digested.value);
+    const session = isSigned || why === "disbelieved" ? undefined : await sessionWith(audience, held, now);
     const proof = { audience, credential: held, now, nonce: asked.nonce, signResponse, session };
     const signature = await signMessage({ method, url: asked.url, headers }, proof);
     if (!signature.ok) return no({ kind: "internal", detail: signature.reason });
@@ -118,11 +113,11 @@ export const signed = ({ credential, clock, nonce, answers, count = () => undefi
     const came = await next(ready);
     if (session !== undefined && isDisbelieved(came)) {
       sessions.refused(audience, session, clock.now());
-      count("sessions_disbelieved");
+      count("session_proofs_disbelieved");
       discard(came.value);
       return proven(ready, next, "disbelieved");
     }
-    if (session === undefined && mayBegin && came.ok)
+    if (session === undefined && !isSigned && came.ok)
       sessions.signed(audience, came.value.headers.get(header.sessionKey), clock.now());
     const answer = signResponse && came.ok ? await believed(came.value, asked, recipient, answers) : came;
     // The application has seen nothing, and what was missing is known now: no try that any budget could want to save.
@@ -132,7 +127,20 @@ export const signed = ({ credential, clock, nonce, answers, count = () => undefi
     discard(answer.value);
     return proven(ready, next, "told");
   }
+
+  /** The session with a recipient, if there is one, or it is time to begin one. */
+  async function sessionWith(audience: string, held: Credential, now: number): Promise<Session | undefined> {
+    const next = sessions.next(audience, held, now);
+    if (!(next instanceof Promise)) return next;
+    const begun = await next;
+    count(begun === undefined ? "session_proofs_failed" : "session_proofs_begun");
+    return begun;
+  }
 };
+
+/** Whether each request to a recipient has to be signed. An unsigned answer may not have a request sent again, where they are to be signed. */
+const signsEach = ({ sessionProofs, responses, trustDomain }: Recipient["settings"]): boolean =>
+  sessionProofs !== undefined || responses !== undefined || trustDomain !== undefined;
 
 /** Whether a message can be sent only once: its body is read while it leaves. */
 const isOnce = ({ body }: Pick<Message, "body">): boolean => body instanceof ReadableStream;

@@ -64,8 +64,8 @@ function placed(catalog: Catalog, service: Service, written: Written): readonly 
   if (other === undefined || !hasOnePlace(other) || isClosed(catalog, other)) return [];
   const address = ownAddress(other);
   if (address === undefined) return [];
-  const { evidence, largeBody, maxDigestBytes, sessions } = inboundOf(catalog, other);
-  const signing = sessions === undefined ? {} : { sessions };
+  const { evidence, largeBody, maxDigestBytes, sessionProofs } = inboundOf(catalog, other);
+  const signing = sessionProofs === undefined ? {} : { sessionProofs };
   const demands = { evidence, largeBody, maxDigestBytes, ...responsesOf(other), ...signing };
   const recipient = { spiffeId: spiffeIdOf(catalog, other), ...demands };
   return [{ ...placement, address, recipient }];

@@ -57,7 +57,7 @@ export function inboundOf(
     maxDigestBytes: spec.maxDigestBytes ?? defaultInbound.maxDigestBytes,
     largeBody: spec.largeBody ?? defaultInbound.largeBody,
     ...(spec.replay === "strict" ? { replay: spec.replay } : {}),
-    ...sessionsOf(catalog, spec),
+    ...proofsOf(catalog, spec),
   };
 }
 
@@ -66,8 +66,12 @@ export const responsesOf = ({ spec }: Service): { readonly responses?: "signed" 
   spec.responses === "signed" ? { responses: spec.responses } : {};
 
 /** Whether each request to a Service has to be signed. */
-const sessionsOf = (catalog: Catalog, { sessions }: Service["spec"]): { readonly sessions?: "refused" } =>
-  (sessions ?? catalog.config?.spec.defaults?.sessions) === "refused" ? { sessions: "refused" } : {};
+function proofsOf(
+  { config }: Catalog,
+  { sessionProofs = config?.spec.defaults?.sessionProofs }: Service["spec"],
+): { readonly sessionProofs?: "refused" } {
+  return sessionProofs === "refused" ? { sessionProofs } : {};
+}
 
 /** What is recorded of a workload: member by member, the nearest word counts: of the Service, its namespace, the mesh. */
 export function telemetryOf(catalog: Catalog, service: Service): TelemetrySettings {

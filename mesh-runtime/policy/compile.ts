@@ -91,7 +91,7 @@ function destinationsByNamespace(catalog: Catalog): (namespace: string) => Snaps
 function destinationOf(catalog: Catalog, service: Service): Destination {
   const { name, namespace } = service.metadata;
   const { trustDomain } = service.spec;
-  const { evidence, largeBody, maxDigestBytes, sessions } = inboundOf(catalog, service);
+  const { evidence, largeBody, maxDigestBytes, sessionProofs } = inboundOf(catalog, service);
   const binding = bindingOf(service);
   const stated = statedOf(catalog, service);
   const endpoints = endpointsOf(catalog, service);
@@ -108,7 +108,7 @@ function destinationOf(catalog: Catalog, service: Service): Destination {
     largeBody,
     maxDigestBytes,
     ...responsesOf(service),
-    ...(sessions === undefined ? {} : { sessions }),
+    ...(sessionProofs === undefined ? {} : { sessionProofs }),
     traffic: trafficOf(catalog, service),
     ...(stated.length === 0 ? {} : { stated }),
   };

@@ -121,12 +121,12 @@ function at(
 ): Result<LoadedEndpoint, string> {
   const { recipient } = endpoint;
   if (recipient === undefined) return ok({ ...whole, endpoint });
-  const { spiffeId, evidence, largeBody, maxDigestBytes, responses, sessions } = recipient;
+  const { spiffeId, evidence, largeBody, maxDigestBytes, responses, sessionProofs } = recipient;
   const id = ownId(spiffeId, trustDomain);
   if (!id.ok) return id;
-  const { responses: _, sessions: __, ...common } = whole.settings;
+  const { responses: _, sessionProofs: __, ...common } = whole.settings;
   const answers = responses === undefined ? {} : { responses };
-  const signing = sessions === undefined ? {} : { sessions };
+  const signing = sessionProofs === undefined ? {} : { sessionProofs };
   const settings = { ...common, spiffeId, evidence, largeBody, maxDigestBytes, ...answers, ...signing };
   return ok({ ...whole, settings, id: id.value, endpoint });
 }

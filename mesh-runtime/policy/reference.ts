@@ -44,7 +44,7 @@ const silent: Readonly<Record<string, unknown>> = {
   "Service.spec.evidence": defaultEvidence,
   "Service.spec.replay": "window",
   "Service.spec.responses": "unsigned",
-  "Service.spec.sessions": "allowed",
+  "Service.spec.sessionProofs": "allowed",
   "Service.spec.timeout": `${defaultInbound.timeoutMs}s`,
   "Service.spec.maxInFlight": defaultInbound.maxInFlight,
   "Service.spec.maxDigestBytes": defaultInbound.maxDigestBytes,
@@ -58,7 +58,7 @@ const silent: Readonly<Record<string, unknown>> = {
   "MeshConfig.spec.trustDomain": defaultTrustDomain,
   "MeshConfig.spec.defaults.mode": defaultMode,
   "MeshConfig.spec.defaults.evidence": defaultEvidence,
-  "MeshConfig.spec.defaults.sessions": "allowed",
+  "MeshConfig.spec.defaults.sessionProofs": "allowed",
 };
 
 /** Settings under the names that documents give them: without the unit, which the value then has. */

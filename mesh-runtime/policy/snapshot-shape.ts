@@ -240,7 +240,7 @@ const demands = {
   largeBody,
   maxDigestBytes: whole,
   responses: optional(oneOf("signed")),
-  sessions: optional(oneOf("refused")),
+  sessionProofs: optional(oneOf("refused")),
 };
 
 const endpoint = open({
@@ -332,7 +332,7 @@ const snapshot = open({
     maxDigestBytes: whole,
     largeBody,
     replay: optional(oneOf("strict")),
-    sessions: optional(oneOf("refused")),
+    sessionProofs: optional(oneOf("refused")),
   }),
   entry: optional(strict({ authorization: list(authorizationRule), users })),
   destinations: record(destination),

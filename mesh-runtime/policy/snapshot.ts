@@ -54,7 +54,7 @@ export interface InboundSettings {
   /** Whether a signed request may come once to the whole mesh, whichever route it took; absent: once to each isolate. */
   readonly replay?: "strict";
   /** Whether each request has to be signed; absent: a session may prove several. */
-  readonly sessions?: "refused";
+  readonly sessionProofs?: "refused";
 }
 
 /** How this workload reaches one service. */
@@ -78,7 +78,7 @@ export interface Destination {
   /** Whether its answers must be signed; absent: not. */
   readonly responses?: "signed";
   /** Whether each request to it has to be signed; absent: a session may prove several. */
-  readonly sessions?: "refused";
+  readonly sessionProofs?: "refused";
   /** Rules of the routes attached to it, in order of precedence; absent when no route is attached (then it is its own backend). */
   readonly rules?: readonly Rule[];
   /**
@@ -104,7 +104,7 @@ export interface EndpointSettings extends Placement {
     readonly largeBody: "reject" | "unsigned";
     readonly maxDigestBytes: number;
     readonly responses?: "signed";
-    readonly sessions?: "refused";
+    readonly sessionProofs?: "refused";
   };
 }
 

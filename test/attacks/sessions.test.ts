@@ -148,7 +148,7 @@ describe("an attacker comes with the grant of a session", () => {
   test("57: where each request is to be signed", async () => {
     const strict = await loadedPolicy((snapshot) => ({
       ...snapshot,
-      inbound: { ...snapshot.inbound, sessions: "refused" },
+      inbound: { ...snapshot.inbound, sessionProofs: "refused" },
     }));
     const at = isolate(strict, () => world.bundle, undefined, undefined, undefined, undefined, [key]);
     const session = await grantFor(world, key);

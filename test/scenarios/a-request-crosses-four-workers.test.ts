@@ -154,5 +154,5 @@ test("who calls often proves by a session, and is known by it as by a signature"
   const text = await (await mesh.api("/metrics")).text();
   const counted = (event: string) =>
     new RegExp(`^tulle_workload_events_total\\{event="${event}"\\} (\\d+)$`, "m").exec(text)?.[1];
-  expect([counted("sessions_begun"), counted("sessions_disbelieved")]).toEqual(["3", undefined]);
+  expect([counted("session_proofs_begun"), counted("session_proofs_disbelieved")]).toEqual(["3", undefined]);
 });

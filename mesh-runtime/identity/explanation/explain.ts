@@ -30,7 +30,8 @@ export interface IdentityExplanation {
  * whether a proof by session is right, because its key is known to the two alone.
  */
 export async function explainIdentity(captured: Captured, judge: Judge): Promise<IdentityExplanation> {
-  if (captured.headers.has(header.session)) return explainSession(captured, judge);
+  if (claimsProof(captured.headers) && captured.headers.has(header.session))
+    return explainSession(captured, judge);
   const verdict = await verdictOn(captured, judge);
   const findings = new Findings();
   let id: SpiffeId | undefined;

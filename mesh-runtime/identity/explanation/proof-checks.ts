@@ -90,7 +90,7 @@ async function tellGrant(
   { policy, bundle, now }: Judge,
 ): Promise<void> {
   const name = "grant of the session";
-  const allowed = policy.inbound.sessions === undefined && caller?.id.trustDomain === bundle.trustDomain;
+  const allowed = policy.inbound.sessionProofs === undefined && caller?.id.trustDomain === bundle.trustDomain;
   const read = caller && (await readGrant(grant, { audience: policy.self.uri, caller, wit, now }));
   const wrong = allowed ? read : no("sessions are not taken here");
   const times = read?.ok

@@ -18,7 +18,7 @@ const standIns: Readonly<Record<string, unknown>> = {
   mode: "STRICT",
   evidence: "signature",
   replay: "strict",
-  sessions: "refused",
+  sessionProofs: "refused",
   largeBody: "reject",
   timeout: undefined,
   maxInFlight: undefined,

@@ -17,7 +17,10 @@ const spec = strict({
       strict({
         mode: about(optional(choice(["STRICT", "PERMISSIVE"])), "For every Service that does not say."),
         evidence: about(optional(choice(["binding", "signature"])), "For every Service that does not say."),
-        sessions: about(optional(choice(["allowed", "refused"])), "For every Service that does not say."),
+        sessionProofs: about(
+          optional(choice(["allowed", "refused"])),
+          "For every Service that does not say.",
+        ),
         ...telemetrySettings,
       }),
     ),

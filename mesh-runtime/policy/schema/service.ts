@@ -49,7 +49,7 @@ const spec = checked(
       optional(choice(["window", "strict"])),
       "How a signed request is kept from coming again within its half minute. `window`: each isolate remembers what it let in. `strict`: it is let in once in the whole mesh, which costs a call to control; in doubt it is refused. A route may ask for it alone, by the annotation `mesh.tulle.dev/replay: strict`.",
     ),
-    sessions: about(
+    sessionProofs: about(
       optional(choice(["allowed", "refused"])),
       "Whether one signature may prove several requests. `allowed`: a caller that comes often agrees a key for ten minutes, and proves its requests by that. `refused`: each request is signed by the caller's own key, which is evidence against it that this Service could not have made.",
     ),

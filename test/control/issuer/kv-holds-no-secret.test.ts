@@ -22,7 +22,7 @@ async function everythingInKv(): Promise<readonly string[]> {
 
 test("who reads KV reads documents, snapshots, public keys and what is signed with private ones, and no secret", async () => {
   await apply(service("web"), service("payments"), permission("payments", "web"));
-  const { wit } = joined(await workload({ service: "web" }).join(await joinRequest()));
+  const { wit, sessionKeys = [] } = joined(await workload({ service: "web" }).join(await joinRequest()));
   const issued = await api<TokenAnswer>("POST", "/api/identity/tokens", { service: "payments" });
   const made = await api<NewOperatorToken>("POST", "/api/tokens", { name: "ci", role: "editor" });
   await api("POST", "/api/keys/rotate", {});
@@ -34,6 +34,7 @@ test("who reads KV reads documents, snapshots, public keys and what is signed wi
   const text = all.join("\n");
   const secrets = [
     ...wit.split(".").slice(1),
+    ...sessionKeys.map(({ secret }) => secret),
     issued.body.token,
     made.body.token,
     env.TULLE_OPERATOR_TOKEN,

@@ -7,6 +7,8 @@ import { explainIdentity } from "../../../mesh-runtime/identity/explanation/expl
 import { spanText, stated, timeText } from "../../../mesh-runtime/identity/explanation/findings.ts";
 import { signMessage } from "../../../mesh-runtime/identity/proof.ts";
 import { parseSpiffeId } from "../../../mesh-runtime/identity/spiffe-id.ts";
+import { type Forged, forge } from "../../attacks/attacker.ts";
+import { type ForgedGrant, grantFor, sessionKey } from "./agreement.ts";
 import {
   caller,
   makeWit,
@@ -292,5 +294,80 @@ describe("what callers chose", () => {
       "2 h",
       "2 d",
     ]);
+  });
+});
+
+describe("explainIdentity() of a proof by session", () => {
+  const proved = async (change: ForgedGrant = {}, forged: Forged = {}): Promise<Captured> => {
+    const session = await grantFor(world, await sessionKey(), change);
+    const { method, url, headers } = await forge(world, { session, ...forged });
+    return { ...bare(), method, url, headers: new Fields(headers) };
+  };
+
+  test("says that all else passes, and that nobody but the two can tell whether the MAC is right", async () => {
+    const said = await explainIdentity(await proved(), judge());
+    expect(said.accepted).toBe(true);
+    expect(said.caller).toEqual({ spiffeId: caller, evidence: "signature" });
+    const unknown = said.checks.filter(({ outcome }) => outcome === "not known").map(({ name }) => name);
+    expect(unknown).toEqual(["proof by the session's key", "nonce used for the first time"]);
+    expect(new Set(said.checks.map(({ outcome }) => outcome))).toEqual(new Set(["passed", "not known"]));
+  });
+
+  test.each<readonly [string, ForgedGrant, Forged, string, string]>([
+    [
+      "a grant for another",
+      { claims: { aud: `${self}s` } },
+      {},
+      "grant of the session",
+      "session: the grant is for another workload",
+    ],
+    [
+      "one of no tag",
+      {},
+      { parameters: { tag: '"wimse-workload-to-workload"' } },
+      "Signature",
+      "malformed: the signature is not a byte sequence of 64 bytes",
+    ],
+    [
+      "a proof that has expired",
+      {},
+      { parameters: { created: "1", expires: "2" } },
+      "time",
+      "clock: the proof has expired",
+    ],
+    [
+      "a proof for another",
+      {},
+      { parameters: { "wimse-aud": `"${self}s"` } },
+      "audience",
+      "audience: the proof is for another workload",
+    ],
+  ])("says of %s what fails", async (_, grant, forged, name, detail) => {
+    expect(await failure(await proved(grant, forged))).toMatchObject({ name, detail });
+  });
+
+  test("says of one with a signature in the place of the MAC that grant and tag are required together", async () => {
+    const { grant } = await grantFor(world, await sessionKey());
+    const { method, url, headers } = await forge(world, { headers: { "tulle-session": grant } });
+    const request = { ...bare(), method, url, headers: new Fields(headers) };
+    expect((await failure(request))?.detail).toBe(
+      "malformed: the tag and the grant of a session are required together",
+    );
+  });
+
+  test("says where each request is to be signed, and of a body that is another", async () => {
+    const refused = await failure(await proved(), judge({}, { sessionProofs: "refused" }));
+    expect(refused?.detail).toBe("session: sessions are not taken here");
+    const { method, url, headers } = await forge(world, {
+      session: await grantFor(world, await sessionKey()),
+      body: "amount=3",
+    });
+    const body = new Uint8Array(new TextEncoder().encode("amount=4"));
+    const other = { ...bare(), method, url, headers: new Fields(headers), body };
+    expect((await failure(other))?.detail).toMatch(/^digest: /);
+  });
+
+  test("a grant beside no proof proves nothing", async () => {
+    expect((await failure(bare({ "tulle-session": "a.b.c" })))?.name).toBe("who the caller shows to be");
   });
 });

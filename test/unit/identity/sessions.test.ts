@@ -146,7 +146,7 @@ describe("a caller that comes often", () => {
   });
 
   test.each<readonly [string, Partial<Recipient["settings"]>]>([
-    ["the recipient wants each request signed", { sessions: "refused" }],
+    ["the recipient wants each request signed", { sessionProofs: "refused" }],
     ["answers must be signed", { responses: "signed" }],
     ["the recipient is of another mesh", { trustDomain: "partner.example" }],
   ])("signs each request where %s", async (_, settings) => {

@@ -50,6 +50,43 @@ describe("responses: signed", () => {
   });
 });
 
+describe("sessionProofs: refused", () => {
+  const mesh = (defaults: string) =>
+    `{apiVersion: mesh.tulle.dev/v1, kind: MeshConfig, metadata: {name: mesh}, spec: {defaults: {${defaults}}}}`;
+  const said = (...texts: readonly string[]) => {
+    const all = compile(documents(service("web"), ...texts));
+    return [
+      all.get("default/bank")?.inbound.sessionProofs,
+      all.get("default/web")?.destinations["default/bank"]?.sessionProofs,
+    ];
+  };
+
+  test("of a Service, or of the mesh where it says nothing, holds for it and for its callers", () => {
+    const [refused, allowed] = [
+      ["refused", "refused"],
+      [undefined, undefined],
+    ];
+    expect(said(bank("{sessionProofs: refused}"))).toEqual(refused);
+    expect(said(bank())).toEqual(allowed);
+    expect(said(bank(), mesh("sessionProofs: refused"))).toEqual(refused);
+    expect(said(bank("{sessionProofs: allowed}"), mesh("sessionProofs: refused"))).toEqual(allowed);
+    expect(read(bank("{sessionProofs: never}")).issues.map(inShort).join()).toContain("spec.sessionProofs");
+  });
+
+  test("is a matter of who answers, where a Service has several endpoints", async () => {
+    const fleet = (own: string) =>
+      service("fleet", `{${own}endpoints: [{service: bank}, {url: https://fleet.example}]}`);
+    const answering = async (...texts: readonly string[]) => {
+      const text = canonicalJson(compile(documents(service("web"), ...texts)).get("default/web"));
+      const loaded = await load(text, { epoch: 1, digest: await digestOf(text) }, "default/web");
+      if (!loaded.ok) throw new Error(loaded.reason);
+      return loaded.value.destination("default/fleet")?.choice.map(({ settings }) => settings.sessionProofs);
+    };
+    expect(await answering(bank("{sessionProofs: refused}"), fleet(""))).toEqual(["refused", undefined]);
+    expect(await answering(bank(), fleet("sessionProofs: refused, "))).toEqual([undefined, "refused"]);
+  });
+});
+
 describe("replay: strict", () => {
   test("of a Service is in the snapshot of its workload, which nothing else changes", async () => {
     expect(snapshotOf(bank("{replay: strict}")).inbound.replay).toBe("strict");
