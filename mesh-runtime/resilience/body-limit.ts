@@ -1,6 +1,7 @@
 import type { Answer } from "../foundation/exchange.ts";
 import { ok } from "../foundation/result.ts";
-import { after, timeout } from "./limit.ts";
+import { timeout } from "../foundation/time-limit.ts";
+import { after } from "./limit.ts";
 
 /** What a route itself says about time; 0 and `undefined` are no limit. */
 export interface RouteTimeouts {

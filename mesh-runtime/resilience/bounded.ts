@@ -3,16 +3,15 @@ import { layer } from "../foundation/layer.ts";
 import type { Clock } from "../foundation/ports.ts";
 import type { Refusal } from "../foundation/refusal.ts";
 import { no } from "../foundation/result.ts";
+import { isOver, outOfPatience, timeout } from "../foundation/time-limit.ts";
 import { creditsIn } from "./credits.ts";
 import { deadlineOf, parseRemaining } from "./deadline.ts";
-import { isOver, outOfPatience, timeout, untilAborted, withinLimit } from "./limit.ts";
+import { untilAborted, withinLimit } from "./limit.ts";
+import { patienceMs } from "./patience.ts";
 import type { Bounded, TrafficSettings } from "./words.ts";
 
 /** A request with more mesh hops than this behind it is taken for a loop. */
 export const mostHops = 16;
-
-/** Less than this, milliseconds, and a caller's deadline that has passed says nothing about whom it was waited for. */
-export const leastPatienceMs = 1_000;
 
 /**
  * After this layer a departure has one deadline for all its attempts: its own timeout or what its cause
@@ -23,8 +22,9 @@ export const leastPatienceMs = 1_000;
  * caller wants it, unless the route itself says how long the request may take (`retried` sees to that, because a
  * route may bound each try as well); the caller's own abort ends it in any case.
  *
- * A deadline that is the cause's, and shorter than {@link leastPatienceMs}, is nobody's fault: whoever may call us could
- * otherwise open, with a few requests of some milliseconds, the circuits of services that only we may call.
+ * A deadline that is the cause's, and shorter than {@link patienceMs}, is nobody's fault: whoever may call us could
+ * otherwise open, with a few requests of little time, the circuits of services that only we may call, and which take
+ * no longer than policy gives them.
  */
 export const boundedDeparture = (ports: { readonly clock: Clock }) =>
   layer<
@@ -33,14 +33,17 @@ export const boundedDeparture = (ports: { readonly clock: Clock }) =>
     Answer
   >("bounded", (next) => (exchange) => {
     const { startedAt, cause, notes } = exchange;
-    const timeoutsMs = [exchange.requestTimeoutMs ?? exchange.traffic.timeoutMs];
+    const ownMs = exchange.requestTimeoutMs ?? exchange.traffic.timeoutMs;
+    const timeoutsMs = [ownMs];
     const deadlineAt = deadlineOf({ startedAt, timeoutsMs, inherited: cause?.deadlineAt });
     const own = deadlineOf({ startedAt, timeoutsMs, inherited: undefined });
     const impatient =
-      deadlineAt !== undefined && deadlineAt !== own && deadlineAt - startedAt < leastPatienceMs;
+      deadlineAt !== undefined && deadlineAt !== own && deadlineAt - startedAt < patienceMs(ownMs);
     const over = impatient ? outOfPatience : timeout;
     const limits = { now: ports.clock.now(), startedAt, deadlineAt, outer: exchange.signal, over };
-    return within(limits, notes.destination, (signal) => next({ ...exchange, deadlineAt, signal }));
+    return within(limits, notes.destination, (signal) =>
+      next({ ...exchange, deadlineAt, signal, impatient }),
+    );
   });
 
 /**

@@ -7,7 +7,8 @@ import { type Acquired, askPatienceMs, type Permit } from "./circuit.ts";
 import type { CircuitBook } from "./circuit-book.ts";
 import { after, whenFired } from "./limit.ts";
 import { outcomeOf, outcomeOfAbort } from "./outcome.ts";
-import type { CircuitAnswer, CircuitPolicy, Outcome } from "./words.ts";
+import { fairMs } from "./patience.ts";
+import type { CircuitAnswer, Outcome, TrafficSettings } from "./words.ts";
 
 /** Asks the authority of a circuit for the permit to probe; `undefined` when it does not answer. */
 export type AskPermit = (circuit: string) => Promise<CircuitAnswer | undefined>;
@@ -21,9 +22,15 @@ export interface GuardedPorts {
 export interface Guarding extends Noted {
   readonly message: Pick<Message, "body">;
   readonly recipient: {
-    readonly settings: { readonly key: string; readonly traffic: { readonly circuit: CircuitPolicy } };
+    readonly settings: {
+      readonly key: string;
+      readonly traffic: Pick<TrafficSettings, "circuit" | "timeoutMs" | "retry">;
+      readonly stated?: readonly string[];
+    };
   };
   readonly signal?: AbortSignal | undefined;
+  /** Whether a caller gave so little time that its end says nothing about the backend. */
+  readonly impatient?: boolean;
 }
 
 /**
@@ -40,16 +47,19 @@ export interface Guarding extends Noted {
  *
  * A limit of time that ends while the body is still on its way says nothing about the destination: whoever
  * sends a body slower than that could otherwise have any circuit opened for everybody, from outside, with a
- * handful of connections.
+ * handful of connections. Nor does one that is shorter than the backend's policy allows (`patience.ts`), or the 504 of a backend that gave up on somebody else, where a caller had given so
+ * little time that there was no other way.
  */
 export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
   layer<Guarding, object, Answer>("guarded", (next) => async (exchange) => {
-    const { key, traffic } = exchange.recipient.settings;
-    const policy = traffic.circuit;
+    const { settings } = exchange.recipient;
+    const { key } = settings;
+    const policy = settings.traffic.circuit;
     if (!policy.enabled) return next(exchange);
 
-    const { signal } = exchange;
-    let acquired: Acquired = book.acquire(key, clock.now(), policy);
+    const { signal, impatient = false } = exchange;
+    const sentAt = clock.now();
+    let acquired: Acquired = book.acquire(key, sentAt, policy);
     if (acquired.ask) acquired = await asked(acquired);
     const { permit } = acquired;
     if (permit === undefined) {
@@ -68,11 +78,14 @@ export const guarded = ({ book, clock, askPermit }: GuardedPorts) =>
       book.settle(key, permit, outcome, clock.now(), policy);
     };
     const aborted = (fired: AbortSignal): Outcome =>
-      isWhole(exchange.message.body) ? outcomeOfAbort(fired) : "neutral";
+      isWhole(exchange.message.body) && clock.now() - sentAt >= fairMs(settings)
+        ? outcomeOfAbort(fired)
+        : "neutral";
     const callOff = signal === undefined ? undefined : whenFired(signal, () => settle(aborted(signal)));
     try {
       const answer = await next(exchange);
-      settle(signal?.aborted ? aborted(signal) : outcomeOf(answer));
+      const gaveUp = impatient && answer.ok && answer.value.status === 504;
+      settle(signal?.aborted ? aborted(signal) : gaveUp ? "neutral" : outcomeOf(answer));
       return answer;
     } finally {
       // Only when something inside the mesh threw is it not settled yet: no fault of the destination.

@@ -1,6 +1,7 @@
 import type { Answer } from "../foundation/exchange.ts";
 import type { Refusal } from "../foundation/refusal.ts";
 import { no } from "../foundation/result.ts";
+import { timeout } from "../foundation/time-limit.ts";
 
 /** Resolves after `ms`; when the signal fires before, it settles at once, either way. */
 export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -9,24 +10,6 @@ export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
 export function after(ms: number, work: () => void): () => void {
   const timer = setTimeout(work, ms);
   return () => clearTimeout(timer);
-}
-
-/** The reason with which a limit of time fires a signal: the one of `AbortSignal.timeout()`, so that all read it alike. */
-export const timeout = (): DOMException =>
-  new DOMException("The time for this attempt is over", "TimeoutError");
-
-/** The reason with which a limit of time fires that says nothing about whoever was waited for; see `bounded`. */
-export const outOfPatience = (): DOMException =>
-  new DOMException("The little time that the caller gave is over", "ImpatienceError");
-
-/** Whether a signal fired because a limit of ours had passed, for which whoever was waited for is to blame. */
-export const timedOut = (signal: AbortSignal): boolean => firedBy(signal, ["TimeoutError"]);
-
-/** Whether a signal fired because any limit of time had passed, and not because the caller went away. */
-export const isOver = (signal: AbortSignal): boolean => firedBy(signal, ["TimeoutError", "ImpatienceError"]);
-
-function firedBy({ aborted, reason }: AbortSignal, names: readonly string[]): boolean {
-  return aborted && reason instanceof DOMException && names.includes(reason.name);
 }
 
 /** What is to be done when a signal of ours fires. */

@@ -1,7 +1,7 @@
 import type { Answer } from "../foundation/exchange.ts";
 import { header } from "../foundation/headers.ts";
 import type { Refusal, RefusalKind } from "../foundation/refusal.ts";
-import { timedOut } from "./limit.ts";
+import { timedOut } from "../foundation/time-limit.ts";
 import type { Outcome } from "./words.ts";
 
 /** What an answer says about the destination that was asked. */
@@ -42,6 +42,7 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
     case "invalid-token":
     case "keys-unavailable":
     case "no-route":
+    case "too-long-to-match":
     case "no-backend":
     case "circuit-open":
     case "overloaded":
@@ -56,8 +57,8 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
 }
 
 /**
- * Why a signal fired: `TimeoutError` is a limit of ours, and the destination was too slow; everything
- * else is a caller who went away or gave no time to speak of, which says nothing.
+ * Why a signal fired: where it is a limit of ours, the destination was too slow; everything else is a caller who went
+ * away, or gave less time than policy does, which says nothing.
  */
 export function outcomeOfAbort(signal: AbortSignal): Outcome {
   return timedOut(signal) ? "failure" : "neutral";
@@ -75,6 +76,7 @@ const neutralProblems: ReadonlySet<string> = new Set<RefusalKind>([
   // Were it a failure, tokens that anybody can make up would open the circuit of a service for everybody.
   "keys-unavailable",
   "no-route",
+  "too-long-to-match",
   "too-many-hops",
   "body-too-large",
   "headers-too-large",

@@ -119,6 +119,8 @@ export interface Bounded {
   readonly deadlineAt: number | undefined;
   /** Fires at the deadline or when the caller aborts. */
   readonly signal: AbortSignal | undefined;
+  /** Whether a caller gave so little time that its end says nothing about whoever was waited for. */
+  readonly impatient?: boolean;
 }
 
 /** What `retried` adds to what is known. */

@@ -2,6 +2,7 @@ import { isWhole } from "../foundation/breaking-stream.ts";
 import type { Answer, Message, Noted } from "../foundation/exchange.ts";
 import { layer, type Step } from "../foundation/layer.ts";
 import type { Clock, Endpoint, Random } from "../foundation/ports.ts";
+import { timedOut } from "../foundation/time-limit.ts";
 import { chooseEndpoint } from "./balancing/choose.ts";
 import { begun, type End, type EndpointLoad, ended, standingOf } from "./balancing/endpoint-load.ts";
 import type { EndpointLoads } from "./balancing/endpoint-loads.ts";
@@ -132,11 +133,8 @@ function endOf(answer: Answer, { kind }: Endpoint, signal: AbortSignal | undefin
   if (
     reason === "unreachable" ||
     reason === "answer-unverified" ||
-    (reason === "cancelled" && timedOut(signal))
+    (reason === "cancelled" && signal !== undefined && timedOut(signal))
   )
     return "failed";
   return "neutral";
 }
-
-const timedOut = (signal: AbortSignal | undefined): boolean =>
-  signal?.aborted === true && signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";

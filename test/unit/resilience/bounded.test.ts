@@ -9,14 +9,10 @@ import type {
 } from "../../../mesh-runtime/foundation/exchange.ts";
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
-import {
-  boundedArrival,
-  boundedDeparture,
-  leastPatienceMs,
-  mostHops,
-} from "../../../mesh-runtime/resilience/bounded.ts";
+import { boundedArrival, boundedDeparture, mostHops } from "../../../mesh-runtime/resilience/bounded.ts";
 import { arrivalCredits } from "../../../mesh-runtime/resilience/credits.ts";
 import { outcomeOfAbort } from "../../../mesh-runtime/resilience/outcome.ts";
+import { leastPatienceMs, patienceMs } from "../../../mesh-runtime/resilience/patience.ts";
 import type { Bounded, TrafficSettings } from "../../../mesh-runtime/resilience/words.ts";
 import { causeWith, faceOf, messageFor, notesFor, responds, traffic } from "./examples.ts";
 
@@ -44,7 +40,8 @@ function depart(last: (bounded: Bounded) => Promise<Answer>, known: Known = {}) 
   const step = journey<Leaving, Answer>()
     .through(boundedDeparture({ clock }))
     .to((exchange) => {
-      seen.push({ deadlineAt: exchange.deadlineAt, signal: exchange.signal });
+      const { deadlineAt, signal, impatient = false } = exchange;
+      seen.push({ deadlineAt, signal, impatient });
       return last(exchange);
     });
   const answer = step({
@@ -76,23 +73,44 @@ test("a route's timeout goes before the destination's, and 0 disables it", () =>
   ]);
 });
 
-test("a deadline of the cause's that leaves little time blames nobody when it has passed", async () => {
-  const { answer, seen } = depart(never, {
-    cause: causeWith({ deadlineAt: 1_000_000 + leastPatienceMs - 1 }),
-    timeoutMs: 5_000,
-  });
-  await vi.advanceTimersByTimeAsync(leastPatienceMs);
-  expect(faceOf(await answer)).toBe("deadline-exceeded");
-  expect(seen[0]?.signal && outcomeOfAbort(seen[0].signal)).toBe("neutral");
-});
+test.each([
+  ["less than half of what policy gives", 2_499, { timeoutMs: 5_000 }],
+  ["less than half of what the route gives", 3_999, { timeoutMs: 5_000, requestTimeoutMs: 8_000 }],
+  ["less than a second", leastPatienceMs - 1, { timeoutMs: 1_500 }],
+  ["any time, where policy gives any", 60_000, { timeoutMs: 0 }],
+])(
+  "a deadline of the cause's that leaves %s blames nobody when it has passed",
+  async (_what, leftMs, own) => {
+    const { answer, seen } = depart(never, { cause: causeWith({ deadlineAt: 1_000_000 + leftMs }), ...own });
+    await vi.advanceTimersByTimeAsync(leftMs);
+    expect(faceOf(await answer)).toBe("deadline-exceeded");
+    expect(seen[0]?.impatient).toBe(true);
+    expect(seen[0]?.signal && outcomeOfAbort(seen[0].signal)).toBe("neutral");
+  },
+);
 
 test("one that leaves enough, and a limit of our own however short, blame whom was waited for", async () => {
-  const cause = causeWith({ deadlineAt: 1_000_000 + leastPatienceMs });
+  const cause = causeWith({ deadlineAt: 1_000_000 + 2_500 });
   const { seen: inherited } = depart(never, { cause, timeoutMs: 5_000 });
   const { seen: own } = depart(never, { cause, timeoutMs: 20 });
-  await vi.advanceTimersByTimeAsync(leastPatienceMs);
-  const outcomes = [inherited, own].map(([bounded]) => bounded?.signal && outcomeOfAbort(bounded.signal));
-  expect(outcomes).toEqual(["failure", "failure"]);
+  const { seen: route } = depart(never, { cause, timeoutMs: 5_000, requestTimeoutMs: 20 });
+  await vi.advanceTimersByTimeAsync(2_500);
+  const outcomes = [inherited, own, route].map(
+    ([bounded]) => bounded?.signal && [bounded.impatient, outcomeOfAbort(bounded.signal)],
+  );
+  expect(outcomes).toEqual(Array(3).fill([false, "failure"]));
+});
+
+test("a chain of calls with one timeout has patience enough at every hop", () => {
+  expect([patienceMs(15_000), patienceMs(1_500), patienceMs(100)]).toEqual([7_500, 1_000, 1_000]);
+});
+
+test("an application that ends its call itself, by a timeout of its own, has gone away and blames nobody", async () => {
+  const own = new AbortController();
+  const { answer, seen } = depart(never, { signal: own.signal });
+  own.abort(new DOMException("The operation timed out", "TimeoutError"));
+  expect(faceOf(await answer)).toBe("cancelled");
+  expect(seen[0]?.signal && outcomeOfAbort(seen[0].signal)).toBe("neutral");
 });
 
 test("a deadline that has passed refuses without sending", async () => {

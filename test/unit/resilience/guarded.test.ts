@@ -2,10 +2,11 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { BreakingStream } from "../../../mesh-runtime/foundation/breaking-stream.ts";
 import type { Answer, Message } from "../../../mesh-runtime/foundation/exchange.ts";
 import { journey } from "../../../mesh-runtime/foundation/layer.ts";
+import { timeout } from "../../../mesh-runtime/foundation/time-limit.ts";
 import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
 import { type AskPermit, type Guarding, guarded } from "../../../mesh-runtime/resilience/guarded.ts";
 import type { CircuitAnswer, CircuitPolicy, Verdict } from "../../../mesh-runtime/resilience/words.ts";
-import { circuitPolicy, faceOf, notesFor, refuses, responds } from "./examples.ts";
+import { circuitPolicy, faceOf, notesFor, refuses, responds, traffic } from "./examples.ts";
 
 const key = "default/payments";
 
@@ -21,6 +22,23 @@ const answer = (changed: Partial<Verdict> = {}, more: Partial<CircuitAnswer> = {
 const open = (changed: Partial<Verdict> = {}) => answer({ state: "open", probeInMs: 0, ...changed });
 const permit = { id: "p1", leaseMs: 3_000 };
 
+/** A backend, whose policy states a timeout where it is told one. */
+const settingsOf = ({
+  policy,
+  stated,
+}: {
+  readonly policy?: Partial<CircuitPolicy>;
+  readonly stated?: { readonly timeoutMs: number; readonly perTryTimeoutMs?: number };
+}): Guarding["recipient"]["settings"] => ({
+  key,
+  traffic: {
+    timeoutMs: stated?.timeoutMs ?? traffic.timeoutMs,
+    retry: { ...traffic.retry, perTryTimeoutMs: stated?.perTryTimeoutMs ?? 0 },
+    circuit: { ...circuitPolicy, ...policy },
+  },
+  ...(stated === undefined ? {} : { stated: ["timeout"] }),
+});
+
 function setUp(askPermit: AskPermit = () => Promise.reject(new Error("nobody should ask"))) {
   const book = new CircuitBook(() => 0);
   const asked: string[] = [];
@@ -32,7 +50,13 @@ function setUp(askPermit: AskPermit = () => Promise.reject(new Error("nobody sho
   const sent: number[] = [];
   const send = (
     last: () => Promise<Answer>,
-    known: { signal?: AbortSignal; policy?: Partial<CircuitPolicy>; body?: Message["body"] } = {},
+    known: {
+      signal?: AbortSignal;
+      policy?: Partial<CircuitPolicy>;
+      body?: Message["body"];
+      impatient?: boolean;
+      stated?: { readonly timeoutMs: number; readonly perTryTimeoutMs?: number };
+    } = {},
   ): Promise<Answer> =>
     journey<Guarding, Answer>()
       .through(guarded({ book, clock, askPermit: ask }))
@@ -43,7 +67,8 @@ function setUp(askPermit: AskPermit = () => Promise.reject(new Error("nobody sho
       notes: notesFor(),
       message: { body: known.body ?? null },
       signal: known.signal,
-      recipient: { settings: { key, traffic: { circuit: { ...circuitPolicy, ...known.policy } } } },
+      ...(known.impatient === undefined ? {} : { impatient: known.impatient }),
+      recipient: { settings: settingsOf(known) },
     });
   return { book, asked, send, sent };
 }
@@ -148,7 +173,7 @@ test("an attempt that a limit of time ends is a failure at that moment, even if 
   const limit = new AbortController();
   const { book, send } = setUp();
   void send(() => new Promise(() => undefined), { signal: limit.signal });
-  limit.abort(new DOMException("", "TimeoutError"));
+  limit.abort(timeout());
   expect(book.drain()).toMatchObject([{ failure: 1 }]);
 });
 
@@ -163,7 +188,7 @@ test("a limit of time that ends while the body is still on its way says nothing 
     const limit = new AbortController();
     const { book, send } = setUp();
     void send(() => new Promise(() => undefined), { signal: limit.signal, body });
-    limit.abort(new DOMException("", "TimeoutError"));
+    limit.abort(timeout());
     expect(book.drain()).toEqual([]);
   }
 });
@@ -178,7 +203,7 @@ test("and it is the destination's failure once the whole body is there", async (
   );
   void send(() => new Promise(() => undefined), { signal: limit.signal, body });
   await new Response(body).arrayBuffer();
-  limit.abort(new DOMException("", "TimeoutError"));
+  limit.abort(timeout());
   expect(book.drain()).toMatchObject([{ failure: 1 }]);
 });
 
@@ -191,6 +216,48 @@ test("an attempt that its caller ends is nothing, whatever the transport makes o
   late.resolve(refuses({ kind: "unreachable", destination: key, delivered: true, detail: "aborted" }));
   await sending;
   expect(book.drain()).toEqual([]);
+});
+
+test("an application's own timeout is nothing: how long it waits is its own choice", async () => {
+  const { book, send } = setUp();
+  const caller = new AbortController();
+  const signal = AbortSignal.any([caller.signal, new AbortController().signal]);
+  void send(() => new Promise(() => undefined), { signal });
+  caller.abort(new DOMException("", "TimeoutError"));
+  expect(book.drain()).toEqual([]);
+});
+
+test("a limit of ours is the destination's failure through signals that depend on one another, too", async () => {
+  const { book, send } = setUp();
+  const limit = new AbortController();
+  const signal = AbortSignal.any([AbortSignal.any([limit.signal]), new AbortController().signal]);
+  void send(() => new Promise(() => undefined), { signal });
+  limit.abort(timeout());
+  expect(book.drain()).toMatchObject([{ failure: 1 }]);
+});
+
+test.each<[string, { timeoutMs: number; perTryTimeoutMs?: number } | undefined, number, number]>([
+  ["no policy of its own states one", undefined, 20, 1],
+  ["its policy gives twice as much, or less", { timeoutMs: 2_000 }, 1_000, 1],
+  ["its policy gives more than that", { timeoutMs: 2_000 }, 999, 0],
+  ["its policy gives so much to each try", { timeoutMs: 60_000, perTryTimeoutMs: 1_000 }, 1_000, 1],
+  ["its policy gives any time", { timeoutMs: 0 }, 60_000, 0],
+])("a route's limit, where %s", async (_what, stated, waitedMs, failures) => {
+  const { book, send } = setUp();
+  const limit = new AbortController();
+  void send(() => new Promise(() => undefined), { signal: limit.signal, ...(stated && { stated }) });
+  await vi.advanceTimersByTimeAsync(waitedMs);
+  limit.abort(timeout());
+  expect(book.drain().reduce((sum, { failure }) => sum + failure, 0)).toBe(failures);
+});
+
+test("a 504 says nothing where a caller gave too little time; any other failure does", async () => {
+  const { book, send } = setUp();
+  await send(answers(504), { impatient: true });
+  expect(book.drain()).toEqual([]);
+  await send(answers(503), { impatient: true });
+  await send(answers(504), { impatient: false });
+  expect(book.drain().reduce((sum, { failure }) => sum + failure, 0)).toBe(2);
 });
 
 test("what fires after the answer is here changes nothing: a body may be given up", async () => {

@@ -3,6 +3,7 @@ import { header } from "../../../mesh-runtime/foundation/headers.ts";
 import { problemOf, problemResponse } from "../../../mesh-runtime/foundation/problem.ts";
 import type { RefusalKind } from "../../../mesh-runtime/foundation/refusal.ts";
 import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
+import { timeout } from "../../../mesh-runtime/foundation/time-limit.ts";
 import { outcomeOf, outcomeOfAbort } from "../../../mesh-runtime/resilience/outcome.ts";
 import type { Outcome } from "../../../mesh-runtime/resilience/words.ts";
 import { refusals } from "../../support/refusals.ts";
@@ -45,6 +46,7 @@ const fromCallee: Readonly<Record<RefusalKind, Outcome>> = {
   "invalid-token": "neutral",
   "keys-unavailable": "neutral",
   "no-route": "neutral",
+  "too-long-to-match": "neutral",
   "no-backend": "failure",
   "deadline-exceeded": "failure",
   "circuit-open": "failure",
@@ -72,13 +74,16 @@ test("a 503 of an application that merely looks like an overload problem is a fa
 
 test("a signal fired by a limit of time is a failure, one fired by the caller is neutral", () => {
   const limit = new AbortController();
-  limit.abort(new DOMException("", "TimeoutError"));
+  limit.abort(timeout());
   const caller = new AbortController();
   caller.abort();
+  const timing = new AbortController();
+  timing.abort(new DOMException("", "TimeoutError"));
   const odd = new AbortController();
   odd.abort("gone");
-  expect([limit, caller, odd].map(({ signal }) => outcomeOfAbort(signal))).toEqual([
+  expect([limit, caller, timing, odd].map(({ signal }) => outcomeOfAbort(signal))).toEqual([
     "failure",
+    "neutral",
     "neutral",
     "neutral",
   ]);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type Answer, blankNotes } from "../../../mesh-runtime/foundation/exchange.ts";
 import type { Endpoint } from "../../../mesh-runtime/foundation/ports.ts";
 import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
+import { timeout } from "../../../mesh-runtime/foundation/time-limit.ts";
 import { baseEjectionMs, failuresToEject } from "../../../mesh-runtime/routing/balancing/endpoint-load.ts";
 import { EndpointLoads } from "../../../mesh-runtime/routing/balancing/endpoint-loads.ts";
 import { type Locating, located } from "../../../mesh-runtime/routing/located.ts";
@@ -147,7 +148,7 @@ describe("a destination with several", () => {
   );
 
   test("takes attempts that ran out of time for failures, unless their body was still on its way", async () => {
-    const signal = AbortSignal.abort(new DOMException("over", "TimeoutError"));
+    const signal = AbortSignal.abort(timeout());
     const cancelled = (name: string): Answer =>
       name === "a" ? no({ kind: "cancelled" }) : ok(new Response());
     const to = destination([at(place("a")), at(place("b"))], { algorithm: "RoundRobin" });
@@ -170,6 +171,13 @@ describe("a destination with several", () => {
       await to.many(20, () => refused);
       expect(await to.many(10)).toEqual(["a", "b"]);
     }
+  });
+
+  test("blames no endpoint for how long an application waits", async () => {
+    const signal = AbortSignal.abort(new DOMException("over", "TimeoutError"));
+    const to = destination([at(place("a")), at(place("b"))], { algorithm: "RoundRobin" });
+    await to.many(20, () => no({ kind: "cancelled" }), { signal });
+    expect(await to.many(10)).toEqual(["a", "b"]);
   });
 
   test("counts an attempt that threw as ended", async () => {
