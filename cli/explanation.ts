@@ -163,11 +163,13 @@ function endpointText(endpoint: Outlook["endpoints"][number], choice: boolean): 
   return `${name}: ${address}, weight ${weight}${level}${where}${who}`;
 }
 
-function evidenceText({ evidence, proof, replay, responses }: Outlook["endpoints"][number]): string {
+function evidenceText(endpoint: Outlook["endpoints"][number]): string {
+  const { evidence, proof, replay, responses, sessionProofs } = endpoint;
   if (proof === "binding") return `${evidence} is demanded, the service binding names the caller`;
   const once = replay === undefined ? "" : ", which is let in once in the whole mesh";
   const signed = responses === undefined ? "" : "; the answer must be signed";
-  return `${evidence} is demanded, the caller signs each try${once}${signed}`;
+  const how = sessionProofs === undefined ? "proves each try by its own key" : "signs each try";
+  return `${evidence} is demanded, the caller ${how}${once}${signed}`;
 }
 
 function accessText(

@@ -124,6 +124,9 @@ function visit(
       proof,
       ...(proof === "signature" && judge?.replay !== undefined ? { replay: judge.replay } : {}),
       ...(proof === "signature" && settings.responses !== undefined ? { responses: settings.responses } : {}),
+      ...(proof === "signature" && settings.sessionProofs !== undefined
+        ? { sessionProofs: settings.sessionProofs }
+        : {}),
       ...(access === undefined ? {} : { access }),
       ...(because === undefined ? {} : { because }),
     },

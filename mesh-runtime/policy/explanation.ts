@@ -155,6 +155,8 @@ export interface EndpointOutlook extends Placement {
   readonly replay?: "strict";
   /** Whether the caller believes signed answers alone. */
   readonly responses?: "signed";
+  /** Whether each request is signed; absent: a session may prove it. */
+  readonly sessionProofs?: "refused";
   /** The word of the rule that decides for this caller; absent where nobody's rules are known. */
   readonly access?: AccessDecision;
   /** What the rule that decides asks for, in words; absent where no rule does. */

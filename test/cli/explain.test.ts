@@ -158,7 +158,7 @@ Backends
 default/payments-v1  90% (weight 9)
   asked for  http://payments/v2/charge
   endpoint   binding PAYMENTS_V1
-  evidence   signature is demanded, the caller signs each try
+  evidence   signature is demanded, the caller proves each try by its own key
   access     allowed by AuthorizationPolicy/default/payments/0
   circuit    closed for 2 min; opens at 5 failures in a row over 500 ms, or at 50% failures of at least 20 within 10 s
 default/gone  10% (weight 1)
@@ -240,7 +240,10 @@ What bounds it
       backends: [
         {
           ...backend,
-          endpoints: [{ ...endpoint, replay: "strict", responses: "signed" }, there],
+          endpoints: [
+            { ...endpoint, replay: "strict", responses: "signed", sessionProofs: "refused" },
+            there,
+          ],
           balancing: "LeastRequest",
         },
       ],
@@ -252,7 +255,7 @@ What bounds it
   endpoint   there: https://there.example, weight 1, priority 1, in weur/FRA, answered by spiffe://shop.example/ns/default/sa/there
   balancing  LeastRequest
   evidence   signature is demanded, the caller signs each try, which is let in once in the whole mesh; the answer must be signed
-  evidence   signature is demanded, the caller signs each try
+  evidence   signature is demanded, the caller proves each try by its own key
   access     PAYMENTS_V1: allowed by AuthorizationPolicy/default/payments/0
   access     there: denied by default: no ALLOW rule matched
 `,

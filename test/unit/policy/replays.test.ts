@@ -178,14 +178,17 @@ test("what happens to a request says that it is let in once, and that its answer
       access: () => access,
       circuit: () => undefined,
     });
-    const [{ replay, responses } = {}] = answer.backends[0]?.endpoints ?? [];
-    return [answer.replay, replay, responses];
+    const [{ replay, responses, sessionProofs } = {}] = answer.backends[0]?.endpoints ?? [];
+    return [answer.replay, replay, responses, sessionProofs];
   };
-  expect(await explained("{}", "window")).toEqual([undefined, undefined, undefined]);
-  expect(await explained("{}", "strict")).toEqual(["strict", undefined, undefined]);
+  expect(await explained("{}", "window")).toEqual([undefined, undefined, undefined, undefined]);
+  expect(await explained("{}", "strict")).toEqual(["strict", undefined, undefined, undefined]);
   expect(await explained("{replay: strict, responses: signed}", "window")).toEqual([
     undefined,
     "strict",
     "signed",
+    undefined,
   ]);
+  const each = await explained("{sessionProofs: refused}", "window");
+  expect(each).toEqual([undefined, undefined, undefined, "refused"]);
 });
