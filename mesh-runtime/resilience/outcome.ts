@@ -42,7 +42,6 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
     case "invalid-token":
     case "keys-unavailable":
     case "no-route":
-    case "too-long-to-match":
     case "no-backend":
     case "circuit-open":
     case "overloaded":
@@ -76,7 +75,6 @@ const neutralProblems: ReadonlySet<string> = new Set<RefusalKind>([
   // Were it a failure, tokens that anybody can make up would open the circuit of a service for everybody.
   "keys-unavailable",
   "no-route",
-  "too-long-to-match",
   "too-many-hops",
   "body-too-large",
   "headers-too-large",
