@@ -27,9 +27,13 @@ export interface ProvenAnswer {
   readonly headers: Pick<HeaderFields, "forEach" | "get">;
 }
 
-/** Whether a header of an answer must be covered when it is there (http-signature §3): those, and the mesh's own. */
+/**
+ * Whether a header of an answer must be covered when it is there (http-signature §3): those, and the mesh's own. And
+ * where it leads to: who stands on the way would have callers that follow redirects ask somebody else.
+ */
 const mustBeCovered = (name: string): boolean =>
   name === "content-type" ||
+  name === "location" ||
   name === header.contentDigest ||
   name === header.identityToken ||
   name.startsWith(meshPrefix);

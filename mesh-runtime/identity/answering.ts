@@ -50,6 +50,9 @@ export async function answering(
   return signed.ok ? signed : sign(problemAnswer(exchange, signed.reason));
 }
 
+/** Answers of these statuses have no content (RFC 9110 §15), as those to HEAD have none, whatever the application made. */
+const bare: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+
 async function signedAnswer(
   response: Response,
   asked: Asked,
@@ -57,9 +60,10 @@ async function signedAnswer(
   by: { readonly credential: Credential; readonly now: number; readonly nonce: string },
 ): Promise<Result<Response, Refusal>> {
   const headers = new Fields(response.headers);
-  // The answer to HEAD has no content, whatever the application made.
-  const body = asked.method === "HEAD" ? null : response.body;
-  const digested = await withDigest({ headers, body }, limits);
+  headers.delete(header.contentDigest);
+  const isBare = asked.method === "HEAD" || bare.has(response.status);
+  const body = isBare ? null : response.body;
+  const digested = isBare ? ok({ body }) : await withDigest({ headers, body }, limits);
   if (!digested.ok)
     return no({
       kind: "answer-unsigned",

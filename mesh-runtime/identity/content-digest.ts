@@ -12,6 +12,9 @@ export async function contentDigest(body: Uint8Array): Promise<string> {
   return `sha-256=:${base64(await sha256(body))}:`;
 }
 
+/** The `Content-Digest` of no bytes at all. */
+export const digestOfNothing = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+
 /**
  * Reads a `Content-Digest` strictly: every member a byte sequence without parameters, no algorithm twice
  * (RFC 8941 would let the last one win, and two readers could then disagree), and sha-256 among them. Other

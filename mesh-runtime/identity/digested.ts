@@ -4,7 +4,7 @@ import { header } from "../foundation/headers.ts";
 import type { Refusal } from "../foundation/refusal.ts";
 import { no, ok, type Result } from "../foundation/result.ts";
 import { readUpTo, resumed } from "./body.ts";
-import { contentDigest } from "./content-digest.ts";
+import { contentDigest, digestOfNothing } from "./content-digest.ts";
 
 /** Which bodies are digested: those up to `maxDigestBytes`. Larger ones are refused, or go without. */
 export interface DigestLimits {
@@ -24,7 +24,10 @@ export const limitsOfAnswer = (limits: DigestLimits): DigestLimits =>
 /** What a digest is made for: a request that leaves, or an answer. */
 export type Digestible = Pick<Message, "headers" | "body">;
 
-/** The message with `Content-Digest` for its body, which may have had to be read for that; without one where there is no body, or a large one may go unsigned. */
+/**
+ * The message with `Content-Digest` for its body, which may have had to be read for that; without one where a large one
+ * may go unsigned. Where that is so, no body has a digest too: somebody on the way could add one otherwise.
+ */
 export async function withDigest<Known extends Digestible>(
   message: Known,
   limits: DigestLimits,
@@ -33,7 +36,10 @@ export async function withDigest<Known extends Digestible>(
   const { maxDigestBytes: limitBytes, largeBody } = limits;
   // An earlier attempt's, or the application's own, of which we do not know whether it is true.
   headers.delete(header.contentDigest);
-  if (body === null) return ok(message);
+  if (body === null) {
+    if (largeBody === "unsigned") headers.set(header.contentDigest, digestOfNothing);
+    return ok(message);
+  }
 
   let bytes: Uint8Array | undefined;
   let rest = body;

@@ -102,8 +102,7 @@ async function ask(way: Way = {}): Promise<Come> {
     const request = new Request(message.url, init);
     const arrive = async (one: Request): Promise<Response> => {
       const { status, headers, body } = await callee.arrive(one);
-      const isEmpty = body === "" && !headers.has("content-digest");
-      return new Response(isEmpty ? null : body, { status, headers });
+      return new Response(body === "" ? null : new TextEncoder().encode(body), { status, headers });
     };
     const answer = await arrive(request.clone());
     time += way.lateMs ?? 0;
@@ -153,6 +152,14 @@ describe("an answer that must be signed", () => {
       "long",
     ],
     ["that says no", { handler: async () => new Response("sold out", { status: 404 }) }, 404, "sold out"],
+    [
+      "without a body where the application says what its digest is",
+      {
+        handler: async () => new Response(null, { status: 204, headers: { "content-digest": "md5=:AA==:" } }),
+      },
+      204,
+      "",
+    ],
     ["that moved", { handler: async () => Response.redirect("https://payments/new", 302) }, 302, ""],
     [
       "that the application had signed for its own reasons",
@@ -281,6 +288,30 @@ describe("an answer that must be signed", () => {
     expect(ending).toMatch(new RegExp(`^answer-unverified (?:${step.source})`));
     expect(ending).not.toMatch(/eyJ/);
     expect(handled).toBe(1);
+  });
+
+  test("49: is refused when it is made to lead elsewhere, or nowhere", async () => {
+    const moved = async () => Response.redirect("https://payments/new", 302);
+    const made = async () => new Response(null, { status: 201 });
+    const elsewhere = wire((headers) => headers.set("location", "https://evil.example/"));
+    const nowhere = wire((headers) => headers.delete("location"));
+    expect((await ask({ handler: moved })).headers?.get("location")).toBe("https://payments/new");
+    expect((await ask({ handler: moved, on: elsewhere })).ending).toMatch(/^answer-unverified proof/);
+    expect((await ask({ handler: moved, on: nowhere })).ending).toMatch(/^answer-unverified proof/);
+    expect((await ask({ handler: made, on: elsewhere })).ending).toMatch(/^answer-unverified malformed/);
+  });
+
+  test("49: is refused when it had no body and is given one, also where bodies may go unsigned", async () => {
+    const on = wire(() => undefined);
+    for (const [handler, status] of [
+      [async () => new Response(null), 200],
+      [async () => Response.redirect("https://payments/new", 302), 302],
+    ] as const) {
+      const settings = { largeBody: "unsigned" } as const;
+      expect(await ask({ handler, settings, on })).toMatchObject({ ending: "believed", status });
+      const given = (answer: Response) => new Response(new Uint8Array([1, 2, 3]), answer);
+      expect((await ask({ handler, settings, on: given })).ending).toMatch(/^answer-unverified digest/);
+    }
   });
 
   test("49: is told of by its status alone where it says something of its own about why it is what it is", async () => {

@@ -182,6 +182,16 @@ describe("bodies above the cap", () => {
       /proof/,
     );
   });
+
+  test("44: where policy lets bodies go unsigned, none is added to a request that had none", async () => {
+    const at = isolate(await capped("unsigned"), () => world.bundle);
+    // As our callers sign it to such a destination.
+    const bare = { digest: await contentDigest(new Uint8Array()) };
+    expect((await at.arrive(await forge(world, bare))).status).toBe(200);
+    expectRefused(await at.arrive(await forge(world, { ...bare, arrives: { body } })), /digest/);
+    const large = await at.arrive(await forge(world, { ...bare, arrives: { body: "long".repeat(10) } }));
+    expect([large.status, large.handled]).toEqual([413, undefined]);
+  });
 });
 
 describe("44: a body on a GET or a HEAD, as a socket brings it and no client of fetch can send it", () => {

@@ -130,6 +130,13 @@ describe("signed", () => {
     }
   });
 
+  test("says of no body that it is none where a body may come without a digest", async () => {
+    const sent = await left(message(), recipient({ largeBody: "unsigned" }));
+    expect(sent.headers.get("content-digest")).toBe(await contentDigest(new Uint8Array()));
+    expect(sent.body).toBeNull();
+    expect(await verified(sent)).toBe("accepted");
+  });
+
   test("does not read a stream that says itself that it is above the limit", async () => {
     const body = streamOf("a".repeat(2_000));
     const sent = await left(
