@@ -105,7 +105,7 @@ const whole: readonly Attack[] = [
   [
     20,
     "the signature in base64url",
-    wire("signature", (text) => text.replace(/[+/]/g, "-").replace("A", "_")),
+    wire("signature", (text) => text.replace(/[+/]/g, "-").replace(/(?<==:)./, "_")),
     /malformed/,
   ],
 ];
