@@ -98,16 +98,27 @@ export function governedRules({
   if (!all.some(({ stated = [] }) => stated.includes("timeout") || stated.includes("retry")))
     return undefined;
   const governed = new Map<Rule, Governing>();
+  // Most rules lead where others do: what is said of the same backends is said once.
   const add = (rules: readonly Rule[], addressed: Addressee): void => {
+    const known = new Map<string, Governing | undefined>();
     for (const rule of rules) {
-      const governing = governingOf(rule, addressed, (service) => destinations[service]);
+      const payer = payerOf(rule);
+      if (!known.has(payer))
+        known.set(
+          payer,
+          governingOf(rule, addressed, (service) => destinations[service]),
+        );
+      const governing = known.get(payer);
       if (governing !== undefined) governed.set(rule, governing);
     }
   };
-  for (const { hosts } of listeners) for (const { rules } of hosts) add(rules, atListener);
+  add(
+    listeners.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules)),
+    atListener,
+  );
   for (const destination of all) {
-    for (const rules of [destination.rules ?? [], ...Object.values(destination.portRules ?? {})])
-      add(rules, destination);
+    const { rules = [], portRules = {} } = destination;
+    add([...rules, ...Object.values(portRules).flat()], destination);
   }
   return governed.size === 0 ? undefined : governed;
 }
