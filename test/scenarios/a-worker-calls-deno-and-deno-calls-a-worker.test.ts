@@ -2,12 +2,14 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startMesh, type TestMesh } from "@tulle/mesh-runtime/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePorts } from "../../bench/support.ts";
 import { type DenoProcess, startDeno } from "../support/deno.ts";
 import { root } from "../support/imports.ts";
+import { type Insider, joinAs } from "../support/insider.ts";
 import { selectors } from "../support/oidc-issuer.ts";
 import { type OidcServer, startOidcServer } from "../support/oidc-server.ts";
+import { type Bytes, type RawReply, written } from "../support/raw-socket.ts";
 import type { Hop } from "./hop.ts";
 
 const run = promisify(execFile);
@@ -110,6 +112,77 @@ test.each([
   const response = await fetch(deno.url, { headers });
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ type: expect.stringMatching(/unidentified$/) });
+});
+
+describe("on Deno's socket, with proofs by the key of a member,", () => {
+  let mallory: Insider;
+  beforeAll(async () => {
+    mallory = await joinAs(mesh, "web");
+  });
+  let asked = 0;
+  /** A sound request, without the body that it is signed for. */
+  async function signed(method: string, body?: string): Promise<Bytes> {
+    const target = `/?${asked++}`;
+    const what = { url: `http://outer${target}`, method, audience: "outer" };
+    const { init } = await mallory.sign({ ...what, ...(body === undefined ? {} : { body }) });
+    return { method, target, lines: [...init.headers] };
+  }
+  /** What the application saw; it answers in one chunk. */
+  const seen = ({ text }: RawReply): Hop => JSON.parse(text.split("\r\n")[1] ?? "") as Hop;
+
+  test.each<[what: string, signedFor: string | undefined, sent: string | undefined]>([
+    ["another one", "gold", "lead"],
+    ["a cut one", "gold", "go"],
+    ["one with more behind", "gold", "golden"],
+    ["an empty one in its place", "gold", ""],
+    ["none in its place", "gold", undefined],
+    ["one in the place of an empty one", "", "gold"],
+    ["one in the place of none", undefined, "gold"],
+  ])("44: a body that is %s is refused", async (_, signedFor, body) => {
+    const sent = await signed("POST", signedFor);
+    const refused = (status: number) => deno.log.records((record) => record.status === status).length;
+    const before = refused(400);
+    const reply = await written(outerPort, body === undefined ? sent : { ...sent, body });
+    expect(reply.status).toBe(400);
+    await deno.log.when(() => refused(400) > before);
+    const { reason } = deno.log.records(({ status }) => status === 400).at(-1) ?? {};
+    expect(reason).toMatch(/^step=digest /);
+  });
+
+  test("44: a body on a GET is none: Deno drops it, and the application sees nothing of it", async () => {
+    for (const more of [{ body: "gold" }, { body: "gold", trailers: [] }, { body: "" }]) {
+      const reply = await written(outerPort, { ...(await signed("GET")), ...more });
+      expect([reply.status, seen(reply).hasBody]).toEqual([200, false]);
+    }
+    expect((await written(outerPort, { ...(await signed("GET", "gold")), body: "gold" })).status).toBe(400);
+  });
+
+  test("46: what comes in trailers is no header, covered or not", async () => {
+    const late = ["x-late", "tulle-hops", "authorization"];
+    const trailers = late.map((name) => [name, "1"] as const);
+    const reply = await written(outerPort, { ...(await signed("POST", "gold")), body: "gold", trailers });
+    expect([reply.status, seen(reply).headers.filter((name) => late.includes(name))]).toEqual([200, []]);
+    for (const name of ["content-digest", "signature", "workload-identity-token"]) {
+      const { lines, ...request } = await signed("POST", "gold");
+      const isLate = ([each]: readonly [string, string]): boolean => each === name;
+      const moved = { lines: lines.filter((line) => !isLate(line)), trailers: lines.filter(isLate) };
+      expect((await written(outerPort, { ...request, ...moved, body: "gold" })).status).toBe(400);
+    }
+  });
+
+  test.each<[number, string, Bytes["lines"]]>([
+    [29, "a header @method", [["@method", "DELETE"]]],
+    [47, "200 headers", Array.from({ length: 200 }, (_, at) => [`x-${at}`, "v"] as const)],
+    [
+      47,
+      "600 KB of headers",
+      Array.from({ length: 60 }, (_, at) => [`x-${at}`, "v".repeat(10_000)] as const),
+    ],
+  ])("%i: %s reaches nobody: Deno answers 400", async (_, _what, more) => {
+    const { lines, ...request } = await signed("GET");
+    const { status, text } = await written(outerPort, { ...request, lines: [...lines, ...more] });
+    expect([status, text]).toEqual([400, ""]);
+  });
 });
 
 test("a join token works once: a second process that shows it is told what to do, and serves nothing", async () => {

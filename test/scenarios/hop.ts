@@ -4,5 +4,7 @@ export interface Hop {
   readonly evidence: string;
   /** Headers that the application sees. */
   readonly headers: readonly string[];
+  /** Whether the application sees a body. */
+  readonly hasBody: boolean;
   readonly next?: Hop;
 }

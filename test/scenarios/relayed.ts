@@ -8,6 +8,7 @@ export async function relayed(request: Request, principal: Principal | undefined
     caller: principal?.id.uri ?? "nobody",
     evidence: principal?.evidence ?? "none",
     headers: [...request.headers.keys()],
+    hasBody: request.body !== null,
   };
   if (first === undefined) return Response.json(own satisfies Hop);
   const response = await fetch(`http://${first}/${rest.join("/")}`);
