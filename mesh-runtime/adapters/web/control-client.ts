@@ -53,10 +53,21 @@ export function httpControl(options: HttpControlOptions): ControlPort {
     throw new Error(`control answered ${response.status} to ${verb}`);
   }
   return {
-    join: (request: JoinRequest) => ask<JoinAnswer>("join", request, request.idToken === undefined),
+    join: async (request: JoinRequest) => {
+      const answer = await ask<JoinAnswer>("join", request, request.idToken === undefined);
+      return answer.ok ? withoutKeys(answer) : answer;
+    },
     report: (request: ReportRequest) => ask<ReportAnswer>("report", request),
     admit: (request: AdmitRequest) => ask<AdmitAnswer>("admit", request),
   };
+}
+
+/**
+ * A join's answer without keys for sessions. They decide whom an isolate believes, and unlike all else that does they are
+ * signed by nobody: over a network only who stands in for control would send them, with keys that he made himself.
+ */
+function withoutKeys({ sessionKeys: _, ...answer }: JoinAnswer): JoinAnswer {
+  return answer;
 }
 
 const reasons: Readonly<Record<Declined["reason"], true>> = {

@@ -106,3 +106,21 @@ test("a join for which the platform vouches goes unsigned, so that a credential 
   await control.join({ ...join, idToken: "token" });
   expect(seen.map(({ headers }) => headers.has("signature"))).toEqual([true, false]);
 });
+
+test("who answers a join over a network gives nobody a key to believe callers by", async () => {
+  const { publicJwk } = await generateKeys();
+  const answer = {
+    ok: true,
+    trustDomain: "example.org",
+    wit: "w",
+    rootJwk: publicJwk,
+    bundle: "b",
+    head: "h",
+  };
+  const keys = [{ publicKey: "A".repeat(43), secret: "A".repeat(43), from: 0, until: 1 }];
+  const control = answering(
+    answered(200, { ...answer, circuits: [], sessionKeys: keys }, "application/json"),
+  );
+  const join = { version: 1, isolate: "isolate", publicJwk, possession: "p", workload: "default/outer" };
+  expect(await control.join(join)).toEqual({ ...answer, circuits: [] });
+});
