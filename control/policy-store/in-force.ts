@@ -4,6 +4,7 @@ import { salvaged } from "@tulle/mesh-runtime/policy/refused/salvage.ts";
 import type { Salvaged } from "@tulle/mesh-runtime/policy/refused/words.ts";
 import { readDocument } from "@tulle/mesh-runtime/policy/schema.ts";
 import type { Issue } from "../api/contract.ts";
+import { place } from "./places.ts";
 import { documentRef, type Texts } from "./revision.ts";
 
 /** A text that is in force, read again: as it says, or with everything that is wrong with it. */
@@ -37,14 +38,7 @@ export function standIn(name: string, { value, issues }: ReadAgain & { ok: false
 /** The document without its syntax tree, which is many times its size: a place in it is looked for when one is asked for. */
 export const settled = ({ document }: Written, name: string, text: string): Written => ({
   document,
-  origin: {
-    source: name,
-    within: [],
-    locate: (path, at) => {
-      const [parsed] = parseDocuments([{ source: name, text }], "in force").parsed;
-      return parsed?.origin.locate(path, at) ?? { line: 1, column: 1 };
-    },
-  },
+  origin: { source: name, within: [], locate: (path, at) => place(name, text, path, at) },
 });
 
 const notOne = (name: string, found: number): Issue => ({

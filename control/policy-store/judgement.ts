@@ -12,9 +12,11 @@ import type { Refused, RefusedDocuments } from "@tulle/mesh-runtime/policy/refus
 import { readApplied } from "@tulle/mesh-runtime/policy/schema.ts";
 import type { Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
 import { issueAt, type Source } from "@tulle/mesh-runtime/policy/source.ts";
+import { roomOfChange } from "@tulle/mesh-runtime/policy/yaml-limits.ts";
 import type { Issue } from "../api/contract.ts";
 import { documentTexts } from "./document-texts.ts";
 import { readAgain, settled, standIn } from "./in-force.ts";
+import { lookingAtPlaces } from "./places.ts";
 import { documentName, documentRef, type Edit, type Texts } from "./revision.ts";
 import type { CompiledService, CompiledSnapshot, ServiceView } from "./shelf.ts";
 import { stoodBefore } from "./stood-before.ts";
@@ -85,8 +87,9 @@ export class Judgement {
     const edits: Given[] = [];
     const issues: Issue[] = [];
     const names = new Set<string>();
+    const room = roomOfChange();
     for (const source of sources) {
-      const { parsed, issues: formIssues } = parseDocuments([source]);
+      const { parsed, issues: formIssues } = parseDocuments([source], "applied", room);
       issues.push(...formIssues);
       const texts = documentTexts(source.text, parsed);
       for (const [index, each] of parsed.entries()) {
@@ -124,6 +127,10 @@ export class Judgement {
 
   /** Reads and cross-checks a whole set, and compiles nothing. */
   look(texts: Texts, given: readonly Edit[] = [], ages?: Ages): Looked {
+    return lookingAtPlaces(() => this.#look(texts, given, ages));
+  }
+
+  #look(texts: Texts, given: readonly Edit[], ages: Ages | undefined): Looked {
     const { written, issues, refused, standIns } = this.#readAll(texts, given);
     // Half a set is not looked at together: what is missing would be blamed on what refers to it.
     const together = hasErrors(issues) ? [] : crossCheck(written, this.#optionsWith(ages, refused));

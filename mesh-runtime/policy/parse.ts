@@ -10,7 +10,14 @@ import {
   type Source,
 } from "./source.ts";
 import { composed, type YamlError } from "./yaml-compose.ts";
-import { maxDocuments, maxErrors, maxWrittenOut, tokensWithin } from "./yaml-limits.ts";
+import {
+  maxDocuments,
+  maxErrors,
+  maxWrittenOut,
+  type Room,
+  roomOfChange,
+  tokensWithin,
+} from "./yaml-limits.ts";
 import { type Expansion, memberOf, type PlainDocument, plainDocument, startOf } from "./yaml-plain.ts";
 
 /** Documents as far as they could be read, and what kept the others from being read. */
@@ -25,23 +32,31 @@ export interface ParsedSources {
  * member written twice, an alias that grows without bound. A text that does not parse gives no documents
  * at all, because what follows an error is guesswork.
  *
- * @param reading `in force` takes what only other readers of YAML would read otherwise, because an earlier version did
+ * @param reading `in force` takes what only other readers of YAML would read otherwise, because an earlier version did,
+ * and any number of tokens
+ * @param room shared by all texts of one change, where they are not given together
  */
 export function parseDocuments(
   sources: readonly Source[],
   reading: "applied" | "in force" = "applied",
+  room: Room = roomOfChange(),
 ): ParsedSources {
   const parsed: Parsed[] = [];
   const issues: Issue[] = [];
   for (const source of sources) {
-    const found = parseSource(source, maxDocuments - parsed.length, reading === "in force");
+    const found = parseSource(
+      source,
+      maxDocuments - parsed.length,
+      reading === "in force" ? undefined : room,
+    );
     parsed.push(...found.parsed);
     issues.push(...found.issues);
   }
   return { parsed, issues };
 }
 
-function parseSource({ source, text }: Source, room: number, isInForce: boolean): ParsedSources {
+/** @param room absent: what is read is in force */
+function parseSource({ source, text }: Source, mostDocuments: number, room: Room | undefined): ParsedSources {
   const lines = new LineCounter();
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
@@ -52,7 +67,7 @@ function parseSource({ source, text }: Source, room: number, isInForce: boolean)
     return { parsed: [], issues: [issueAt(origin, "", { ...finding, path: [] })] };
   };
 
-  const tokens = tokensWithin(text, lines.addNewLine);
+  const tokens = tokensWithin(text, lines.addNewLine, room);
   if (!tokens.ok) {
     const { line, expected, found } = tokens.reason;
     const message = `This text exceeds a limit: ${expected}, found ${found}; split or simplify it.`;
@@ -69,14 +84,14 @@ function parseSource({ source, text }: Source, room: number, isInForce: boolean)
     const wrong = [
       ...parserIssues(errors, origin, place),
       ...(plain?.faults ?? [])
-        .filter(({ isAmbiguous }) => !(isAmbiguous && isInForce))
+        .filter(({ isAmbiguous }) => !(isAmbiguous && room === undefined))
         .map(({ offset, finding }) => issueAt({ ...origin, locate: () => place(offset) }, "", finding)),
     ];
     issues.push(...wrong);
     if (wrong.length === 0 && document !== undefined && !isEmpty(document)) {
       for (const one of unpacked({ value: plain?.value, origin })) parsed.push(one);
     }
-    if (Math.max(seen, parsed.length) > room) {
+    if (Math.max(seen, parsed.length) > mostDocuments) {
       const expected = `at most ${maxDocuments} documents`;
       const message = `There are too many documents; apply at most ${maxDocuments} at once.`;
       return refused(origin.locate([]), { expected, found: `${maxDocuments + 1} or more`, message });

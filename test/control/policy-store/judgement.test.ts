@@ -1,6 +1,8 @@
 import { canonicalJson, digestOf } from "@tulle/mesh-runtime/policy/canonical.ts";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { Lexer } from "yaml";
 import { Judgement } from "../../../control/policy-store/judgement.ts";
+import { lookingAtPlaces, place } from "../../../control/policy-store/places.ts";
 import { route, service } from "../support.ts";
 
 const texts = (documents: Record<string, string>) => new Map(Object.entries(documents));
@@ -125,5 +127,40 @@ describe("Judgement", () => {
       source: "HTTPRoute/default/r",
       line: 10,
     });
+  });
+});
+
+describe("places in documents in force", () => {
+  const backends = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, n) => `        - group: mesh.tulle.dev\n          kind: Service\n          name: gone${n}\n`,
+    ).join("");
+  const many = (name: string) =>
+    `${route(name, "web", "web").split("        - group: mesh.tulle.dev\n          kind: Service\n          name: web\n")[0]}${backends(16)}`;
+  const set = texts({
+    ...web,
+    "HTTPRoute/default/a": many("a"),
+    "HTTPRoute/default/b": many("b"),
+  });
+
+  test("cost one reading of a document, however many there are in it", async () => {
+    const judgement = new Judgement("mesh.local");
+    await judgement.judge(set);
+    const read = vi.spyOn(Lexer.prototype, "lex");
+    onTestFinished(() => read.mockRestore());
+    const { issues } = await judgement.judge(set);
+    expect(issues.filter(({ document }) => document === "HTTPRoute/default/a").length).toBeGreaterThan(15);
+    expect(new Set(issues.map(({ line }) => line)).size).toBeGreaterThan(15);
+    expect(read).toHaveBeenCalledTimes(set.size);
+  });
+
+  test("are not looked for any more when ten megabytes have been read for them", () => {
+    const text = (n: number) => `# ${n}${"x".repeat(990_000)}\n\na: 1\n`;
+    const lines = lookingAtPlaces(() =>
+      Array.from({ length: 12 }, (_, n) => place("Service/default/web", text(n), ["a"]).line),
+    );
+    expect(lines).toEqual([...Array(10).fill(3), 1, 1]);
+    expect(place("Service/default/web", text(0), ["a"]).line).toBe(3);
   });
 });

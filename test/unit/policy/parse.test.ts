@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { parseDocuments } from "../../../mesh-runtime/policy/parse.ts";
-import { maxDocuments, maxTextBytes } from "../../../mesh-runtime/policy/yaml-limits.ts";
+import {
+  maxDocuments,
+  maxTextBytes,
+  maxTokens,
+  roomOfChange,
+} from "../../../mesh-runtime/policy/yaml-limits.ts";
 
 const parse = (text: string) => parseDocuments([{ source: "a.yaml", text }]);
 const values = (text: string): readonly unknown[] => parse(text).parsed.map(({ value }) => value);
@@ -181,6 +186,58 @@ describe("a text cannot cost without bound", () => {
     );
     expect(faults(`a: ${"é".repeat(maxTextBytes / 2)}`)).toHaveLength(1);
     expect(faults("a: 1\n".repeat(400_000))).toHaveLength(1);
+  });
+
+  /** How many tokens the largest text would have that goes on as this one does. */
+  const tokensOfLargest = (text: string): number => {
+    const room = { tokens: Number.MAX_SAFE_INTEGER };
+    parseDocuments([{ source: "", text }], "applied", room);
+    return ((Number.MAX_SAFE_INTEGER - room.tokens) * maxTextBytes) / text.length;
+  };
+
+  test("by tokens: a text that is dense is given up before it takes memory", () => {
+    const { parsed, issues } = parse(`${"#\n".repeat(maxTokens / 2)}a: 1\n`);
+    expect(parsed).toEqual([]);
+    expect(issues).toMatchObject([
+      { expected: "at most 450000 YAML tokens", message: expect.stringContaining("split or simplify it") },
+    ]);
+  });
+
+  test.each([
+    ["empty lists", `[${"[],".repeat(500)}[]]`],
+    ["scalars", `[${"a,".repeat(500)}a]`],
+    ["items with one name", "- a:\n".repeat(500)],
+    ["items in one another", `${"- ".repeat(15)}a\n`.repeat(50)],
+    ["comments", "#\n".repeat(500)],
+    ["blank lines", "#\n\n".repeat(500)],
+    ["empty documents", "---\n".repeat(500)],
+  ])("by tokens: nothing but %s is dense", (_, text) => {
+    expect(tokensOfLargest(text)).toBeGreaterThan(1.1 * maxTokens);
+  });
+
+  test("by tokens, and what is ordinary is not dense, up to the largest text", () => {
+    const many = (one: (n: number) => string) =>
+      Array.from({ length: 200 }, (_, n) => one(n + 5_000)).join("");
+    const service = (n: number) =>
+      `apiVersion: mesh.tulle.dev/v1\nkind: Service\nmetadata:\n  name: s${n}\nspec:\n  endpoint:\n    binding: S${n}\n---\n`;
+    const rule = (n: number) =>
+      `${JSON.stringify({
+        from: [{ source: { principals: [`mesh.local/ns/default/sa/web${n}`] } }],
+        to: [{ operation: { methods: ["GET"], paths: [`/a/${n}`] } }],
+      })},`;
+    expect(tokensOfLargest(many(service))).toBeLessThan(maxTokens);
+    expect(tokensOfLargest(`{"spec":{"rules":[${many(rule)}{}]}}`)).toBeLessThan(maxTokens);
+  });
+
+  test("by tokens: all texts of a change together, and none that is in force", () => {
+    const source = { source: "a.yaml", text: `[${"a,".repeat(10)}a]` };
+    const room = { tokens: 100 };
+    expect(parseDocuments([source, source], "applied", room).issues).toEqual([]);
+    expect(parseDocuments([source], "applied", room).issues).toMatchObject([
+      { expected: "at most 900000 YAML tokens in one change" },
+    ]);
+    expect(parseDocuments([source], "in force", room).issues).toEqual([]);
+    expect(roomOfChange()).toEqual({ tokens: 2 * maxTokens });
   });
 
   test("by number: more documents than the limit are none", () => {
