@@ -1,99 +1,36 @@
-import { reset, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env, exports } from "cloudflare:workers";
+import { runInDurableObject } from "cloudflare:test";
 import { no, ok } from "@tulle/mesh-runtime/foundation/result.ts";
-import { generateKeys, type WorkloadKeys } from "@tulle/mesh-runtime/identity/credential.ts";
-import { importPublicJwk } from "@tulle/mesh-runtime/identity/public-jwk.ts";
-import { loadBundle } from "@tulle/mesh-runtime/identity/trust-bundle.ts";
-import { decodeJwt } from "jose";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type {
-  AuditAnswer,
-  CheckAnswer,
-  FederationAnswer,
-  FederationLine,
-  KeysAnswer,
-  RevocationsAnswer,
-} from "../../../control/api/contract.ts";
+import { generateKeys } from "@tulle/mesh-runtime/identity/credential.ts";
+import { describe, expect, test } from "vitest";
+import type { AuditAnswer, CheckAnswer, FederationAnswer } from "../../../control/api/contract.ts";
 import { newFederation } from "../../../control/issuer/federation/federation.ts";
 import { FederationBook } from "../../../control/issuer/federation/federation-book.ts";
 import { Federations } from "../../../control/issuer/federation/federations.ts";
-import { readForeignBundle } from "../../../control/issuer/federation/foreign-bundle.ts";
+import { api, apply, issuerObject, issuing, service } from "../support.ts";
 import {
-  api,
-  apply,
-  issuerObject,
-  issuing,
-  joinRequest,
-  permission,
-  service,
-  store,
-  workload,
-} from "../support.ts";
+  add,
+  believed,
+  bundle,
+  inForce,
+  key,
+  list,
+  partner,
+  pass,
+  refresh,
+  url,
+  viewer,
+  wanted,
+  withPartner,
+} from "./partner.ts";
 
-const viewer = "viewer-token-of-the-tests-0123456789";
-const url = "https://partner.example/bundle.json";
-const wanted = { trustDomain: "partner.example", bundleEndpoint: { url, profile: "https_web" } };
-
-let keys: WorkloadKeys;
-/** What the endpoint answers; how often it was asked, and for what. */
-let answer: () => Response | Promise<Response>;
-let asked: string[];
-let time: number;
-
-beforeEach(async () => {
-  await reset();
-  keys = await generateKeys();
-  answer = () => Response.json(bundle());
-  asked = [];
-  vi.stubGlobal("fetch", async (to: string) => {
-    asked.push(to);
-    return answer();
-  });
-  time = Date.now();
-  vi.spyOn(Date, "now").mockImplementation(() => time);
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-});
-
-const key = (kid = "issuer-1") => ({ ...keys.publicJwk, kid, use: "wit-svid" });
-const bundle = (changed: object = {}) => ({
-  keys: [key()],
-  spiffe_sequence: 7,
-  spiffe_refresh_hint: 300,
-  ...changed,
-});
-
-const add = (body: object = wanted) =>
-  api<FederationLine & { detail: string }>("POST", "/api/federation", body);
-const list = async () => (await api<FederationAnswer>("GET", "/api/federation")).body.federations;
-const refresh = () => api<FederationLine>("POST", "/api/federation/partner.example/refresh");
-/** Lets time pass, and the alarm ring that is due then. */
-async function pass(ms: number): Promise<void> {
-  time += ms;
-  await runDurableObjectAlarm(issuerObject());
-}
-/** What the signed bundle in KV says. */
-const inForce = async () =>
-  decodeJwt((await env.POLICIES.get("bundle")) ?? "") as unknown as Record<string, unknown>;
-const believed = async () => {
-  const published = await issuing().bundle();
-  if (!published.ok) throw new Error(published.reason);
-  const root = await importPublicJwk(published.value.rootJwk);
-  const loaded = root.ok ? await loadBundle(published.value.signed, root.value, undefined, time) : root;
-  if (!loaded.ok) throw new Error(loaded.reason);
-  return Object.fromEntries(
-    [...(loaded.value.federated ?? [])].map(([name, each]) => [name, [...each.keys.keys()]] as const),
-  );
-};
+withPartner();
 
 describe("a federation", () => {
   test("is configured by an admin, and its keys stand in the signed bundle for themselves", async () => {
     await apply(service("web"));
     const before = (await inForce()).sequence;
     const { status, body } = await add();
-    expect([status, asked]).toEqual([200, [url]]);
+    expect([status, partner.asked]).toEqual([200, [url]]);
     expect(body).toMatchObject({
       trustDomain: "partner.example",
       state: "ok",
@@ -106,7 +43,7 @@ describe("a federation", () => {
       sequence: Number(before) + 1,
       federated: [{ trustDomain: "partner.example", keys: [key()] }],
     });
-    expect(JSON.stringify(published.keys)).not.toContain(keys.publicJwk.x);
+    expect(JSON.stringify(published.keys)).not.toContain(partner.keys.publicJwk.x);
     expect(await believed()).toEqual({ "partner.example": ["issuer-1"] });
   });
 
@@ -159,21 +96,21 @@ describe("a federation", () => {
   ])("is refused for %s", async (_, body, why) => {
     const { status, body: problem } = await add(body);
     expect([status, problem.detail]).toEqual([400, expect.stringContaining(why)]);
-    expect([await list(), asked]).toEqual([[], []]);
+    expect([await list(), partner.asked]).toEqual([[], []]);
   });
 
   test("is configured once for a trust domain, and 32 times at most", async () => {
     await add();
     expect((await add({ ...wanted, bundleEndpoint: { url: "https://other.example/" } })).status).toBe(409);
     expect((await list())[0]?.bundleEndpoint.url).toBe(url);
-    answer = () => new Response(null, { status: 503 });
+    partner.answer = () => new Response(null, { status: 503 });
     for (let more = 1; more < 32; more++)
       expect((await add({ ...wanted, trustDomain: `d${more}.example` })).status).toBe(200);
     expect((await add({ ...wanted, trustDomain: "one.more.example" })).status).toBe(409);
   });
 
   test("begins with a bundle that came by another way, until the endpoint answers", async () => {
-    answer = () => new Response(null, { status: 503 });
+    partner.answer = () => new Response(null, { status: 503 });
     const { body } = await add({ ...wanted, trustDomainBundle: JSON.stringify(bundle()) });
     expect(body).toMatchObject({ state: "failing", keys: ["issuer-1"], error: "it answers with status 503" });
     expect(await believed()).toEqual({ "partner.example": ["issuer-1"] });
@@ -182,7 +119,7 @@ describe("a federation", () => {
   test("is looked at again when its publisher wants it, and a new key is believed then", async () => {
     await add();
     const next = await generateKeys();
-    answer = () =>
+    partner.answer = () =>
       Response.json(
         bundle({
           spiffe_sequence: 8,
@@ -190,10 +127,10 @@ describe("a federation", () => {
         }),
       );
     await pass(331_000);
-    expect(asked).toHaveLength(2);
+    expect(partner.asked).toHaveLength(2);
     expect(await believed()).toEqual({ "partner.example": ["issuer-1", "issuer-2"] });
     await pass(331_000);
-    expect(asked).toHaveLength(3);
+    expect(partner.asked).toHaveLength(3);
   });
 
   test("signs no new bundle for an endpoint that says what it said before", async () => {
@@ -201,12 +138,12 @@ describe("a federation", () => {
     const before = await issuing().bundleSequence();
     await pass(331_000);
     await refresh();
-    expect([asked.length, await issuing().bundleSequence()]).toEqual([3, before]);
+    expect([partner.asked.length, await issuing().bundleSequence()]).toEqual([3, before]);
   });
 
   test("keeps what was good for a day, says that it fails, and then believes nobody of it", async () => {
     await add();
-    answer = () => new Response("secret", { status: 500 });
+    partner.answer = () => new Response("secret", { status: 500 });
     await pass(331_000);
     expect(await list()).toMatchObject([
       { state: "failing", failures: 1, error: "it answers with status 500" },
@@ -219,7 +156,7 @@ describe("a federation", () => {
     expect(body.checks.find(({ name }) => name === "federation partner.example")).toMatchObject({
       result: "failed",
     });
-    answer = () => Response.json(bundle());
+    partner.answer = () => Response.json(bundle());
     await pass(400_000);
     expect(await believed()).toEqual({ "partner.example": ["issuer-1"] });
   });
@@ -254,7 +191,7 @@ describe("a federation", () => {
     ["a page for people", () => new Response("<html>"), /not JSON/],
   ])("66, 67: takes nothing from an endpoint with %s", async (_, poisoned, why) => {
     await add();
-    answer = poisoned;
+    partner.answer = poisoned;
     const { body } = await refresh();
     expect(body).toMatchObject({
       state: "failing",
@@ -263,13 +200,13 @@ describe("a federation", () => {
       error: expect.stringMatching(why),
     });
     expect(await believed()).toEqual({ "partner.example": ["issuer-1"] });
-    expect(asked.every((to) => to === url)).toBe(true);
+    expect(partner.asked.every((to) => to === url)).toBe(true);
   });
 
   test("67: takes no bundle with a key of our own: our issuer would speak for others", async () => {
     const published = await issuing().bundle();
     const ours = published.ok ? published.value.keys[0] : undefined;
-    answer = () => Response.json(bundle({ keys: [{ ...ours, kid: "theirs" }] }));
+    partner.answer = () => Response.json(bundle({ keys: [{ ...ours, kid: "theirs" }] }));
     expect((await add()).body).toMatchObject({
       state: "pending",
       keys: [],
@@ -283,8 +220,8 @@ describe("a federation", () => {
     await runInDurableObject(issuerObject(), async (_, { storage }) => {
       const noKeys = async () => no("the secret is gone");
       const federations = new Federations(storage.sql, "mesh.local", noKeys, Math.random);
-      answer = () => Response.json(bundle({ spiffe_sequence: 8, keys: [key("new")] }));
-      expect(await federations.refresh("partner.example", time)).toMatchObject({
+      partner.answer = () => Response.json(bundle({ spiffe_sequence: 8, keys: [key("new")] }));
+      expect(await federations.refresh("partner.example", partner.time)).toMatchObject({
         held: { sequence: 7 },
         error: "our own keys cannot be had: the secret is gone",
       });
@@ -296,8 +233,8 @@ describe("a federation", () => {
     const statuses: number[] = [];
     for (let times = 0; times < 10; times++) statuses.push((await refresh()).status);
     expect(statuses).toEqual([...new Array(8).fill(200), 429, 429]);
-    expect(asked).toHaveLength(9);
-    time += 10_000;
+    expect(partner.asked).toHaveLength(9);
+    partner.time += 10_000;
     expect((await refresh()).status).toBe(200);
   });
 
@@ -307,7 +244,7 @@ describe("a federation", () => {
     expect(body.federations).toEqual([]);
     expect(await inForce()).not.toHaveProperty("federated");
     await pass(400_000);
-    expect(asked).toHaveLength(1);
+    expect(partner.asked).toHaveLength(1);
     expect((await api("DELETE", "/api/federation/partner.example")).status).toBe(404);
     expect((await refresh()).status).toBe(404);
   });
@@ -317,97 +254,32 @@ describe("a federation", () => {
     await runInDurableObject(issuerObject(), async (_, { storage }) => {
       const federations = new Federations(storage.sql, "mesh.local", async () => ok([]), Math.random);
       const book = new FederationBook(storage.sql);
-      answer = () => {
+      partner.answer = () => {
         book.delete("partner.example");
-        book.put(newFederation("partner.example", "https://new.partner.example/", "operator", time));
+        book.put(newFederation("partner.example", "https://new.partner.example/", "operator", partner.time));
         return Response.json(bundle({ spiffe_sequence: 9, keys: [key("late")] }));
       };
-      expect(await federations.refresh("partner.example", time)).toMatchObject({
+      expect(await federations.refresh("partner.example", partner.time)).toMatchObject({
         url: "https://new.partner.example/",
         failures: 0,
         error: "",
       });
-      answer = () => {
+      partner.answer = () => {
         book.delete("partner.example");
         return Response.json(bundle({ spiffe_sequence: 10, keys: [key("late")] }));
       };
-      expect(await federations.refresh("partner.example", time)).toBeUndefined();
+      expect(await federations.refresh("partner.example", partner.time)).toBeUndefined();
       expect(federations.all()).toEqual([]);
     });
   });
 
   test("is told of in the metrics and by check", async () => {
     await add();
-    time += 60_000;
+    partner.time += 60_000;
     const { body } = await api<string>("GET", "/metrics");
     expect(body).toContain('tulle_federated_bundle_age_seconds{trust_domain="partner.example"} 60');
     expect(body).toContain('tulle_federated_bundle_failures{trust_domain="partner.example"} 0');
     const check = (await api<CheckAnswer>("GET", "/api/check")).body.checks;
     expect(check.find(({ name }) => name === "federation partner.example")).toMatchObject({ result: "ok" });
-  });
-});
-
-describe("our own bundle", () => {
-  test("is served to anybody in SPIFFE's form, and holds neither secrets nor other domains' keys", async () => {
-    await add();
-    const response = await exports.default.fetch("https://control.test/.well-known/tulle/jwks.json");
-    expect(response.headers.get("cache-control")).toBe("public, max-age=60");
-    const text = await response.text();
-    const served = JSON.parse(text) as { keys: readonly Record<string, unknown>[] };
-    expect(served).toMatchObject({ spiffe_sequence: expect.any(Number), spiffe_refresh_hint: 300 });
-    expect(served.keys.map((each) => Object.keys(each).sort())).toEqual([
-      ["alg", "crv", "kid", "kty", "use", "x", "y"],
-    ]);
-    expect(served.keys.map(({ use }) => use)).toEqual(["wit-svid"]);
-    expect(text).not.toMatch(/"d"/);
-    expect(text).not.toContain(keys.publicJwk.x);
-  });
-
-  test("is one that another mesh takes", async () => {
-    const mine = (await api<KeysAnswer>("GET", "/api/keys")).body.keys.filter(({ use }) => use === "signing");
-    const served = await (
-      await exports.default.fetch("https://control.test/.well-known/tulle/jwks.json")
-    ).text();
-    const read = await readForeignBundle(served, []);
-    expect(read.ok && read.value.keys.map(({ kid }) => kid)).toEqual(mine.map(({ kid }) => kid));
-  });
-});
-
-describe("an identity of another trust domain", () => {
-  const theirs = "spiffe://partner.example/ns/default/sa/web";
-
-  test("is revoked here until it is lifted, if its domain is federated", async () => {
-    expect((await api("POST", "/api/identity/revocations", { spiffeId: theirs })).status).toBe(400);
-    await add();
-    const { status, body } = await api<RevocationsAnswer>("POST", "/api/identity/revocations", {
-      spiffeId: theirs,
-    });
-    expect([status, body.revoked.map(({ value }) => value)]).toEqual([200, [theirs]]);
-    expect(await inForce()).toMatchObject({ revoked: [{ sub: theirs }] });
-  });
-
-  test("may be written into a policy without a warning, if its domain is federated", async () => {
-    const allow = permission("web", "x").replace("mesh.local/ns", "partner.example/ns");
-    const strange = await apply(service("web", "  evidence: signature\n"), allow);
-    expect(strange.body.issues.map(({ message }) => message)).toEqual([
-      expect.stringContaining("no other is federated"),
-    ]);
-    await add();
-    expect((await apply(allow.replace("/sa/x", "/sa/y"))).body.issues).toEqual([]);
-  });
-
-  test("is issued by nobody here: a Service of another mesh is no workload of this one", async () => {
-    const ledger = "  trustDomain: partner.example\n  endpoint:\n    url: https://ledger.partner.example\n";
-    expect((await apply(service("web"), service("ledger", ledger))).body.applied).toBe(true);
-    const joined = await workload({ service: "ledger" }).join(await joinRequest());
-    expect(joined).toMatchObject({ ok: false, reason: "unregistered" });
-  });
-
-  test("has a circuit that our workloads may speak of, as nobody else here can", async () => {
-    const ledger = "  trustDomain: partner.example\n  endpoint:\n    url: https://ledger.partner.example\n";
-    await apply(service("web"), service("ledger", ledger));
-    const { services = [] } = await store().view(-1);
-    const view = services.find((each) => each.service === "default/ledger");
-    expect(view).toMatchObject({ virtual: true, access: { mode: "PERMISSIVE", rules: [] } });
   });
 });
