@@ -56,6 +56,14 @@ export function problemOf(refusal: Refusal): Problem {
       });
     case "no-route":
       return face("no-route", "No route matches this request", 404);
+    case "too-long-to-match":
+      return refusal.part === "url"
+        ? face("too-long-to-match", "The URL is too long for the regular expressions of the routes", 414)
+        : face(
+            "too-long-to-match",
+            "A header field is too long for the regular expressions of the routes",
+            431,
+          );
     case "no-backend":
       return face("no-backend", "The route that matches has no usable backend", 500);
     case "deadline-exceeded":

@@ -38,6 +38,8 @@ export type Refusal =
   /** Nobody can tell whether the end user's token is valid: its issuer's keys were never to be had, or too long ago. */
   | { readonly kind: "keys-unavailable"; readonly detail: string; readonly retryAfterMs: number }
   | { readonly kind: "no-route"; readonly destination: string }
+  /** Comparing this part of the request with the regular expressions of the routes takes more steps than are allowed. */
+  | { readonly kind: "too-long-to-match"; readonly destination: string; readonly part: "url" | "headers" }
   | {
       readonly kind: "no-backend";
       readonly destination: string;

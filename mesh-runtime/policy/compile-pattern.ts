@@ -1,6 +1,6 @@
 import { RE2JS, RE2JSSyntaxException } from "re2js";
 import { no, ok, type Result } from "../foundation/result.ts";
-import { instruction, type ReadPattern } from "../routing/pattern.ts";
+import { instruction, type ReadPattern, readPatterns } from "../routing/pattern.ts";
 import type { Pattern } from "../routing/words.ts";
 
 /** Instructions of one pattern. A character of a request costs at most one look at each of them. */
@@ -202,8 +202,14 @@ function borders(runes: Int32Array): readonly number[] {
 const tokens =
   /\\Q[\s\S]*?(?:\\E|$)|\\[pPx]\{[^}]*\}|\\[\s\S]|\[\^?\]?(?:\[:\^?\w+:\]|\\[\s\S]|[^\]\\])*\]|\{\d+(?:,\d*)?\}|[\s\S]/g;
 
+/** How many instructions a compiled pattern has. */
+export const instructionsOf = ({ program }: Pattern): number => {
+  const [first] = readPatterns([{ prefix: "", program }]);
+  return (first?.program.length ?? 0) / 3;
+};
+
 /** About how many instructions a pattern becomes, and not fewer, found without writing out its repetitions. */
-function sizeOf(source: string): number {
+export function sizeOf(source: string): number {
   const outer: number[] = [];
   let sum = 0;
   let last = 0;

@@ -11,6 +11,7 @@ import { gatewayWorkers, listeners } from "./cross-check/gateways.ts";
 import { ignored } from "./cross-check/ignored.ts";
 import { bindings, duplicateNames, identities, meshConfigs } from "./cross-check/names.ts";
 import { routeCycles, shadowedMatches } from "./cross-check/overlaps.ts";
+import { patternSizes } from "./cross-check/patterns.ts";
 import {
   evidence,
   knownCallers,
@@ -44,6 +45,7 @@ const checks: readonly Check[] = [
   backends,
   virtualServices,
   shadowedMatches,
+  patternSizes,
   routeCycles,
   gatewayWorkers,
   listeners,

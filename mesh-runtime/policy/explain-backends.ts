@@ -6,6 +6,7 @@ import { problemOf } from "../foundation/problem.ts";
 import type { Refusal } from "../foundation/refusal.ts";
 import { workloadId, workloadOf } from "../identity/spiffe-id.ts";
 import type { Evidence, Principal } from "../identity/words.ts";
+import { maxSteps } from "../routing/steps.ts";
 import type { Backend, BalancingSettings, HashOn, Matched } from "../routing/words.ts";
 import { sharesOf } from "./effective-rules.ts";
 import { becauseOf } from "./explain-access.ts";
@@ -210,6 +211,8 @@ function detailOf(refusal: Refusal): string {
       return `the circuit of ${refusal.circuit} is open`;
     case "no-route":
       return `no rule of ${refusal.destination} matches`;
+    case "too-long-to-match":
+      return `comparing ${refusal.part === "url" ? "its URL" : "a header field"} with the regular expressions of ${refusal.destination} takes more than ${maxSteps} steps`;
     default:
       return "detail" in refusal ? refusal.detail : "";
   }

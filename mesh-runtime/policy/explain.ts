@@ -117,13 +117,24 @@ function explained(
     method: question.method,
     url: question.url.href,
     addressed: place.addressed,
-    ...candidatesOf(rules ?? [], matched, judged, surroundings.ages ?? new Map()),
+    // What takes too long to compare with all rules is not compared with each of them.
+    ...candidatesOf(
+      matched?.undecided === undefined ? (rules ?? []) : [],
+      matched,
+      judged,
+      surroundings.ages ?? new Map(),
+    ),
     filters: [],
     backends: [],
     notes,
   };
   if (target.table !== undefined && matched === undefined) {
     const fate = refused({ kind: "no-route", destination: target.destination });
+    return { ...common, ...ended([{ share: 1, fate }]) };
+  }
+  if (matched?.undecided !== undefined) {
+    const { undecided: part } = matched;
+    const fate = refused({ kind: "too-long-to-match", destination: target.destination, part });
     return { ...common, ...ended([{ share: 1, fate }]) };
   }
   const rule = matched?.rule ?? ownBackend(target.destination);

@@ -42,6 +42,7 @@ export function outcomeOfRefusal(refusal: Refusal): Outcome {
     case "invalid-token":
     case "keys-unavailable":
     case "no-route":
+    case "too-long-to-match":
     case "no-backend":
     case "circuit-open":
     case "overloaded":
@@ -75,6 +76,7 @@ const neutralProblems: ReadonlySet<string> = new Set<RefusalKind>([
   // Were it a failure, tokens that anybody can make up would open the circuit of a service for everybody.
   "keys-unavailable",
   "no-route",
+  "too-long-to-match",
   "too-many-hops",
   "body-too-large",
   "headers-too-large",

@@ -10,6 +10,7 @@ import {
   readPatterns,
 } from "./pattern.ts";
 import { type Place, patternTree } from "./pattern-tree.ts";
+import { spend, stepsLeft } from "./steps.ts";
 import type { Pattern } from "./words.ts";
 
 /**
@@ -29,6 +30,10 @@ export const maxTaught = 256;
 
 /** Their number fits what says which state is next. */
 const maxStates = 65_535;
+
+/** What a character cost is kept in units of so many steps; a character that costs more than fits is too much. */
+const unit = 4;
+const maxUnits = 65_535;
 
 /** Patterns of one finder up to which it looks for an equal automaton. */
 const comparable = 16;
@@ -79,7 +84,9 @@ export function patternMatches(pattern: Pattern, text: string): boolean {
 
 /**
  * Finds patterns. Never goes back: each character costs at most one look at each instruction, whatever the
- * patterns and the text (Thompson's construction), so that no document and no request can make it run long.
+ * patterns and the text (Thompson's construction), so that no document and no request can make it run long; and what
+ * the texts of one request cost together is bounded (`steps.ts`). Steps are counted as if nothing were learned, so
+ * that the same request takes as many in every isolate at every time. Without steps left it finds nothing.
  * Where reading can be after some text is a state, found out when it is first met and kept, so that texts
  * that go the ways of earlier ones cost one look-up a character, however many patterns there are. A text
  * that teaches too much, or finds no more room, is read to its end without keeping anything (as RE2 does).
@@ -90,7 +97,7 @@ export function finderOf(patterns: readonly Pattern[]): Finder {
   let learned: Learned | undefined;
   return (text) => {
     prefix ??= commonPrefix(patterns);
-    if (!text.startsWith(prefix)) return none;
+    if (!text.startsWith(prefix) || stepsLeft() < 0) return none;
     memory.texts += 1;
     if (memory.kept > maxKept && memory.texts > restTexts) forget();
     if (learned?.automaton === undefined) learned = learnedOf(patterns, prefix);
@@ -136,6 +143,8 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
   const befores: number[] = [beside.other, beside.other];
   const answers: (readonly number[] | undefined)[] = [none, none];
   let nexts = new Uint16Array(16 * width);
+  /** For each of those, what finding it takes. */
+  let costs = new Uint16Array(16 * width);
   const states = new Map<string, number>();
   const lists = new Map<string, readonly number[]>();
   let mark = 1;
@@ -144,8 +153,11 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
 
   let found: Place[] = [];
   const ways: Place[] = [];
+  /** Places that have been looked at for the character that is read. */
+  let looked = 0;
   /** Notes a place once; from one where all is so as `here` says, reading goes on at once. */
   const note = (place: Place, here: number): void => {
+    looked += 1;
     if (place.mark === mark) return;
     place.mark = mark;
     ((place.demands & ~here) === 0 ? ways : found).push(place);
@@ -176,11 +188,14 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
     return noted(here);
   };
 
+  /** Where reading can be after a character; `looked` then says what that took. */
   const after = (from: readonly Place[], before: number, char: number): readonly Place[] => {
+    looked = 0;
     const now = open(from, before, kindOf(char));
+    looked += now.length;
     let asked: readonly number[] | undefined;
     let isRead = false;
-    for (let index = 0; index < now.length; index++) {
+    for (let index = 0; index < now.length && looked <= unit * maxUnits; index++) {
       const place = now[index];
       if (place === undefined) continue;
       // Most places that can be next read the same.
@@ -189,6 +204,12 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
       if (isRead) noteNext(place, 0);
     }
     return noted(0);
+  };
+
+  /** What the last character took; more than anybody has where it was not read to the end. */
+  const cost = (): number => {
+    const units = Math.ceil(looked / unit);
+    return units > maxUnits ? Number.POSITIVE_INFINITY : units * unit;
   };
 
   const accepting = (from: readonly Place[], before: number): readonly number[] =>
@@ -208,11 +229,14 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
     const state = places.push(all) - 1;
     befores.push(before);
     states.set(name, state);
-    keeps(250 + 3 * width + 50 * all.length);
+    keeps(250 + 6 * width + 50 * all.length);
     if (nexts.length < (state + 1) * width) {
       const larger = new Uint16Array(2 * nexts.length);
       larger.set(nexts);
       nexts = larger;
+      const moreCosts = new Uint16Array(larger.length);
+      moreCosts.set(costs);
+      costs = moreCosts;
     }
     return state;
   };
@@ -242,6 +266,7 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
       const char = text.codePointAt(next) ?? 0;
       if (char > 0xffff) next++;
       now = after(now, kind, char);
+      if (!spend(cost())) return none;
       kind = kindOf(char);
     }
     return accepting(now, kind);
@@ -251,6 +276,7 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
     if (start === unknown) return readOn(text, from, begin, beginsAfter);
     let state = start;
     let taught = 0;
+    let spent = 0;
     for (let at = from; at < text.length; at++) {
       let char = text.charCodeAt(at);
       let column = columns[char];
@@ -259,18 +285,24 @@ function automatonOf(patterns: readonly ReadPattern[], skip: number, besideFirst
         if (char > 0xffff) at++;
         column = countUpTo(bounds, char);
       }
-      let next = nexts[state * width + column] ?? unknown;
+      const way = state * width + column;
+      let next = nexts[way] ?? unknown;
       if (next === unknown) {
         const read = after(places[state] ?? [], befores[state] ?? 0, char);
+        const took = cost();
+        if (!spend(unit * spent + took)) return none;
+        spent = 0;
         const known = states.size;
         next = stateOf(read, kindOf(char), taught < maxTaught);
         if (next === unknown) return readOn(text, at + 1, read, kindOf(char));
         taught += states.size - known;
-        nexts[state * width + column] = next;
-      }
-      if (next === dead) return none;
+        nexts[way] = next;
+        costs[way] = took / unit;
+      } else spent += costs[way] ?? 0;
       state = next;
+      if (state === dead) break;
     }
+    if (!spend(unit * spent)) return none;
     return answers[state] ?? answerOf(state);
   };
 }

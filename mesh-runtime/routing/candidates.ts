@@ -3,6 +3,7 @@ import { type Candidate, candidateWith, nothing } from "./candidate.ts";
 import { type ConditionMatrix, chooseByRows, conditionMatrix } from "./condition-matrix.ts";
 import { firstOfEachName } from "./named-values.ts";
 import { conditionsHold, type RoutedRequest } from "./route-match.ts";
+import { reads } from "./steps.ts";
 import type { NamedMatch, Pattern } from "./words.ts";
 
 /** Candidates in order of precedence, that the same things are known of. */
@@ -119,8 +120,9 @@ export function choose(
       if (value === null) continue;
       const there = value === only ? itsPile : values?.get(value);
       if (there !== undefined) best = choose(there, request, best?.rank ?? limit) ?? best;
-      if (patterned !== undefined)
-        best = chooseByText(patterned, value, request, best?.rank ?? limit) ?? best;
+      if (patterned === undefined) continue;
+      reads(asking.by === "headers" ? "headers" : "url");
+      best = chooseByText(patterned, value, request, best?.rank ?? limit) ?? best;
     }
   }
   return best;

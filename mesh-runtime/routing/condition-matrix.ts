@@ -2,6 +2,7 @@ import { type Finder, finderOf, keeps } from "./automaton.ts";
 import { type Candidate, candidateWith, nothing } from "./candidate.ts";
 import { firstOfEachName } from "./named-values.ts";
 import { conditionsHold, type RoutedRequest } from "./route-match.ts";
+import { reads } from "./steps.ts";
 import type { Pattern } from "./words.ts";
 
 /**
@@ -236,6 +237,7 @@ function rowFor(
   const row = values.get(value);
   if (patterned === undefined) return row;
   const { find, rows, together, scratch } = patterned;
+  reads(by === "headers" ? "headers" : "url");
   const fitting = find(value);
   if (fitting.length === 0) return row;
   const base = row ?? otherwise;

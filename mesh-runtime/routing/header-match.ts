@@ -13,4 +13,4 @@ export const headersMatch = (
   headers: Pick<HeaderFields, "get">,
 ): boolean =>
   conditions.length === 0 ||
-  firstOfEachName(conditions).every((each) => valueMatches(each, headers.get(each.name)));
+  firstOfEachName(conditions).every((each) => valueMatches(each, headers.get(each.name), "headers"));

@@ -2,6 +2,7 @@ import type { Candidate } from "./candidate.ts";
 import { chooseByText, type Patterned, patternedOf, pileOf } from "./candidates.ts";
 import { prefixIndex, wholeOf, withRoom } from "./prefix-index.ts";
 import type { RoutedRequest } from "./route-match.ts";
+import { reads } from "./steps.ts";
 import type { Pattern } from "./words.ts";
 
 /** The candidates whose expressions begin with the same segments. */
@@ -60,6 +61,7 @@ function better(
 ): Candidate | undefined {
   if (best !== undefined && best.rank < (under.all[0]?.rank ?? 0)) return best;
   under.patterned ??= byExpression(under.all);
+  reads("url");
   return chooseByText(under.patterned, path, request, best?.rank) ?? best;
 }
 

@@ -9,4 +9,4 @@ import type { NamedMatch } from "./words.ts";
  */
 export const queryMatches = (conditions: readonly NamedMatch[], url: URL): boolean =>
   conditions.length === 0 ||
-  firstOfEachName(conditions).every((each) => valueMatches(each, url.searchParams.get(each.name)));
+  firstOfEachName(conditions).every((each) => valueMatches(each, url.searchParams.get(each.name), "url"));

@@ -2,9 +2,10 @@ import { type Candidate, candidateOf } from "./candidate.ts";
 import { choose, type Pile, pileOf, pileOfAll } from "./candidates.ts";
 import { barePrefix } from "./path-match.ts";
 import { patternIndex } from "./pattern-index.ts";
-import { inPrecedence } from "./precedence.ts";
+import { everyRequest, inPrecedence } from "./precedence.ts";
 import { prefixIndex, wholeOf, withRoom } from "./prefix-index.ts";
-import type { RouteTable, Rule } from "./words.ts";
+import { type ReadPart, withinSteps } from "./steps.ts";
+import type { Matched, RouteTable, Rule } from "./words.ts";
 
 /**
  * Compiles rules into a table whose look-up finds the match of highest precedence over all of them, and
@@ -14,6 +15,8 @@ import type { RouteTable, Rule } from "./words.ts";
  *
  * Exact paths come before all regular expressions, those before all prefixes, and longer prefixes before
  * shorter ones, whatever else the matches demand; so the first path that has a match that holds decides.
+ *
+ * What the expressions of a table cost a request is bounded: one that takes more has no rule, and is refused.
  *
  * @param rules of all routes of one parent; where precedence ties, the order given decides
  */
@@ -32,22 +35,46 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
   const byPattern = patterned.length === 0 ? undefined : patternIndex(patterned);
   const under = prefixIndex(piles(prefixes));
   const together = withRoom(rules.length, ({ all }: Pile) => all.length, pileOfAll);
-  return {
-    find(request) {
-      const path = request.url.pathname;
-      const here = atPath.get(path);
-      const found = (here && choose(here, request)) ?? byPattern?.(path, request);
-      if (found !== undefined) return found.matched;
-      for (let prefix = under(path); prefix !== undefined; prefix = prefix.shorter) {
-        const whole = wholeOf(prefix, together);
-        const chosen = choose(whole ?? prefix.value, request);
-        if (chosen !== undefined) return chosen.matched;
-        if (whole !== undefined) return undefined;
-      }
-      return undefined;
-    },
+  const find: RouteTable["find"] = (request) => {
+    const path = request.url.pathname;
+    const here = atPath.get(path);
+    const found = (here && choose(here, request)) ?? byPattern?.(path, request);
+    if (found !== undefined) return found.matched;
+    for (let prefix = under(path); prefix !== undefined; prefix = prefix.shorter) {
+      const whole = wholeOf(prefix, together);
+      const chosen = choose(whole ?? prefix.value, request);
+      if (chosen !== undefined) return chosen.matched;
+      if (whole !== undefined) return undefined;
+    }
+    return undefined;
   };
+  if (!rules.some(looksAtPatterns)) return { find };
+  return { find: (request) => withinSteps(find, request, undecided) };
 }
+
+const looksAtPatterns = ({ matches }: Rule): boolean =>
+  matches.some(
+    ({ path, headers, query }) =>
+      path.type === "RegularExpression" ||
+      headers.some(({ pattern }) => pattern !== undefined) ||
+      query.some(({ pattern }) => pattern !== undefined),
+  );
+
+/** Whoever does not see that nothing is decided finds a rule with a backend that cannot be used. */
+const undecidedFor = (part: ReadPart): Matched => ({
+  rule: {
+    name: "undecided",
+    matches: [],
+    filters: [],
+    backends: [{ service: "-", weight: 1, filters: [], unusable: "nobody knows the rule of this request" }],
+  },
+  match: everyRequest,
+  undecided: part,
+});
+const undecided: Readonly<Record<ReadPart, Matched>> = {
+  url: undecidedFor("url"),
+  headers: undecidedFor("headers"),
+};
 
 function file(index: Map<string, Candidate[]>, path: string, candidate: Candidate): void {
   const there = index.get(path);

@@ -14,7 +14,8 @@ import type { Filter, Matched, Routed, Target } from "./words.ts";
  * once for all attempts.
  *
  * A destination without routes is its own backend. One with routes takes only what a rule matches; all
- * else is refused with `no-route`, never passed on (GEP-1294: a route replaces the Service's default).
+ * else is refused with `no-route`, never passed on (GEP-1294: a route replaces the Service's default), and what takes
+ * too long to compare with its expressions with `too-long-to-match`.
  * A rule that redirects answers at once, as does one with CORS to preflights; one without backends is refused with
  * `no-backend`.
  */
@@ -32,6 +33,12 @@ export const routed = () =>
 
       const matched = ruleFor(target.table, message);
       if (matched === undefined) return no({ kind: "no-route", destination: target.destination });
+      if (matched.undecided !== undefined)
+        return no({
+          kind: "too-long-to-match",
+          destination: target.destination,
+          part: matched.undecided,
+        });
       const { rule } = matched;
       notes.route = rule.name;
 

@@ -1,4 +1,5 @@
 import type { HeaderFields } from "../foundation/fields.ts";
+import type { ReadPart } from "./steps.ts";
 
 /** `namespace/name` of a Service: how services are told apart everywhere inside the mesh. */
 export type ServiceKey = string;
@@ -190,6 +191,11 @@ export interface Listener {
 export interface Matched {
   readonly rule: Rule;
   readonly match: RouteMatch;
+  /**
+   * What of the request takes more than {@link maxSteps} to compare with the expressions: then nobody knows its rule,
+   * and the rule that stands here has no backend that could answer.
+   */
+  readonly undecided?: ReadPart;
 }
 
 /** What `routed` adds to what is known. */

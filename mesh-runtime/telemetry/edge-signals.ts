@@ -47,6 +47,7 @@ const countsAsFailure: Readonly<Record<RefusalKind, boolean>> = {
   "invalid-token": false,
   "keys-unavailable": true,
   "no-route": false,
+  "too-long-to-match": false,
   "no-backend": true,
   "deadline-exceeded": true,
   "circuit-open": true,

@@ -15,6 +15,7 @@ export const refusals: { readonly [Kind in RefusalKind]: Extract<Refusal, { read
   "invalid-token": { kind: "invalid-token", error: "invalid_token", detail: innerDetail },
   "keys-unavailable": { kind: "keys-unavailable", detail: innerDetail, retryAfterMs: 1_000 },
   "no-route": { kind: "no-route", destination: innerDetail },
+  "too-long-to-match": { kind: "too-long-to-match", destination: innerDetail, part: "url" },
   "no-backend": { kind: "no-backend", destination: innerDetail, rule: innerDetail, detail: innerDetail },
   "deadline-exceeded": { kind: "deadline-exceeded", destination: innerDetail, budgetMs: 250 },
   "circuit-open": { kind: "circuit-open", circuit: innerDetail, retryAfterMs: 2_500 },

@@ -58,7 +58,7 @@ function shadowed({ issue, place, catalog }: CheckedMesh, later: Placed, earlier
 }
 
 /** Where the rules of a route stand beside those of others: a Service for callers of a namespace, or a host at a listener. */
-function placesOf({ catalog }: CheckedMesh, route: HTTPRoute): ReadonlySet<string> {
+export function placesOf({ catalog }: CheckedMesh, route: HTTPRoute): ReadonlySet<string> {
   const places = new Set<string>();
   for (const ref of route.spec.parentRefs) {
     const key = parentKey(route, ref);

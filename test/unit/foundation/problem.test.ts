@@ -20,6 +20,7 @@ const statuses: { readonly [Kind in RefusalKind]: number } = {
   "invalid-token": 401,
   "keys-unavailable": 503,
   "no-route": 404,
+  "too-long-to-match": 414,
   "no-backend": 500,
   "deadline-exceeded": 504,
   "circuit-open": 503,

@@ -253,3 +253,29 @@ test("a virtual Service without route is told", () => {
     ),
   ).toEqual([]);
 });
+
+describe("regular expressions at one place", () => {
+  const matches = (kind: string, count: number) =>
+    Array.from(
+      { length: count },
+      (_, n) => `{path: {type: RegularExpression, value: "/${kind}${n}/[ab]{980}"}}`,
+    ).join(", ");
+  const large = (name: string, parent: string, count = 128) => {
+    const to = `backendRefs: [{name: ${parent}, port: 80}]`;
+    const [first, second] = [matches(name, 64), matches(`${name}x`, count - 64)];
+    return route(name, `name: ${parent}`, `[{matches: [${first}], ${to}}, {matches: [${second}], ${to}}]`);
+  };
+
+  test("are together no larger than one table may have", () => {
+    expectOne(
+      together(...shop, large("a", "payments"), large("b", "payments")),
+      "error 9 spec.rules",
+      "With this route the regular expressions at Service default/payments come to 251136 instructions, and 250000 is the most",
+    );
+  });
+
+  test("are counted by the place that they are at, and as large as they come out", () => {
+    expect(together(...shop, large("a", "payments"), large("b", "web"))).toEqual([]);
+    expect(together(...shop, large("a", "payments"), large("b", "payments", 120))).toEqual([]);
+  });
+});

@@ -3,7 +3,7 @@ import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import { explainCall } from "../../../mesh-runtime/policy/explain.ts";
 import type { LoadedDestination } from "../../../mesh-runtime/policy/loaded.ts";
 import { destinationTable } from "../../../mesh-runtime/policy/port-table.ts";
-import { backend, match, named, prefix, rule } from "../routing/examples.ts";
+import { backend, expression, match, named, prefix, rule } from "../routing/examples.ts";
 import {
   type Asking,
   asWeb,
@@ -186,6 +186,24 @@ test("the ports that routes name have rules of their own, and the rest falls to 
   const at = (url: string) => explainCall(web, destination, question(url), surroundings);
   expect(at("http://shop:8080/").rule).toBe("HTTPRoute/default/a/0");
   expect(at("http://shop/")).toMatchObject({ rule: "default", addressed: { port: 80, routes: "none" } });
+});
+
+test("a request that takes too long to compare with expressions falls under no rule, and is not compared with each", () => {
+  const shop = web.destination("default/shop");
+  if (shop === undefined) throw new Error("there is no shop");
+  const long = rule("HTTPRoute/default/long/0", [match(expression("/[ab]*a[ab]{900}"))]);
+  const all = rule("HTTPRoute/default/all/0", [match(prefix("/"))], { backends: [backend("default/v1")] });
+  const settings = { ...shop.settings, rules: [long, all] };
+  const table = destinationTable(settings);
+  const destination: LoadedDestination = { ...shop, settings, ...(table === undefined ? {} : { table }) };
+  const at = (path: string) => explainCall(web, destination, question(`http://shop/${path}`), surroundings);
+  expect(at("ab").rule).toBe("HTTPRoute/default/all/0");
+  const answer = at("ab".repeat(4_000));
+  expect(answer).toMatchObject({ candidates: [], backends: [], served: 0 });
+  expect(answer.rule).toBeUndefined();
+  expect(endings(answer)).toEqual([
+    "1 - 414 too-long-to-match: comparing its URL with the regular expressions of default/shop takes more than 1000000 steps",
+  ]);
 });
 
 test("routes of another namespace are told to be those of the caller or of the owner", () => {

@@ -46,6 +46,7 @@ const fromCallee: Readonly<Record<RefusalKind, Outcome>> = {
   "invalid-token": "neutral",
   "keys-unavailable": "neutral",
   "no-route": "neutral",
+  "too-long-to-match": "neutral",
   "no-backend": "failure",
   "deadline-exceeded": "failure",
   "circuit-open": "failure",

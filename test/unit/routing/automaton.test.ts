@@ -14,6 +14,7 @@ import {
 import { readPatterns } from "../../../mesh-runtime/routing/pattern.ts";
 import type { Pattern } from "../../../mesh-runtime/routing/words.ts";
 import { anyPattern, anyText } from "./any-pattern.ts";
+import { steps } from "./noted.ts";
 
 beforeEach(forget);
 
@@ -84,22 +85,6 @@ test("an expression falls on the same texts after it has met more of them than i
   const texts = fc.sample(text, { seed: 22, numRuns: 400 });
   for (const each of texts) expect(patternMatches(pattern, each)).toBe(oracle.testExact(each));
 });
-
-/** How many instructions were come to meanwhile: each is noted in a list, and so are few other things. */
-function steps(run: () => void): number {
-  const { push } = Array.prototype;
-  let count = 0;
-  Array.prototype.push = function (...items: unknown[]) {
-    count += 1;
-    return push.apply(this, items);
-  };
-  try {
-    run();
-  } finally {
-    Array.prototype.push = push;
-  }
-  return count;
-}
 
 /** How often instructions were looked at while a text was read, by an automaton that knew nothing. */
 function looks(source: string, text: string): number {

@@ -9,7 +9,17 @@ import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";
 import { routed } from "../../../mesh-runtime/routing/routed.ts";
 import type { Routed, Rule, Target } from "../../../mesh-runtime/routing/words.ts";
-import { backend, match, message, named, onRequest, onResponse, prefix, rule } from "./examples.ts";
+import {
+  backend,
+  expression,
+  match,
+  message,
+  named,
+  onRequest,
+  onResponse,
+  prefix,
+  rule,
+} from "./examples.ts";
 
 const target = (rules: readonly Rule[], more: Partial<Target> = {}): Target => ({
   destination: "shop/cart",
@@ -70,6 +80,15 @@ test("what no rule matches is refused, not passed to the destination", async () 
   expect(answer).toEqual(no({ kind: "no-route", destination: "shop/cart" }));
   expect(reached).toBeUndefined();
   expect(notes.destination).toBe("shop/cart");
+});
+
+test("what takes too long to compare with expressions is refused, and nothing behind them takes it", async () => {
+  const path = `/${"AB".repeat(4_000)}`;
+  const long = [match(expression("/[AB]*A[AB]{900}"))];
+  const everything = rule("everything", [match(prefix("/"))], { backends: [backend("shop/cart")] });
+  const { answer, reached } = await through(target([rule("long", long), everything]), message(path));
+  expect(answer).toEqual(no({ kind: "too-long-to-match", destination: "shop/cart", part: "url" }));
+  expect(reached).toBeUndefined();
 });
 
 test("a rule without backends refuses", async () => {
