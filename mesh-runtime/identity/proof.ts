@@ -19,6 +19,7 @@ import { type Unverified, type VerifiedWit, verifyWit, type WitCache } from "./s
 import type { TrustBundle } from "./trust-bundle.ts";
 import {
   maxComponents,
+  maxHeadLength,
   maxProofValidityS,
   methodComponent,
   mustBeCovered,
@@ -156,11 +157,13 @@ export async function verifyMessage(
   message: ProvenMessage,
   { audience, bundle, cache, replay, now, sessions }: Verifier,
 ): Promise<Result<VerifiedMessage, Unverified>> {
-  const { present, inputHeader, signatureHeader } = proofParts(message.headers);
+  const { length, present, inputHeader, signatureHeader } = proofParts(message.headers);
   const wit = present.get(header.identityToken)?.trim();
   if (wit === undefined || inputHeader === undefined || signatureHeader === undefined) {
     return failed("missing", "token, Signature-Input and Signature are required together");
   }
+  const excess = oversize(length);
+  if (excess !== undefined) return failed("malformed", excess);
   const input = parseSignatureInput(inputHeader);
   if (!input.ok) return failed("malformed", input.reason);
   const { bySession } = input.value;
@@ -229,6 +232,8 @@ async function granted(
 
 /** What of a request's headers has to do with its proof. */
 export interface ProofParts {
+  /** Characters of all headers, names and values. */
+  readonly length: number;
   readonly present: Map<string, string>;
   readonly inputHeader: string | undefined;
   readonly signatureHeader: string | undefined;
@@ -250,15 +255,21 @@ export async function verified(
  */
 export function proofParts(headers: HeaderFields): ProofParts {
   const present = new Map<string, string>();
+  let length = 0;
   let inputHeader: string | undefined;
   let signatureHeader: string | undefined;
   headers.forEach((value, name) => {
+    length += name.length + value.length;
     if (mustBeCovered(name)) present.set(name, value);
     else if (name === header.signatureInput) inputHeader = value;
     else if (name === header.signature) signatureHeader = value;
   });
-  return { present, inputHeader, signatureHeader };
+  return { length, present, inputHeader, signatureHeader };
 }
+
+/** What is wrong with the size of a head, or undefined. */
+export const oversize = (length: number): string | undefined =>
+  length > maxHeadLength ? `the header fields have more than ${maxHeadLength} characters` : undefined;
 
 /** What the proof leaves open although it must not, or undefined. */
 export function missingFrom(

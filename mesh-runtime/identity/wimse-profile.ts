@@ -30,6 +30,8 @@ export const proofSkewMs = 5_000;
 export const longestProofMs = maxProofValidityS * 1_000 + proofSkewMs;
 /** Longest nonce, characters. */
 export const maxNonceLength = 64;
+/** Longest header section that a proof is believed with, characters of names and values: what Cloudflare takes of a request (128 KB). */
+export const maxHeadLength = 131_072;
 /** Longest `Signature-Input` and `Signature` that are looked at, characters. */
 export const maxSignatureInputLength = 4_096;
 export const maxSignatureLength = 2_048;

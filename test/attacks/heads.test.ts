@@ -133,6 +133,14 @@ const others: readonly Shape[] = [
 const carried: readonly Shape[] = [
   ["members of a digest", (size) => ({ digest: times("sha-256=:AAAA:, ")(size) })],
   [
+    "letters of a session's grant",
+    (size) => ({
+      headers: { "tulle-session": times("a")(size) },
+      parameters: { tag: '"tulle-session-v1"' },
+      signature: (raw) => raw.slice(0, 32),
+    }),
+  ],
+  [
     "headers of nobody's",
     (size) => ({
       wire: (all) => {
@@ -190,6 +198,25 @@ describe("47: a head with any number of", () => {
         "malformed",
       ]);
     }
+  });
+});
+
+describe("47: a head as long as a platform takes one", () => {
+  /** A sound request with headers of nobody's, so many characters in all. */
+  const ofLength = async (length: number): Promise<Forged> => {
+    const { headers } = await forge(world);
+    const own = [...headers].reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+    return { wire: (all) => all.set("x", "v".repeat(length - own - 1)) };
+  };
+
+  test("is judged by its proof to 131,072 characters", async () => {
+    expect((await cost(await ofLength(131_072))).verdict).toBe("accepted");
+  });
+
+  test("is refused beyond them, and nothing is verified for it", async () => {
+    const { verdict, characters, cryptography } = await cost(await ofLength(131_073));
+    expect([verdict, cryptography]).toEqual(["malformed", 0]);
+    expect(characters).toBeLessThan(100);
   });
 });
 

@@ -160,6 +160,12 @@ const headers: readonly Attack[] = [
   ],
   [
     47,
+    "headers of 131,072 characters beside all others",
+    { wire: (all) => all.set("x", "v".repeat(131_072)) },
+    /malformed/,
+  ],
+  [
+    47,
     "200 headers of the mesh's own",
     { headers: Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`tulle-${at}`, "v"])) },
     /malformed/,

@@ -211,6 +211,7 @@ describe("47: a head without measure", () => {
   });
 
   test.each<[string, string, () => Promise<Bytes>]>([
+    ["of 140 KB beside a sound proof", "malformed", () => withMore(many(140, 1_000))],
     ["of 200 headers of the mesh's own", "malformed", () => withMore(many(200, 1, "tulle-"))],
     [
       "with a Signature-Input of 20 KB",

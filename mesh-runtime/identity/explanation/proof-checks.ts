@@ -3,7 +3,15 @@ import { header } from "../../foundation/headers.ts";
 import type { Refusal } from "../../foundation/refusal.ts";
 import { no, ok, type Result } from "../../foundation/result.ts";
 import type { Known } from "../identified.ts";
-import { componentValue, isMethod, isSigned, missingFrom, outOfTime, proofParts } from "../proof.ts";
+import {
+  componentValue,
+  isMethod,
+  isSigned,
+  missingFrom,
+  outOfTime,
+  oversize,
+  proofParts,
+} from "../proof.ts";
 import { readGrant } from "../session-grant.ts";
 import { macBytes } from "../session-profile.ts";
 import { requestTarget, signatureBase } from "../signature-base.ts";
@@ -25,16 +33,13 @@ export async function tellProof(
   verdict: Result<Known, Refusal>,
 ): Promise<SpiffeId | undefined> {
   const { policy, bundle, now } = judge;
-  const { present, inputHeader, signatureHeader } = proofParts(captured.headers);
+  const { length, present, inputHeader, signatureHeader } = proofParts(captured.headers);
   const wit = present.get(header.identityToken)?.trim();
   const isWhole = wit !== undefined && inputHeader !== undefined && signatureHeader !== undefined;
   const lacking = "token, Signature-Input and Signature are required together";
-  findings.tell(
-    "headers of the proof",
-    standard,
-    sizes(captured),
-    isWhole ? undefined : ["missing", lacking],
-  );
+  const excess = oversize(length);
+  const tooLong = excess === undefined ? undefined : (["malformed", excess] as const);
+  findings.tell("headers of the proof", standard, sizes(captured), isWhole ? tooLong : ["missing", lacking]);
 
   const input = parseSignatureInput(inputHeader ?? "");
   const said = input.ok ? input.value : undefined;
