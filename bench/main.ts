@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const benches = ["hop", "proof", "footprint", "route-match", "load", "start"] as const;
+const benches = ["hop", "proof", "footprint", "route-match", "route-work", "load", "start"] as const;
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !benches.some((bench) => bench === name));

@@ -32,7 +32,7 @@ function patternOf(value: string): Pattern {
   return pattern.value;
 }
 
-const expression = (value: string): PathMatch => ({
+export const expression = (value: string): PathMatch => ({
   type: "RegularExpression",
   value,
   pattern: patternOf(value),
@@ -40,7 +40,7 @@ const expression = (value: string): PathMatch => ({
 
 const conditionBy = (name: string, value: string): NamedMatch => ({ name, value, pattern: patternOf(value) });
 
-const asking = (
+export const asking = (
   path: string,
   headers: Readonly<Record<string, string>> = {},
   host = "shop.example.com",

@@ -25,7 +25,8 @@ export const isPreflight = ({ method, headers }: Asked): boolean =>
  */
 export function ruleFor(table: RouteTable, message: Parameters<RouteTable["find"]>[0]): Matched | undefined {
   const found = table.find(message);
-  if (!isPreflight(message) || found?.match.method !== undefined) return found;
+  if (!isPreflight(message) || found?.match.method !== undefined || found?.undecided !== undefined)
+    return found;
   const { url, headers } = message;
   const actual = table.find({ url, headers, method: said(headers, requestMethod) });
   return actual !== undefined && speaksOfCors(actual.rule) ? actual : found;

@@ -4,7 +4,17 @@ import { ruleFor } from "../../../mesh-runtime/routing/cors.ts";
 import { routeTable } from "../../../mesh-runtime/routing/route-table.ts";
 import type { Cors, Rule } from "../../../mesh-runtime/routing/words.ts";
 import { asks, at, cors, type Sent, send } from "./cross-origin.ts";
-import { backend, match, named, onRequest, onResponse, prefix, request, rule } from "./examples.ts";
+import {
+  backend,
+  expression,
+  match,
+  named,
+  onRequest,
+  onResponse,
+  prefix,
+  request,
+  rule,
+} from "./examples.ts";
 
 const origin = "https://www.foo.com";
 const foo = cors({ allowOrigins: [origin], allowMethods: ["PUT"] });
@@ -60,6 +70,21 @@ describe("a preflight falls under the rule of the request that it is about", () 
     const all = at("/a", foo);
     const silent = rule("silent", [match(prefix("/a"), { method: "PUT" })]);
     expect(ruleOf([all, silent], "PUT")).toBe(all);
+  });
+
+  test("and one that takes too long to compare falls under none, and is compared once", () => {
+    const all = { get: (name: string) => asks(origin, "PUT")[name] ?? null, keys: () => [] };
+    const long = request(`/${"ab".repeat(4_000)}`);
+    const rules = table(rule("long", [match(expression("/[ab]*a[ab]{900}"))]), put);
+    let asked = 0;
+    const counting = {
+      find: (message: typeof long) => {
+        asked += 1;
+        return rules.find(message);
+      },
+    };
+    expect(ruleFor(counting, { ...long, method: "OPTIONS", headers: all })?.undecided).toBe("url");
+    expect(asked).toBe(1);
   });
 
   test("though it cannot tell what that request's own headers would decide", () => {
