@@ -112,6 +112,14 @@ export function unregistered(workload: string): Declined {
   );
 }
 
+/** The document that registers the service is refused by this version, and what identity it has cannot be read. */
+export const withoutName = (workload: string): Declined =>
+  declined(
+    "not-ready",
+    `Which identity ${workload} has cannot be read: this version of Tulle refuses its document.`,
+    `Mend the document and apply it: tulle check says what is wrong with Service/${workload}.`,
+  );
+
 /** The proof that the caller holds the private key. */
 export const badPossession = (detail: string): Declined =>
   declined(

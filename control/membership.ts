@@ -15,6 +15,7 @@ import type { Freshness, MeshKnowledge } from "./freshness.ts";
 import type { Admitted, Evidence, NotAdmitted } from "./issuer/admission.ts";
 import type { AttestFault } from "./issuer/attestation/deno-attestor.ts";
 import { issuer, policyStore } from "./objects.ts";
+import { nameless } from "./policy-store/shelf.ts";
 import type { Current } from "./policy-store/words.ts";
 import { defaultReportMs, spread } from "./report-parts.ts";
 import { fits } from "./shape.ts";
@@ -80,9 +81,10 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
   if (!evidence.ok) return evidence.reason;
   // Registration comes before the join token is taken: it works once.
   const current = await policyStore(env).current(workload, form.digest ?? "");
-  if (current === undefined) {
+  if (current === undefined || current.spiffeId === nameless) {
     const stranger = await issuer(env).stranger(evidence.value, workload);
-    return stranger === undefined ? declined.unregistered(workload) : refusal(stranger, workload);
+    if (stranger !== undefined) return refusal(stranger, workload);
+    return current === undefined ? declined.unregistered(workload) : declined.withoutName(workload);
   }
   const admitted = await admit(env, evidence.value, workload, possession.value, current);
   if (!admitted.ok) return refusal(admitted.reason, workload);

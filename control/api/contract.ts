@@ -110,6 +110,7 @@ export interface StatusAnswer {
   readonly time: string;
   readonly services: readonly {
     readonly service: string;
+    /** Empty where this version cannot read it: the document is refused. */
     readonly spiffeId: string;
     readonly state: SyncState;
     /** The oldest epoch that an isolate seen lately runs; 0 if none was seen. */

@@ -8,6 +8,7 @@ import {
 } from "../issuer/registration.ts";
 import { maxEntries } from "../issuer/registrations.ts";
 import { issuer, policyStore } from "../objects.ts";
+import { nameless } from "../policy-store/shelf.ts";
 import { parseService } from "../service-key.ts";
 import { list, object, oneOf, optional, text, whole } from "../shape.ts";
 import type { EntriesAnswer, EntryLine, EntryRequest } from "./contract.ts";
@@ -112,10 +113,16 @@ async function identityOf(
   if (key === undefined) return malformed("service must be name or namespace/name, in lower case.");
   const { services = [] } = await policyStore(context.env).view(-1);
   const known = services.find((each) => each.service === key);
-  return known === undefined
-    ? missing(`No Service ${key} is registered; apply its document first, or name a SPIFFE ID.`)
-    : known.spiffeId;
+  if (known === undefined)
+    return missing(`No Service ${key} is registered; apply its document first, or name a SPIFFE ID.`);
+  return known.spiffeId === nameless ? withoutName(key) : known.spiffeId;
 }
+
+/** The problem of a Service whose identity cannot be read. */
+export const withoutName = (service: string): Response =>
+  malformed(
+    `Which identity ${service} has cannot be read: this version of Tulle refuses its document. tulle check says what is wrong with it.`,
+  );
 
 const unknown = (): Response => missing("There is no registration entry of this id.");
 

@@ -75,6 +75,7 @@ export interface IdentitiesAnswer {
 export interface IdentityLine {
   /** Empty for an identity that has registration entries and, at present, no Service. */
   readonly service: string;
+  /** Empty where this version cannot read it: the Service is refused. */
   readonly spiffeId: string;
   /** Milliseconds since the last report; absent if none. */
   readonly lastSeenMs?: number;

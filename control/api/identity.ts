@@ -3,9 +3,11 @@ import { refreshHintMs } from "../issuer/keyring.ts";
 import { attestorsOf } from "../issuer/registration.ts";
 import { denies } from "../issuer/revocations.ts";
 import { issuer, policyStore } from "../objects.ts";
+import { nameless } from "../policy-store/shelf.ts";
 import { parseService } from "../service-key.ts";
 import { object, optional, text, whole } from "../shape.ts";
 import type { IdentitiesAnswer, IdentityLine, TokenAnswer, TokenRequest } from "./contract.ts";
+import { withoutName } from "./entries.ts";
 import { bodyOf, type Handler, type Handlers, recordFirst } from "./handler.ts";
 import { malformed, missing, problem } from "./problems.ts";
 import { statusOf } from "./status.ts";
@@ -63,6 +65,7 @@ export const identity: Handlers<"GET /api/identity" | "POST /api/identity/tokens
     if (known === undefined) {
       return missing(`No Service ${service} is registered; apply its document first, then make a token.`);
     }
+    if (known.spiffeId === nameless) return withoutName(service);
     const entries = await issuer(context.env).entriesOf(known.spiffeId);
     if (!attestorsOf(entries).includes("join-token")) {
       return problem(

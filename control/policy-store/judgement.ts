@@ -18,7 +18,7 @@ import { documentTexts } from "./document-texts.ts";
 import { readAgain, settled, standIn } from "./in-force.ts";
 import { lookingAtPlaces } from "./places.ts";
 import { documentName, documentRef, type Edit, type Texts } from "./revision.ts";
-import type { CompiledService, CompiledSnapshot, ServiceView } from "./shelf.ts";
+import { type CompiledService, type CompiledSnapshot, nameless, type ServiceView } from "./shelf.ts";
 import { stoodBefore } from "./stood-before.ts";
 
 /** A document that somebody wants in force. */
@@ -205,7 +205,12 @@ async function servicesOf(
     const { destinations } = snapshot;
     const known = shared.get(destinations) ?? (await sharedPart(destinations));
     shared.set(destinations, known);
-    real.push({ view: viewOf(service, snapshot), compiled: await inParts(snapshot, known) });
+    const isNameless = options.refused?.get(`Service/${service}`)?.service?.isNameless === true;
+    const view = viewOf(service, snapshot);
+    real.push({
+      view: isNameless ? { ...view, spiffeId: nameless } : view,
+      compiled: await inParts(snapshot, known),
+    });
   }
   const [anyone] = snapshots.values();
   const virtual = Object.values(anyone?.destinations ?? {})

@@ -5,9 +5,13 @@ import type { CircuitPolicy } from "@tulle/mesh-runtime/resilience/words.ts";
 import type { Listener, ServiceKey } from "@tulle/mesh-runtime/routing/words.ts";
 import { headKey, snapshotKey } from "./kv-layout.ts";
 
+/** The identity of a Service in force whose own cannot be read any more: none, so that nobody is given the one that it would have by default. */
+export const nameless = "";
+
 /** What joins and reports need to know of a service. */
 export interface ServiceView {
   readonly service: ServiceKey;
+  /** {@link nameless} where nobody can tell. */
   readonly spiffeId: string;
   /** Only routes to others and so never reports itself. */
   readonly virtual: boolean;

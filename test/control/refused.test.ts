@@ -1,18 +1,30 @@
 import { evictDurableObject, reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Snapshot } from "@tulle/mesh-runtime/policy/snapshot.ts";
+import { decodeJwt } from "jose";
 import { beforeEach, describe, expect, test } from "vitest";
 import type {
   ChangeAnswer,
   CheckAnswer,
   ExplainAnswer,
+  IdentitiesAnswer,
   RoutesAnswer,
   StatusAnswer,
   StoredDocument,
   SyncAnswer,
 } from "../../control/api/contract.ts";
 import { meshOf } from "../unit/journeys/small-mesh.ts";
-import { api, apply, permission, service, store, storeObject } from "./support.ts";
+import {
+  api,
+  apply,
+  joined,
+  joinRequest,
+  permission,
+  service,
+  store,
+  storeObject,
+  workload,
+} from "./support.ts";
 
 beforeEach(() => reset());
 
@@ -249,6 +261,47 @@ describe("a Gateway in force of which this version refuses a listener", () => {
         { name: "http", conditions: [{ type: "Accepted", status: "True" }, {}, {}, {}] },
       ],
     });
+  });
+});
+
+describe("a Service in force whose identity this version cannot read", () => {
+  const frontend = "spiffe://mesh.local/ns/default/sa/frontend";
+  const join = async () => workload({ service: "web" }).join(await joinRequest());
+  const left = async (text: string): Promise<string | undefined> => {
+    await apply(service("web", `  identity: ${frontend}\n`), service("other"), permission("web", "other"));
+    await leftBehind("Service/default/web", text);
+    expect((await apply(service("later"))).body.applied).toBe(true);
+    const answer = await join();
+    return answer.ok ? String(decodeJwt(answer.wit).sub) : answer.reason;
+  };
+
+  test.each([
+    ["identity", service("web", "  identity: spiffe://mesh.local/frontend\n")],
+    ["identity, of another kind", service("web", "  identity: { name: frontend }\n")],
+    ["trust domain", service("web", "  trustDomain: { name: other }\n")],
+    ["spec", service("web", "  - identity\n")],
+    ["text, which is no YAML", "{ no: yaml"],
+  ])("gives nobody the one that it would have by default: its %s is refused", async (_, text) => {
+    expect(await left(text)).toBe("not-ready");
+    expect(await join()).toMatchObject({ remedy: expect.stringContaining("tulle check") });
+    for (const path of ["/api/identity/tokens", "/api/identity/entries"])
+      expect((await api("POST", path, { service: "web", attestor: "binding" })).status).toBe(400);
+    const { body } = await api<IdentitiesAnswer>("GET", "/api/identity");
+    expect(body.identities.filter(({ issued }) => issued > 0)).toEqual([]);
+    expect(await checks()).toContainEqual(
+      expect.objectContaining({
+        name: "Service/default/web",
+        remedy: expect.stringContaining("nobody is given its identity"),
+      }),
+    );
+  });
+
+  test("goes on having it where something else of it cannot be read, and its default where it had that", async () => {
+    expect(await left(service("web", `  identity: ${frontend}\n  color: green\n`))).toBe(frontend);
+    await leftBehind("Service/default/other", service("other", "  color: green\n"));
+    await apply(service("later", "  evidence: signature\n"));
+    const other = joined(await workload({ service: "other" }).join(await joinRequest()));
+    expect(decodeJwt(other.wit).sub).toBe("spiffe://mesh.local/ns/default/sa/other");
   });
 });
 

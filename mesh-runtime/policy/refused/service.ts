@@ -95,13 +95,13 @@ function meanwhileOf(members: ReadonlySet<string>, ports: ReadonlyMap<number, st
 }
 
 function closedService(
-  { namespace, name }: Unreadable,
+  { namespace, name, value }: Unreadable,
   spec: Readonly<Record<string, unknown>>,
 ): LeftOfService {
   const base = { apiVersion: meshVersions[0], kind: "Service", metadata: { namespace, name } };
   const closed = { mode: "STRICT", evidence: "signature", largeBody: "reject" };
   // As much of it as callers know it by: what they do not know leaves the mesh as it is.
-  const known = [
+  const known: readonly { readonly identity?: unknown; readonly binding?: unknown }[] = [
     { identity: spec.identity, binding: spec.binding ?? objectOf(spec.endpoint).binding },
     { identity: spec.identity },
     {},
@@ -109,12 +109,16 @@ function closedService(
   for (const some of known) {
     const members = Object.entries(some).filter(([, given]) => given !== undefined);
     const document = read({ ...base, spec: { ...closed, ...Object.fromEntries(members) } });
-    if (document !== undefined)
-      return {
-        document,
-        service: { isClosed: true, ports: new Map() },
-        meanwhile: "Nobody reaches it, and nobody may call it.",
-      };
+    if (document === undefined) continue;
+    // Who it is stands there as it was written, or is the default because nothing else was.
+    const isNamed =
+      spec === objectOf(value).spec && spec.trustDomain === undefined && some.identity === spec.identity;
+    const what = isNamed ? "and nobody may call it" : "nobody may call it, and nobody is given its identity";
+    return {
+      document,
+      service: { isClosed: true, ...(isNamed ? {} : { isNameless: true as const }), ports: new Map() },
+      meanwhile: `Nobody reaches it, ${what}.`,
+    };
   }
   throw new TypeError(`Cannot stand in for Service/${namespace}/${name}`);
 }

@@ -49,6 +49,8 @@ export interface RefusedListener {
 export interface RefusedService {
   /** Nobody may call it, and nobody reaches it. */
   readonly isClosed: boolean;
+  /** Which identity it has cannot be read: nobody is to be given one in its name, the one that it would have by default neither. */
+  readonly isNameless?: true;
   /** Ports that speak what a worker cannot, and what that is. */
   readonly ports: ReadonlyMap<number, string>;
 }
