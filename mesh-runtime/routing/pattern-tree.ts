@@ -13,7 +13,8 @@ export interface Place {
   /** Whoever goes over places marks those that he has. */
   mark: number;
   readonly stem: Stem;
-  readonly slot: number;
+  /** The slots where it goes on. */
+  readonly targets: readonly number[];
   /** Where it goes on, once somebody has asked; and the one place, where it is one. */
   next: readonly Place[] | undefined;
   only: Place | undefined;
@@ -132,7 +133,7 @@ export function patternTree(
   const placeAt = (stem: Stem, slot: number): Place => {
     const known = stem.places[slot - stem.from];
     if (known !== undefined) return known;
-    const { reads, demands, accepts } = slotAt(stem.members[0], slot);
+    const { reads, demands, targets, accepts } = slotAt(stem.members[0], slot);
     const place: Place = {
       id: places++,
       reads,
@@ -140,7 +141,7 @@ export function patternTree(
       accepts: accepts ? stem.members.map(({ number }) => number) : noNumbers,
       mark: 0,
       stem,
-      slot,
+      targets,
       next: undefined,
       only: undefined,
     };
@@ -162,8 +163,13 @@ export function patternTree(
   return {
     begin: () => placesAt(0, { members, from: 0, end: 0, places: [], branches: undefined }),
     next: (place) => {
-      const { stem, slot } = place;
-      place.next ??= slotAt(stem.members[0], slot).targets.flatMap((target) => placesAt(target, stem));
+      if (place.next !== undefined) return place.next;
+      const { stem, targets } = place;
+      const [first = -1, second] = targets;
+      place.next =
+        second === undefined && first >= stem.from && first < stem.end
+          ? [placeAt(stem, first)]
+          : targets.flatMap((target) => placesAt(target, stem));
       if (place.next.length === 1) place.only = place.next[0];
       return place.next;
     },
@@ -172,30 +178,42 @@ export function patternTree(
 
 const noNumbers: readonly number[] = [];
 
+const noSlot: Slot = { reads: undefined, demands: -1, targets: noNumbers, accepts: false };
+const acceptingSlot: Slot = { ...noSlot, accepts: true };
+
 function slotAt(member: Member | undefined, slot: number): Slot {
-  const nothing = { reads: undefined, demands: -1, targets: noNumbers, accepts: false };
-  if (member === undefined) return nothing;
+  if (member === undefined) return noSlot;
   const { literal, pattern } = member;
   if (slot < literal.length) {
     const char = literal.codePointAt(slot) ?? 0;
-    return { ...nothing, reads: [char, char + 1], targets: [slot + (char > 0xffff ? 2 : 1)] };
+    return reading([char, char + 1], [slot + (char > 0xffff ? 2 : 1)]);
   }
   const at = 3 * (slot - literal.length);
   const kind = pattern.program[at];
-  if (kind === undefined) return nothing;
-  if (kind === instruction.accept) return { ...nothing, accepts: true };
-  const targets = [literal.length + targetAt(pattern.program, at)];
-  if (kind === instruction.look) return { ...nothing, demands: pattern.program[at + 1] ?? 0, targets };
-  if (kind === instruction.fork)
+  if (kind === undefined) return noSlot;
+  if (kind === instruction.accept) return acceptingSlot;
+  const target = literal.length + targetAt(pattern.program, at);
+  if (kind === instruction.look)
     return {
-      ...nothing,
-      demands: 0,
-      targets: [...targets, literal.length + otherTargetAt(pattern.program, at)],
+      reads: undefined,
+      demands: pattern.program[at + 1] ?? 0,
+      targets: [target],
+      accepts: false,
     };
-  if (kind > instruction.one) return { ...nothing, reads: pattern.classes[kind], targets };
+  if (kind === instruction.fork) {
+    const other = literal.length + otherTargetAt(pattern.program, at);
+    return { reads: undefined, demands: 0, targets: [target, other], accepts: false };
+  }
   const char = instruction.one - kind;
-  return { ...nothing, reads: [char, char + 1], targets };
+  return reading(kind > instruction.one ? pattern.classes[kind] : [char, char + 1], [target]);
 }
+
+const reading = (reads: Slot["reads"], targets: readonly number[]): Slot => ({
+  reads,
+  demands: -1,
+  targets,
+  accepts: false,
+});
 
 /** Where an instruction goes on, and where else. */
 const targetAt = (program: readonly number[], at: number): number =>

@@ -3,10 +3,10 @@
  * no automaton had learned anything. A step takes some ten nanoseconds, so that this is some milliseconds, and the
  * most that anybody can make an isolate compute with one request, whatever the documents say.
  *
- * It is what a path of 8 KB takes that goes on at some sixty places at once; ordinary tables have a few at a time
+ * It is what a path of 8 KB takes that goes on at some thirty places at once; ordinary tables have a few at a time
  * (`docs/decisions/0021-the-work-of-one-request.md`).
  */
-export const maxSteps = 1_000_000;
+export const maxSteps = 500_000;
 
 /** What of a request is read: its path and parameters, or its header fields. */
 export type ReadPart = "url" | "headers";
