@@ -9,7 +9,7 @@ import { verifications } from "./verifications.ts";
 
 /*
  * 70: what a token costs that an isolate has not seen, or has refused, counted in verifications. Why requests that bring
- * one at the same moment do not wait for each other: docs/decisions/0019-a-token-is-verified-by-whoever-brings-it.md.
+ * one at the same moment do not wait for each other: docs/decisions/0020-a-token-is-verified-by-whoever-brings-it.md.
  */
 
 let world: World;
