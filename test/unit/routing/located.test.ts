@@ -215,6 +215,17 @@ describe("a destination with several", () => {
 });
 
 describe("a session", () => {
+  test("that a client made up chooses among the endpoints that are offered, and none that fails or is not there", async () => {
+    const to = destination([at(place("a")), at(place("b", { priority: 1 })), at(place("c"))]);
+    const asked = async (name: string) => (await to.many(20, undefined, { session: session(name) })).join();
+    // The endpoints of a lower priority too: they are offered for when the others fail.
+    expect([await asked("a"), await asked("b")]).toEqual(["a", "b"]);
+    expect(await asked("elsewhere")).toBe("a,c");
+    for (let count = 0; count < failuresToEject; count++)
+      await to.send(() => unreachable, { session: session("b") });
+    expect(await asked("b")).toBe("a,c");
+  });
+
   test("stays at its endpoint, whatever its weight and priority", async () => {
     const to = destination([at(place("a")), at(place("b", { weight: 0, priority: 3 }))]);
     const own = session("b");

@@ -228,6 +228,41 @@ describe("what a client makes up", () => {
     );
   });
 
+  /** The cookie of somebody who knows how cookies are made, and every name of the mesh. */
+  const forged = (service: string, more: { readonly rule?: string; readonly at?: number } = {}): string => {
+    const { rule: of = "HTTPRoute/shop/cart/0", at = now } = more;
+    const { value } = sessionHeader(new Headers(), cookie(), of, { service, endpoint: "one" }, at, true);
+    return value.slice(0, value.indexOf(";"));
+  };
+  const backends = [
+    backend("shop/v1"),
+    backend("shop/dark", { weight: 0 }),
+    backend("shop/gone", { unusable: "BackendNotFound" }),
+  ];
+
+  test.each([
+    ["shop/v1", {}, "shop/v1"],
+    // What is in the rule at weight 0 is there for sessions, and whoever says that he has one is believed.
+    ["shop/dark", {}, "shop/dark"],
+    ["shop/gone", {}, undefined],
+    ["shop/admin", {}, undefined],
+    ["shop/v1", { rule: "HTTPRoute/shop/admin/0" }, undefined],
+  ] as const)(
+    "with every name known, for %s %j, chooses among what the rule offers: %s",
+    async (service, more, reached) => {
+      const { pinned } = await through({ backends, headers: { cookie: forged(service, more) } });
+      expect(pinned?.backend.service).toBe(reached);
+    },
+  );
+
+  test("prolongs a session of its own, so that its end is no bound for clients", async () => {
+    const settings = cookie({ absoluteTimeoutMs: 60_000 });
+    const at = now + 3_600_000;
+    const late = await through({ settings, at, headers: { cookie: forged("shop/v1") } });
+    const renewed = await through({ settings, at, headers: { cookie: forged("shop/v1", { at }) } });
+    expect([late.pinned, renewed.pinned?.backend.service]).toEqual([undefined, "shop/v1"]);
+  });
+
   test("does not hide the session behind it: several cookies may have one name (RFC 6265 §5.4)", async () => {
     const { value } = await through();
     const next = await through({ headers: { cookie: `sid=x; sid="${value}"` } });
