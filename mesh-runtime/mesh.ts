@@ -10,6 +10,7 @@ import type { TokenRules } from "./identity/end-user.ts";
 import { GrantedSessions } from "./identity/granted-sessions.ts";
 import { KeySets } from "./identity/key-sets.ts";
 import { ReplayWindow } from "./identity/replay.ts";
+import { Sessions } from "./identity/sessions.ts";
 import { WitCache } from "./identity/svid.ts";
 import { TokenCache } from "./identity/token-cache.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
@@ -158,6 +159,7 @@ function journeyMaker(
   const witCache = new WitCache();
   const replay = new ReplayWindow();
   const granted = new GrantedSessions();
+  const sessions = new Sessions();
   const bodies = new BodyRoom();
   const users = {
     clock,
@@ -234,6 +236,7 @@ function journeyMaker(
         askPermit: members.askPermit,
         credential: members.credential,
         nonce,
+        sessions,
         answers: {
           trust: () => members.current()?.trust,
           refreshTrust: members.refreshTrust,

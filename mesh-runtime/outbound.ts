@@ -9,6 +9,7 @@ import { governed } from "./governed.ts";
 import { authenticatedEntry } from "./identity/authenticated.ts";
 import type { BelievedPorts } from "./identity/believed.ts";
 import type { Authenticated, TokenRules } from "./identity/end-user.ts";
+import type { Sessions } from "./identity/sessions.ts";
 import { type SignedPorts, signed } from "./identity/signed.ts";
 import type { AuthenticatedPorts } from "./identity/user-judgement.ts";
 import { placesOf } from "./policy/governing.ts";
@@ -72,6 +73,8 @@ export interface OutboundPorts {
   readonly credential: SignedPorts["credential"];
   readonly answers?: BelievedPorts;
   readonly nonce: () => string;
+  /** What this isolate has agreed with destinations, for proofs that cost less than a signature. */
+  readonly sessions: Sessions;
   /** Service bindings and HTTPS. */
   readonly transport: Transport;
   /** Takes what an answer tells of the mesh: a newer policy, circuits that are not closed. */

@@ -20,6 +20,8 @@ export interface SignedPorts {
   readonly nonce: () => string;
   /** By what signed answers are judged. Absent: none is believed. */
   readonly answers?: BelievedPorts;
+  /** The sessions of this isolate: whatever policy comes into force, they go on. @default none yet, its own */
+  readonly sessions?: Sessions;
   /** Adds one to a named counter. */
   readonly count?: (counter: string) => void;
 }
@@ -67,9 +69,15 @@ interface Proving {
  * Where the recipient takes the platform's word and is reached by a service binding, there is no cryptography at all.
  * Refuses without a credential (`mesh-not-ready`), and bodies above the limit where the policy says so.
  */
-export const signed = ({ credential, clock, nonce, answers, count = () => undefined }: SignedPorts) => {
+export const signed = ({
+  credential,
+  clock,
+  nonce,
+  answers,
+  sessions = new Sessions(),
+  count = () => undefined,
+}: SignedPorts) => {
   const watches = new Watches();
-  const sessions = new Sessions();
   return layer<Proving, object, Answer>("signed", (next) => (exchange) => {
     const { message, recipient } = exchange;
     for (const name of identityHeaders) message.headers.delete(name);

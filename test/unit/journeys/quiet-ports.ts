@@ -1,3 +1,4 @@
+import { Sessions } from "../../../mesh-runtime/identity/sessions.ts";
 import type { OutboundPorts } from "../../../mesh-runtime/outbound.ts";
 import type { Loaded } from "../../../mesh-runtime/policy/loaded.ts";
 import { InFlight } from "../../../mesh-runtime/resilience/admitted.ts";
@@ -41,6 +42,7 @@ export function quietPorts(
     here: () => undefined,
     users: users().ports,
     nonce: () => "nonce",
+    sessions: new Sessions(),
     hear: () => undefined,
     ...given,
   };
