@@ -241,7 +241,8 @@ async function bySignature(
   const strict = policy.inbound.replay === "strict" || headers.get(header.replay) === "strict";
   const oneUse = strict ? oneUseOf(caller.thumbprint, sender, input, headers) : undefined;
   const asked = input.signResponse ? { method, url, nonce: input.nonce, token } : undefined;
-  const mayBegin = isOurs && !input.bySession && keys !== undefined;
+  // Who wants signed answers signs each request.
+  const mayBegin = isOurs && !input.bySession && !input.signResponse && keys !== undefined;
   const sessionKey = mayBegin ? offered(keys, verifier.now)?.name : undefined;
   const found = { principal, oneUse, asked, sessionKey };
   return ok(body.value === undefined ? found : { ...found, body: body.value });
