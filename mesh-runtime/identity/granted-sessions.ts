@@ -19,8 +19,8 @@ export class GrantedSessions {
   }
 
   /**
-   * What this very grant was found to be, if it came with this very token and has not expired. Whether the token is
-   * still believed is not asked here: that comes first.
+   * What this very grant was found to be, if it came with this very token and has not expired. Whether token and key of
+   * the service are still believed is not asked here.
    */
   recall(grant: string, wit: string, now: number): GrantedSession | undefined {
     const session = this.#entries.get(grant);

@@ -6,7 +6,7 @@ import { base64 } from "./bytes.ts";
 import type { GrantedSessions } from "./granted-sessions.ts";
 import type { ReplayWindow } from "./replay.ts";
 import { type GrantedSession, type GrantJudge, openGrant, type Session } from "./session-grant.ts";
-import type { SessionKey } from "./session-keys.ts";
+import { keyNamed, type SessionKey } from "./session-keys.ts";
 import { macBytes } from "./session-profile.ts";
 import { fieldValue, requestTarget, signatureBase } from "./signature-base.ts";
 import {
@@ -193,7 +193,7 @@ export async function verifyMessage(
     if (id.trustDomain !== bundle.trustDomain)
       return failed("session", "sessions are for callers of our own trust domain");
     const judge = { audience, caller: caller.value, wit, now };
-    const known = sessions?.granted.recall(grant, wit, now);
+    const known = remembered(grant, judge, sessions);
     const session = known === undefined ? await granted(grant, judge, sessions) : ok(known);
     if (!session.ok) return failed("session", session.reason);
     if (!(await crypto.subtle.verify(hmac, session.value.key, signature.value, bytesOf(base.value))))
@@ -217,6 +217,19 @@ export const isSigned = (
   signature: Uint8Array<ArrayBuffer>,
   base: string,
 ): Promise<boolean> => crypto.subtle.verify(es256, key, signature, bytesOf(base));
+
+/**
+ * What a grant was found to be, if its key is still one of this service: whoever revokes the service, because its keys
+ * leaked, means the sessions that were agreed with them too.
+ */
+function remembered(
+  grant: string,
+  { wit, now }: Pick<GrantJudge, "wit" | "now">,
+  sessions: SessionJudge | undefined,
+): GrantedSession | undefined {
+  const session = sessions?.granted.recall(grant, wit, now);
+  return session && keyNamed(sessions?.keys ?? [], session.serviceKey, now).ok ? session : undefined;
+}
 
 /** What a grant says, and keeps it in mind. */
 async function granted(

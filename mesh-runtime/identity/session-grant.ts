@@ -37,6 +37,8 @@ export interface GrantedSession {
   readonly key: CryptoKey;
   /** The very text of the token that it belongs to. */
   readonly wit: string;
+  /** The key of this service that it was agreed with: without it there is no session either. */
+  readonly serviceKey: string;
   /** Milliseconds since the Unix epoch. */
   readonly expiresAt: number;
 }
@@ -123,7 +125,7 @@ export async function openGrant(grant: string, judge: GrantJudge): Promise<Resul
   if (shared === undefined) return no("the grant has no key to agree anything with");
   const parties = { grant, caller: caller.id.uri, audience, serviceKey: serviceKey.value.publicKey };
   const key = await requestKey(shared, parties, "verify");
-  return ok({ key, wit, expiresAt: exp * 1_000 });
+  return ok({ key, wit, serviceKey: dk, expiresAt: exp * 1_000 });
 }
 
 /**

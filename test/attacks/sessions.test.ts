@@ -4,6 +4,7 @@ import { generateKeys } from "../../mesh-runtime/identity/credential.ts";
 import type { SessionKey } from "../../mesh-runtime/identity/session-keys.ts";
 import { sessionKey as aSessionKey, type ForgedGrant, grantFor, half } from "../unit/identity/agreement.ts";
 import { caller, makeWit, makeWorld, now, nowS, self, type World } from "../unit/identity/fixture.ts";
+import { policy, service } from "../unit/policy/writing.ts";
 import { expectRefused, target } from "./attack.ts";
 import { type Forged, forge } from "./attacker.ts";
 import { isolate, loadedPolicy, type Seen } from "./journey.ts";
@@ -43,7 +44,6 @@ const grants: readonly Row[] = [
   ["of another token of the same caller", async (w) => ({ wit: await makeWit(w, { jti: "other" }) })],
   ["that has expired", { claims: { iat: nowS - 600, exp: nowS } }],
   ["that lives a second too long", { claims: { iat: nowS, exp: nowS + 601 } }],
-  ["that outlives its token", { claims: { iat: nowS + 4, exp: nowS + 3_601 } }],
   ["that was made in the future", { claims: { iat: nowS + 6, exp: nowS + 500 } }],
   ["without an end", { claims: { exp: undefined } }],
   ["without a beginning", { claims: { iat: undefined } }],
@@ -81,15 +81,21 @@ const grants: readonly Row[] = [
   ["of four parts", { text: (grant) => `${grant}.AAAA` }],
   ["of two parts", { text: (grant) => grant.slice(0, grant.lastIndexOf(".")) }],
   ["with its signature cut off", { text: (grant) => grant.slice(0, -4) }],
-  ["with spare bits in its signature", { text: (grant) => `${grant.slice(0, -1)}B` }],
+  ["with spare bits in its signature", { text: withSpareBits }],
   [
     "in the alphabet of base64",
     { text: (grant) => grant.replaceAll("_", "/").replaceAll("-", "+").replace("e", "+") },
   ],
+  ["of claims with padding", { text: (grant) => grant.replace(/\.(?=[^.]*$)/, "=.") }],
   ["that is empty", { text: () => "" }],
   ["that is a token", (w) => ({ text: () => w.credential.wit })],
-  ["of 4 KB", { claims: { aud: `${self}${"a".repeat(4_000)}` } }],
 ];
+
+/** Another text of the same signature: the last of its 86 digits has four bits that say nothing. */
+function withSpareBits(grant: string): string {
+  const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return grant.slice(0, -1) + digits.charAt(digits.indexOf(grant.at(-1) ?? "") + 1);
+}
 
 /** The claims of a grant in the order of their names. */
 function reordered(text: string): string {
@@ -115,6 +121,23 @@ describe("an attacker comes with the grant of a session", () => {
     ["52: empty", ""],
   ])("whose key is %s", async (_, epk) => {
     expectRefused(await sent({ claims: { epk } }), /session/);
+  });
+
+  test("51: that outlives its token by a second", async () => {
+    const wit = await makeWit(world, { exp: nowS + 300 });
+    expectRefused(await sent({ wit, claims: { exp: nowS + 301 } }, { wit }), /session/);
+    isAdmitted(await sent({ wit, claims: { exp: nowS + 300 } }, { wit }));
+  });
+
+  test("51: by a clock that is five seconds ahead, and no more", async () => {
+    isAdmitted(await sent({ claims: { iat: nowS + 5, exp: nowS + 600 } }));
+    expectRefused(await sent({ claims: { iat: nowS + 6, exp: nowS + 600 } }), /session/);
+  });
+
+  test("51: of 4 KB, which is not read at all", async () => {
+    const seen = await sent({ claims: { aud: `${self}${"a".repeat(4_000)}` } });
+    expectRefused(seen, /session/);
+    expect(seen.reason).toContain("longer than");
   });
 
   test("51: for a key that has been retired, and for one that is still to come", async () => {
@@ -170,6 +193,20 @@ describe("an attacker comes with the grant of a session", () => {
     expectRefused(await at.arrive(await forge(world, { session })), /revoked/);
   });
 
+  test("58: whose service has other keys since, because these had leaked, although it was known", async () => {
+    const keys = [key];
+    const at = await target(world, keys);
+    const session = await grantFor(world, key);
+    isAdmitted(await at.arrive(await forge(world, { session })));
+    keys[0] = await aSessionKey();
+    expectRefused(await at.arrive(await forge(world, { session })), /session/);
+    // Without a credential of its own the service has none at all.
+    keys.pop();
+    expectRefused(await at.arrive(await forge(world, { session })), /session/);
+    keys[0] = key;
+    isAdmitted(await at.arrive(await forge(world, { session })));
+  });
+
   test("51: once its ten minutes are over, although it was known", async () => {
     const at = await target(world, [key]);
     const session = await grantFor(world, key);
@@ -208,6 +245,64 @@ describe("an attacker comes with the grant of a session", () => {
     );
     const session = await grantFor(world, key);
     expectRefused(await at.arrive(await forge(world, { session })), /session/);
+  });
+});
+
+describe("the key to begin sessions with", () => {
+  const told = async (session: boolean, parameters: Forged["parameters"] = {}, keys = [key]) => {
+    const signing = { credential: () => world.credential, nonce: () => "answer" };
+    const at = isolate(
+      await loadedPolicy(),
+      () => world.bundle,
+      ...([undefined, undefined, undefined] as const),
+      signing,
+      keys,
+    );
+    const proof = session ? { session: await grantFor(world, key) } : {};
+    const { status, headers } = await at.arrive(await forge(world, { ...proof, parameters }));
+    expect(status).toBe(200);
+    return headers.get("tulle-session-key");
+  };
+
+  test("is told to who signed: the one that is offered now", async () => {
+    const old = await aSessionKey(now - 2 * hour, now);
+    const next = await aSessionKey(now + 1, now + hour);
+    const present = await aSessionKey(now, now + 1);
+    expect(await told(false, {}, [next, old, present])).toBe(present.name);
+    expect(await told(false, {}, [next, old])).toBe(null);
+  });
+
+  test("is told to nobody who has a session, or signs each request, because he wants signed answers", async () => {
+    expect(await told(true)).toBe(null);
+    expect(await told(false, { "wimse-sign-response": "" })).toBe(null);
+  });
+
+  test("is told to nobody from another trust domain, nor where each request is to be signed", async () => {
+    const strict = await loadedPolicy((snapshot) => ({
+      ...snapshot,
+      inbound: { ...snapshot.inbound, sessionProofs: "refused" },
+    }));
+    const foreign = await loadedPolicy(undefined, [
+      service("payments"),
+      policy("MeshConfig", "mesh", "{trustDomain: partner.example}"),
+      policy(
+        "AuthorizationPolicy",
+        "anybody",
+        "{rules: [{from: [{source: {principals: [example.org/ns/default/sa/web]}}]}]}",
+      ),
+    ]);
+    const other = { ...world.bundle, trustDomain: "partner.example", keys: new Map() };
+    const federated = { ...other, federated: new Map([["example.org", world.bundle]]) };
+    for (const [loaded, bundle] of [
+      [strict, world.bundle],
+      [foreign, federated],
+    ] as const) {
+      const at = isolate(loaded, () => bundle, undefined, undefined, undefined, undefined, [key]);
+      const audience = JSON.stringify(loaded.self.uri);
+      const seen = await at.arrive(await forge(world, { parameters: { "wimse-aud": audience } }));
+      isAdmitted(seen);
+      expect(seen.headers.has("tulle-session-key")).toBe(false);
+    }
   });
 });
 
