@@ -8,6 +8,7 @@ import { signMessage } from "../../mesh-runtime/identity/proof.ts";
 import { type Recipient, signed } from "../../mesh-runtime/identity/signed.ts";
 import { parseSpiffeId } from "../../mesh-runtime/identity/spiffe-id.ts";
 import { WitCache } from "../../mesh-runtime/identity/svid.ts";
+import type { TrustBundle } from "../../mesh-runtime/identity/trust-bundle.ts";
 import type { Credential } from "../../mesh-runtime/identity/words.ts";
 import { caller, makeWit, makeWorld, now, self, value, type World } from "../unit/identity/fixture.ts";
 import { isolate, loadedPolicy } from "./journey.ts";
@@ -52,6 +53,8 @@ interface Way {
   readonly by?: Credential | null;
   /** How much later the answer arrives, milliseconds. */
   readonly lateMs?: number;
+  /** Whom the caller believes. @default everybody of the mesh */
+  readonly trust?: () => TrustBundle;
   /** What becomes of the answer on its way. */
   readonly on?: (
     answer: Response,
@@ -92,7 +95,7 @@ async function ask(way: Way = {}): Promise<Come> {
     credential: () => world.credential,
     clock,
     nonce,
-    answers: { trust: () => world.bundle, cache: new WitCache(), clock },
+    answers: { trust: way.trust ?? (() => world.bundle), cache: new WitCache(), clock },
   }).wrap<{ message: Message; recipient: Recipient }>(async ({ message }): Promise<Answer> => {
     const init = {
       method: message.method,
@@ -213,6 +216,27 @@ describe("an answer that must be signed", () => {
       on: wire((headers) => headers.delete("signature")),
     });
     expect(changed.ending).toMatch(/^answer-unverified missing/);
+  });
+
+  test("says what was signed before its callee was revoked, however late its body comes; no other one is believed", async () => {
+    let bundle = world.bundle;
+    const workloads = new Map([[self, Number.POSITIVE_INFINITY]]);
+    const revoke = () => {
+      bundle = { ...bundle, sequence: bundle.sequence + 1, revoked: { ...bundle.revoked, workloads } };
+    };
+    const late = (text: string) => (answer: Response) => {
+      const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+        revoke();
+        controller.enqueue(new TextEncoder().encode(text));
+        controller.close();
+      };
+      return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }), answer);
+    };
+    const trust = () => bundle;
+    expect(await ask({ trust, on: late("paid") })).toMatchObject({ ending: "believed", text: "paid" });
+    expect((await ask({ trust })).ending).toMatch(/^answer-unverified revoked/);
+    bundle = world.bundle;
+    expect((await ask({ trust, on: late("not paid") })).ending).toMatch(/^answer-unverified digest/);
   });
 
   test.each<[string, NonNullable<Way["on"]>, RegExp]>([

@@ -84,6 +84,32 @@ describe("a request whose body is held back", () => {
   });
 });
 
+describe("a request whose body streams, because policy lets it go unsigned", () => {
+  test("is judged when it arrives, and goes on when its caller is revoked in the middle; no other one does", async () => {
+    let bundle = world.bundle;
+    const { headers } = await proven("", {}, false);
+    const pieces = ["a", "b"].map((piece) => new TextEncoder().encode(piece));
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const piece = pieces.shift();
+      if (piece === undefined) controller.close();
+      else controller.enqueue(piece);
+    };
+    const body = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 });
+    const unsigned = { largeBody: "unsigned" } as const;
+    const ports = { trust: () => bundle };
+    const request = new Request(url, { method: "POST", headers, body });
+    const begun = await arrive(request, unsigned, ports);
+    // The application has it, and nothing of the body has been read.
+    expect([begun.outcome, pieces.length]).toEqual(["accepted", 2]);
+    const revoked = { ...bundle.revoked, workloads: new Map([[caller, Number.POSITIVE_INFINITY]]) };
+    bundle = { ...bundle, sequence: bundle.sequence + 1, revoked };
+    expect(await begun.request?.text()).toBe("ab");
+    expect((await arrive(await proven("c", {}, false), unsigned, ports)).outcome).toBe(
+      "unidentified revoked",
+    );
+  });
+});
+
 describe("a request with a proof", () => {
   test("is from who signed it", async () => {
     const { outcome, principal, notes } = await arrive(await proven());
