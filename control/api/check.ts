@@ -8,6 +8,7 @@ import type { StoreState } from "../policy-store/words.ts";
 import type { CheckAnswer, CheckLine, FederationLine, StatusAnswer } from "./contract.ts";
 import { answerOf } from "./federation.ts";
 import type { Handlers } from "./handler.ts";
+import { notReadyFor } from "./root-readiness.ts";
 import { statusOf } from "./status.ts";
 
 /** What control knows about its own health. */
@@ -104,7 +105,7 @@ async function tokensEnding(env: Env, now: number): Promise<readonly CheckLine[]
   });
 }
 
-const signingKeys: Look = async (env) => {
+const signingKeys: Look = async (env, now) => {
   const name = "signing keys";
   const published = await issuer(env).bundle();
   if (!published.ok) {
@@ -117,10 +118,16 @@ const signingKeys: Look = async (env) => {
     ];
   }
   const { keys, sequence, slots, nextRootKid } = published.value;
+  const waits = nextRootKid === undefined ? [] : await notReadyFor(env, published.value, now);
   const prepared = slots.find(({ state }) => state === "prepared");
   const next =
     prepared === undefined ? "" : ` The next one signs from ${new Date(prepared.movesAt).toISOString()}.`;
-  const root = nextRootKid === undefined ? "" : " A next root key waits to be pinned and activated.";
+  const root =
+    nextRootKid === undefined
+      ? ""
+      : waits.length === 0
+        ? " A next root key may be activated: tulle keys rotate --root --activate."
+        : ` A next root key waits to be activated. ${waits.join(" ")}`;
   return [fine(name, `${keys.length} published, bundle ${sequence}.${next}${root}`)];
 };
 

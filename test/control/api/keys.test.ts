@@ -95,6 +95,9 @@ describe("the next root key", () => {
   };
   const report = (change: Partial<ReportRequest> = {}) =>
     workload({ service: "web" }).report(reportRequest("default/web", change));
+  const checked = async () =>
+    (await api<CheckAnswer>("GET", "/api/check")).body.checks.find(({ name }) => name === "signing keys")
+      ?.detail;
   const outcome = async (more?: object): Promise<string> => {
     const { status, body } = await activate(more);
     return status === 200 ? "activated" : `${status} ${body.detail}`;
@@ -124,8 +127,11 @@ describe("the next root key", () => {
     expect(await outcome()).toMatch(/^409 default\/web report that they run .*TULLE_ROOT/);
     await report({ isolate: "pinned", nextRoot: "A".repeat(43) });
     expect(await outcome()).toMatch(/^409/);
+    expect(await checked()).toMatch(/waits to be activated\. default\/web report/);
     await report({ isolate: "pinned", nextRoot: x });
+    expect(await checked()).toMatch(/may be activated/);
     expect(await outcome()).toBe("activated");
+    expect(await checked()).not.toMatch(/root key/);
   });
 
   test("may not sign while a service has not reported since it was published, however long ago that was", async () => {
