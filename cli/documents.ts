@@ -2,7 +2,7 @@ import type { DocumentRef } from "@tulle/control/api/contract.ts";
 import { parseAllDocuments } from "yaml";
 import { exit } from "./exit-codes.ts";
 import { Failure } from "./failure.ts";
-import { kinds, parseKind, parsePlace } from "./kinds.ts";
+import { kinds, parseRef } from "./kinds.ts";
 import type { Source } from "./sources.ts";
 
 /**
@@ -32,10 +32,7 @@ function refOf(value: unknown, place: string): DocumentRef {
   const namespace = member(metadata, "namespace");
   if (typeof kind !== "string" || typeof name !== "string")
     throw new Failure(exit.usage, `Cannot tell what ${place} is: it wants kind and metadata.name.`);
-  return {
-    kind: parseKind(kind),
-    ...parsePlace(name, typeof namespace === "string" ? namespace : undefined),
-  };
+  return parseRef(kind, name, typeof namespace === "string" ? namespace : undefined);
 }
 
 function member(value: unknown, name: string): unknown {

@@ -1,3 +1,4 @@
+import type { DocumentRef } from "@tulle/control/api/contract.ts";
 import { exit } from "./exit-codes.ts";
 import { Failure } from "./failure.ts";
 
@@ -41,6 +42,19 @@ export function parseKind(text: string): string {
   );
 }
 
+/**
+ * Names a document that may be in force: one that a newer version of Tulle wrote can be of a kind, or have a name, that
+ * this one does not know, and has to be looked at and deleted all the same. Such a kind is written as it stands.
+ * @throws Failure (usage)
+ */
+export function parseRef(kind: string, text: string, namespace: string | undefined): DocumentRef {
+  return { kind: parseStoredKind(kind), ...placeIn(text, namespace, storedName) };
+}
+
+/** A known kind by any of its names, or an unknown one as it stands. */
+export const parseStoredKind = (text: string): string =>
+  byName.has(text.toLowerCase()) || !/^[A-Z][A-Za-z0-9]{0,62}$/.test(text) ? parseKind(text) : text;
+
 /** A document's place, as the API wants it. */
 export interface Place {
   readonly namespace: string;
@@ -49,25 +63,30 @@ export interface Place {
 
 /** The form of names and namespaces (RFC 1123 subdomain); also keeps `..` out of request paths. */
 const nameForm = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+/** What another version could take for one. */
+const storedName = /^[A-Za-z0-9][-A-Za-z0-9._]{0,1023}$/;
 
 /**
  * Reads `name` or `namespace/name`; without a namespace it is `--namespace`, else `default`.
  * @throws Failure (usage) when it is not such a name, or two namespaces are given that differ
  */
-export function parsePlace(text: string, namespace: string | undefined): Place {
+export const parsePlace = (text: string, namespace: string | undefined): Place =>
+  placeIn(text, namespace, nameForm);
+
+function placeIn(text: string, namespace: string | undefined, form: RegExp): Place {
   const [first = "", second, ...rest] = text.split("/");
   const place =
     second === undefined
       ? { namespace: namespace ?? "default", name: first }
       : { namespace: first, name: second };
-  if (rest.length > 0 || !nameForm.test(place.name))
+  if (rest.length > 0 || !form.test(place.name))
     throw new Failure(
       exit.usage,
       `"${text}" is not a name: it must be like "payments" or "default/payments".`,
     );
   if (namespace !== undefined && namespace !== place.namespace)
     throw new Failure(exit.usage, `"${text}" and --namespace ${namespace} name different namespaces.`);
-  parseNamespace(place.namespace);
+  if (!form.test(place.namespace)) parseNamespace(place.namespace);
   return place;
 }
 

@@ -5,7 +5,7 @@ import { isRefused } from "../client.ts";
 import { namesIn } from "../documents.ts";
 import { type ExitCode, exit } from "../exit-codes.ts";
 import { Failure } from "../failure.ts";
-import { parseKind, parsePlace } from "../kinds.ts";
+import { parseRef } from "../kinds.ts";
 import type { Cli, Session } from "../session.ts";
 import { readSources } from "../sources.ts";
 import { append, parseRevision } from "./apply.ts";
@@ -49,7 +49,7 @@ async function named(
     return namesIn(await readSources(filename, session.terminal.stdin));
   if (filename !== undefined || kind === undefined || name === undefined)
     throw new Failure(exit.usage, "Say which document: `tulle delete KIND NAME`, or `tulle delete -f FILE`.");
-  return [{ kind: parseKind(kind), ...parsePlace(name, namespace) }];
+  return [parseRef(kind, name, namespace)];
 }
 
 /** One after the other, and no further than the first that control refuses. */

@@ -2,7 +2,7 @@ import type { StoredDocument } from "@tulle/control/api/contract.ts";
 import type { Command } from "commander";
 import { programmedCell, statusCells, withCreation, withStatus } from "../document-status.ts";
 import { exit } from "../exit-codes.ts";
-import { parseKind, parseNamespace, parsePlace } from "../kinds.ts";
+import { parseNamespace, parseRef, parseStoredKind } from "../kinds.ts";
 import { type Column, table } from "../report.ts";
 import type { Cli, Session } from "../session.ts";
 
@@ -26,12 +26,11 @@ export function addGet({ program, perform }: Cli): void {
       ) =>
         perform(command, async (session) => {
           if (kind !== undefined && name !== undefined) {
-            const ref = { kind: parseKind(kind), ...parsePlace(name, options.namespace) };
-            const document = await session.control.document(ref);
+            const document = await session.control.document(parseRef(kind, name, options.namespace));
             show(session, [document], document);
           } else {
             const documents = await session.control.documents({
-              ...(kind !== undefined && { kind: parseKind(kind) }),
+              ...(kind !== undefined && { kind: parseStoredKind(kind) }),
               ...(options.namespace !== undefined && { namespace: parseNamespace(options.namespace) }),
             });
             show(session, documents, documents);

@@ -1,7 +1,7 @@
 import type { Revision } from "@tulle/control/api/contract.ts";
 import type { Command } from "commander";
 import { exit } from "../exit-codes.ts";
-import { parseKind, parseNamespace, parsePlace } from "../kinds.ts";
+import { parseNamespace, parseRef, parseStoredKind } from "../kinds.ts";
 import { table } from "../report.ts";
 import type { Cli } from "../session.ts";
 import { parseRevision } from "./apply.ts";
@@ -23,14 +23,14 @@ export function addHistory({ program, perform }: Cli): void {
     .action((kind: string | undefined, name: string | undefined, options: HistoryOptions, command: Command) =>
       perform(command, async (session) => {
         const { terminal } = session;
-        const place =
-          name === undefined
-            ? options.namespace !== undefined && { namespace: parseNamespace(options.namespace) }
-            : parsePlace(name, options.namespace);
-        const all = await session.control.history({
-          ...(kind !== undefined && { kind: parseKind(kind) }),
-          ...place,
-        });
+        const asked =
+          kind !== undefined && name !== undefined
+            ? parseRef(kind, name, options.namespace)
+            : {
+                ...(kind !== undefined && { kind: parseStoredKind(kind) }),
+                ...(options.namespace !== undefined && { namespace: parseNamespace(options.namespace) }),
+              };
+        const all = await session.control.history(asked);
         const shown = options.limit === 0 ? all : all.slice(0, options.limit);
         session.show(shown, () => {
           if (shown.length > 0) terminal.out(table(terminal, columns, shown.map(row)));
