@@ -42,6 +42,23 @@ const begins = 1 | 4;
  * @returns the pattern, or what is wrong and what to do, without the place
  */
 export function compilePattern(source: string): Result<Pattern, string> {
+  const known = recent.get(source);
+  if (known !== undefined) return known;
+  const pattern = compiled(source);
+  if (recent.size >= mostRecent)
+    for (const oldest of recent.keys()) {
+      recent.delete(oldest);
+      break;
+    }
+  recent.set(source, pattern);
+  return pattern;
+}
+
+/** One expression is compiled where it is checked, where it is counted, and for each place that it is at. */
+const recent = new Map<string, Result<Pattern, string>>();
+const mostRecent = 256;
+
+function compiled(source: string): Result<Pattern, string> {
   // Far above, so that whatever could fit comes to be compiled, and what takes long does not.
   if (sizeOf(source) > 10 * maxInstructions) return no(tooLarge);
   const program = parsed(source);

@@ -13,23 +13,32 @@ type HTTPRoute = DocumentOf<"HTTPRoute">;
  */
 export const mostInstructions = 250_000;
 
-/** The regular expressions of all routes at one place are together no larger than an isolate can take. */
+/**
+ * The regular expressions of all routes at one place are together no larger than an isolate can take. Each of the routes
+ * has the issue, so that a set that was too large before stays in force while one of them is taken away.
+ */
 export function* patternSizes(mesh: CheckedMesh): Generator<Issue> {
   // Nearly always it is enough to look at the texts.
-  if (!isBeyond(mesh, (source) => sizeOf(source))) return;
-  const sums = new Map<string, number>();
+  if (!isBeyond(mesh, sizeOf)) return;
+  const places = new Map<string, { sum: number; readonly routes: HTTPRoute[] }>();
   for (const route of mesh.catalog.routes) {
     const size = sizeOfAll(route, compiledSize);
     if (size === 0) continue;
     for (const place of placesOf(mesh, route)) {
-      const before = sums.get(place) ?? 0;
-      sums.set(place, before + size);
-      if (before > mostInstructions || before + size <= mostInstructions) continue;
+      const there = places.get(place) ?? { sum: 0, routes: [] };
+      places.set(place, there);
+      there.sum += size;
+      there.routes.push(route);
+    }
+  }
+  for (const [place, { sum, routes }] of places) {
+    if (sum <= mostInstructions) continue;
+    for (const route of routes) {
       yield mesh.issue(route, {
         path: ["spec", "rules"],
-        expected: `regular expressions that come to ${mostInstructions} instructions with those of the other routes at this place`,
-        found: `${before + size}`,
-        message: `With this route the regular expressions at ${shown(place)} come to ${before + size} instructions, and ${mostInstructions} is the most that one table may have; write fewer, shorter ones, or prefixes and values in their place.`,
+        expected: `regular expressions that come to ${mostInstructions} instructions together`,
+        found: `${sum}`,
+        message: `The regular expressions of this route and the others at ${shown(place)} come to more than ${mostInstructions} instructions, which is the most that one table may have; write fewer or shorter ones, or prefixes and values in their place.`,
       });
     }
   }

@@ -29,6 +29,48 @@ describe("Judgement", () => {
     expect(judgement.read([{ source: "r.yaml", text: old }]).issues).toMatchObject([{ severity: "error" }]);
   });
 
+  test("expressions that are too large together hold where they are in force, and nobody may add to them", async () => {
+    const large = (name: string) =>
+      JSON.stringify({
+        apiVersion: "gateway.networking.k8s.io/v1",
+        kind: "HTTPRoute",
+        metadata: { name },
+        spec: {
+          parentRefs: [{ group: "", kind: "Service", name: "web" }],
+          rules: [0, 1].map((half) => ({
+            matches: Array.from({ length: 64 }, (_, n) => ({
+              path: { type: "RegularExpression", value: "/[ab]{980}" },
+              headers: [{ name: "x", value: `${name}-${half}-${n}` }],
+            })),
+            backendRefs: [{ name: "web", port: 80 }],
+          })),
+        },
+      });
+    const named = (...names: readonly string[]) =>
+      texts({
+        ...web,
+        ...Object.fromEntries(names.map((name) => [`HTTPRoute/default/${name}`, large(name)])),
+      });
+    const judgement = new Judgement("mesh.local");
+    const before = () => ({ texts: named("a", "b", "c"), ages: new Map() });
+    const severities = async (set: ReturnType<typeof named>, ...given: readonly string[]) => {
+      const edits = given.flatMap((name) => judgement.read([{ source: name, text: large(name) }]).edits);
+      const { issues } = await judgement.judge(set, edits, { before });
+      return issues.flatMap(({ document, path, severity }) =>
+        path === "spec.rules" ? [`${document.split("/")[2]} ${severity}`] : [],
+      );
+    };
+    expect(await severities(named("a", "b", "c"))).toEqual(["a warning", "b warning", "c warning"]);
+    expect(await severities(named("a", "b"))).toEqual(["a warning", "b warning"]);
+    expect(await severities(named("a"))).toEqual([]);
+    expect(await severities(named("a", "b", "c", "d"), "d")).toEqual([
+      "a warning",
+      "b warning",
+      "c warning",
+      "d error",
+    ]);
+  });
+
   test("compiles a valid set, the same whatever the order and whoever compiled before", async () => {
     const both = { ...web, "Service/default/payments": service("payments") };
     const used = new Judgement("mesh.local");
