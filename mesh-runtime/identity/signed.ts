@@ -60,8 +60,8 @@ interface Proving {
  *
  * A recipient that is called often, and tells a key to agree sessions with, gets proofs by session: a MAC for a
  * signature. One that does not believe it is signed to at once, as whoever cannot be sent a request twice always is:
- * where the body is a stream, where answers must be signed (an unsigned one may not have anything sent again), and in
- * another mesh.
+ * where the body is a stream, where answers must be signed (an unsigned one may not have anything sent again), where a
+ * request may come once (a second one has another nonce), and in another mesh.
  *
  * Where the recipient's document says that answers are signed, one that it has not rightly signed for this very
  * attempt is refused with `answer-unverified`.
@@ -112,7 +112,7 @@ export const signed = ({
     watches.mention(audience, headers);
     const signResponse = settings.responses === "signed";
     const asked: Asked = { method, url: url.href, nonce: nonce(), token: held.wit };
-    const isSigned = signsEach(settings) || isOnce(digested.value);
+    const isSigned = signsEach(settings) || headers.has(header.replay) || isOnce(digested.value);
     const session = isSigned || why === "disbelieved" ? undefined : await sessionWith(audience, held, now);
     const proof = { audience, credential: held, now, nonce: asked.nonce, signResponse, session };
     const signature = await signMessage({ method, url: asked.url, headers }, proof);

@@ -65,12 +65,15 @@ export function inboundOf(
 export const responsesOf = ({ spec }: Service): { readonly responses?: "signed" } =>
   spec.responses === "signed" ? { responses: spec.responses } : {};
 
-/** Whether each request to a Service has to be signed. */
+/**
+ * Whether each request to a Service has to be signed: where it says so, and where a request may come once. A session that
+ * is not believed has its request sent again, under another nonce, and that would be a second one.
+ */
 function proofsOf(
   { config }: Catalog,
-  { sessionProofs = config?.spec.defaults?.sessionProofs }: Service["spec"],
+  { replay, sessionProofs = config?.spec.defaults?.sessionProofs }: Service["spec"],
 ): { readonly sessionProofs?: "refused" } {
-  return sessionProofs === "refused" ? { sessionProofs } : {};
+  return replay === "strict" || sessionProofs === "refused" ? { sessionProofs: "refused" } : {};
 }
 
 /** What is recorded of a workload: member by member, the nearest word counts: of the Service, its namespace, the mesh. */

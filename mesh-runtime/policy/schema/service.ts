@@ -47,7 +47,7 @@ const spec = checked(
     ),
     replay: about(
       optional(choice(["window", "strict"])),
-      "How a signed request is kept from coming again within its half minute. `window`: each isolate remembers what it let in. `strict`: it is let in once in the whole mesh, which costs a call to control; in doubt it is refused. A route may ask for it alone, by the annotation `mesh.tulle.dev/replay: strict`.",
+      "How a signed request is kept from coming again within its half minute. `window`: each isolate remembers what it let in. `strict`: it is let in once in the whole mesh, which costs a call to control; in doubt it is refused, and `sessionProofs` are refused always. A route may ask for it alone, by the annotation `mesh.tulle.dev/replay: strict`.",
     ),
     sessionProofs: about(
       optional(choice(["allowed", "refused"])),

@@ -56,9 +56,9 @@ function called(
     id: value(parseSpiffeId(self)),
     settings: { evidence: "signature", largeBody: "reject", maxDigestBytes: 1_024, ...settings },
   };
-  const send = async (body: Message["body"] = null): Promise<string> => {
+  const send = async (body: Message["body"] = null, more: Record<string, string> = {}): Promise<string> => {
     how.length = 0;
-    const headers = new Headers({ "tulle-session": "made.up.here" });
+    const headers = new Headers({ "tulle-session": "made.up.here", ...more });
     const message = { url: new URL("https://payments/charge"), method: "POST", headers, body };
     const answer = await sign({ message, recipient });
     return `${how.join(", ")} -> ${answer.ok ? answer.value.status : answer.reason.kind}`;
@@ -138,6 +138,15 @@ describe("a caller that comes often", () => {
     });
     expect(await send(stream)).toBe(signedTo);
     expect(await send()).toBe(bySession);
+  });
+
+  test("signs what its route lets come once in the whole mesh", async () => {
+    const { many, send } = called();
+    const once = { "tulle-replay": "strict" };
+    for (let count = 0; count < 6; count++) expect(await send(null, once)).toBe(signedTo);
+    await many(5);
+    expect(await send()).toBe(bySession);
+    expect(await send(null, once)).toBe(signedTo);
   });
 
   test.each<readonly [string, Partial<Recipient["settings"]>]>([

@@ -70,6 +70,9 @@ describe("sessionProofs: refused", () => {
     expect(said(bank())).toEqual(allowed);
     expect(said(bank(), mesh("sessionProofs: refused"))).toEqual(refused);
     expect(said(bank("{sessionProofs: allowed}"), mesh("sessionProofs: refused"))).toEqual(allowed);
+    // What is sent again because a session was not believed has another nonce.
+    expect(said(bank("{replay: strict}"))).toEqual(refused);
+    expect(said(bank("{replay: strict, sessionProofs: allowed}"))).toEqual(refused);
     expect(read(bank("{sessionProofs: never}")).issues.map(inShort).join()).toContain("spec.sessionProofs");
   });
 
@@ -187,7 +190,7 @@ test("what happens to a request says that it is let in once, and that its answer
     undefined,
     "strict",
     "signed",
-    undefined,
+    "refused",
   ]);
   const each = await explained("{sessionProofs: refused}", "window");
   expect(each).toEqual([undefined, undefined, undefined, "refused"]);
