@@ -91,7 +91,7 @@ const grants: readonly Row[] = [
   ["that is a token", (w) => ({ text: () => w.credential.wit })],
 ];
 
-/** Another text of the same signature: the last of its 86 digits has four bits that say nothing. */
+/** Another text of the same bytes: the last of the 86 digits of a signature, and of the 43 of a key, has bits that say nothing. */
 function withSpareBits(grant: string): string {
   const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   return grant.slice(0, -1) + digits.charAt(digits.indexOf(grant.at(-1) ?? "") + 1);
@@ -148,9 +148,18 @@ describe("an attacker comes with the grant of a session", () => {
       const at = await target(world, [old, key, next]);
       expectRefused(await at.arrive(await forge(world, { session })), /session/);
     }
-    const last = await aSessionKey(now - 2 * hour, now - 659_000);
-    const session = await grantFor(world, last);
-    isAdmitted(await (await target(world, [last])).arrive(await forge(world, { session })));
+    const last = await aSessionKey(now - 2 * hour, now - 659_999);
+    const first = await aSessionKey(now + 60_000, now + hour);
+    for (const theirs of [last, first]) {
+      const session = await grantFor(world, theirs);
+      isAdmitted(await (await target(world, [last, first])).arrive(await forge(world, { session })));
+    }
+  });
+
+  test("52: whose key has spare bits, though it is a sound one", async () => {
+    const own = await half();
+    const epk = withSpareBits(own.text);
+    expectRefused(await sent({ half: own, claims: { epk } }), /session/);
   });
 
   test("53: with the key of another's grant, without the secret to it", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Answer, Message } from "../../../mesh-runtime/foundation/exchange.ts";
 import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { GrantedSessions } from "../../../mesh-runtime/identity/granted-sessions.ts";
@@ -36,8 +36,10 @@ function called(
   const granted = new GrantedSessions();
   const [cache, replay] = [new WitCache(), new ReplayWindow()];
   const how: string[] = [];
+  const counted: string[] = [];
   let nonces = 0;
   const sign = signed({
+    count: (counter) => counted.push(counter),
     credential: () => state.credential,
     clock: { now: () => state.at },
     nonce: () => `n${nonces++}`,
@@ -68,7 +70,7 @@ function called(
     for (let sent = 0; sent < count; sent++) seen.push(await send());
     return seen;
   };
-  return { state, send, many, granted };
+  return { state, send, many, granted, counted };
 }
 
 const signedTo = "signature -> 200";
@@ -158,13 +160,50 @@ describe("a caller that comes often", () => {
     for (const seen of await many(7)) expect(seen).toMatch(/^signature -> /);
   });
 
-  test.each([
-    ["no key", "no key at all"],
-    ["one of low order", "A".repeat(43)],
-  ])("goes on signing where it is told %s", async (_, told) => {
-    const { state, many } = called();
-    state.tells = told;
+  test("goes on signing where it is told no key, and does not try", async () => {
+    const { state, many, counted } = called();
+    state.tells = "no key at all";
     expect(new Set(await many(7))).toEqual(new Set([signedTo]));
+    expect(counted).toEqual([]);
+  });
+
+  test("goes on signing where it is told a key of low order, and tries once in a minute", async () => {
+    const { state, many, counted } = called();
+    state.tells = "A".repeat(43);
+    expect(new Set(await many(9))).toEqual(new Set([signedTo]));
+    expect(counted).toEqual(["session_proofs_failed"]);
+    state.at = now + 60_000;
+    expect(new Set(await many(9))).toEqual(new Set([signedTo]));
+    expect(counted).toEqual(["session_proofs_failed", "session_proofs_failed"]);
+  });
+
+  test("goes on signing in a runtime that cannot agree keys", async () => {
+    const { many, counted } = called();
+    const generate = vi.spyOn(crypto.subtle, "generateKey").mockRejectedValue(new Error("no X25519"));
+    try {
+      expect(new Set(await many(6))).toEqual(new Set([signedTo]));
+    } finally {
+      generate.mockRestore();
+    }
+    expect(counted).toEqual(["session_proofs_failed"]);
+  });
+
+  test("keeps its session when an older one is refused late", async () => {
+    const sessions = new Sessions();
+    const begin = async () => {
+      for (let count = 0; count < 4; count++) sessions.signed(self, key.name, now);
+      const session = await sessions.next(self, world.credential, now);
+      if (session === undefined) throw new Error("none was begun");
+      return session;
+    };
+    const old = await begin();
+    const renewed = { ...world.credential, wit: await makeWit(world, { jti: "renewed" }) };
+    for (let count = 0; count < 4; count++) sessions.signed(self, key.name, now);
+    const present = await sessions.next(self, renewed, now);
+    sessions.refused(self, old, now);
+    expect(sessions.next(self, renewed, now)).toBe(present);
+    if (present !== undefined) sessions.refused(self, present, now);
+    expect(sessions.next(self, renewed, now)).toBeUndefined();
   });
 
   test("does not wait for another request that begins a session: it is signed meanwhile", async () => {
