@@ -45,11 +45,8 @@ export function compilePattern(source: string): Result<Pattern, string> {
   const known = recent.get(source);
   if (known !== undefined) return known;
   const pattern = compiled(source);
-  if (recent.size >= mostRecent)
-    for (const oldest of recent.keys()) {
-      recent.delete(oldest);
-      break;
-    }
+  const [oldest] = recent.keys();
+  if (oldest !== undefined && recent.size >= mostRecent) recent.delete(oldest);
   recent.set(source, pattern);
   return pattern;
 }
