@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import type { PolicyDocument, Written } from "../documents.ts";
+import type { DocumentOf, PolicyDocument, Written } from "../documents.ts";
 import type { Issue } from "../issue.ts";
-import { experimentalVersions, label, subdomain } from "../schema/metadata.ts";
+import { experimentalVersions, label, meshVersions, subdomain } from "../schema/metadata.ts";
 import { leftOfAuthorization, leftOfUnknown } from "./access.ts";
 import { leftOfGateway } from "./gateway.ts";
 import { leftOfRoute } from "./route.ts";
@@ -41,9 +41,18 @@ export function salvaged(unreadable: Unreadable): Salvaged {
       return without("It grants nothing.");
     case "Namespace":
       return without("No selector of a listener selects it.");
+    case "MeshConfig":
+      return leavesSessions(unreadable)
+        ? without("The defaults hold in its place.")
+        : {
+            refused: {
+              ...base,
+              meanwhile: "The defaults hold in its place, but for sessions: each request is signed.",
+            },
+            written: written(withoutSessions(unreadable)),
+          };
     case "TrafficPolicy":
     case "Telemetry":
-    case "MeshConfig":
       return without("The defaults hold in its place.");
     case "XBackendTrafficPolicy":
       return { ...without("The defaults hold in its place."), ...shownPolicy(unreadable) };
@@ -59,6 +68,20 @@ const isPlaced = (kind: string): boolean => ["HTTPRoute", "Gateway", "Service"].
 
 const hasName = ({ kind, namespace, name }: Unreadable): boolean =>
   v.is(label(), namespace) && v.is(kind === "Service" ? label() : subdomain(), name);
+
+/** Whether a MeshConfig can be read as far as sessions go, and has nothing against them. Its other defaults are the strict ones. */
+function leavesSessions({ value }: Unreadable): boolean {
+  const { spec } = objectOf(value);
+  const { sessionProofs } = objectOf(objectOf(spec).defaults);
+  return objectOf(spec) === spec && (sessionProofs === undefined || sessionProofs === "allowed");
+}
+
+const withoutSessions = ({ namespace, name }: Unreadable): DocumentOf<"MeshConfig"> => ({
+  apiVersion: meshVersions[0],
+  kind: "MeshConfig",
+  metadata: { namespace, name },
+  spec: { defaults: { sessionProofs: "refused" } },
+});
 
 /** Places in it are told as those of the document that it stands for. */
 const written = (document: PolicyDocument): Written => ({

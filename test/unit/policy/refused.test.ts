@@ -224,6 +224,21 @@ describe("whoever changes something else", () => {
   });
 });
 
+describe("a MeshConfig that is refused", () => {
+  const proofs = (spec: string) => {
+    const { documents: all, refused } = withRefused(base, [policy("MeshConfig", "mesh", spec)]);
+    return compile(all, { refused }).get("default/web")?.inbound.sessionProofs;
+  };
+
+  test("leaves sessions refused where it refused them, or where nobody can tell", () => {
+    expect(proofs("{defaults: {sessionProofs: refused, accessLog: 5}}")).toBe("refused");
+    expect(proofs("{defaults: {sessionProofs: rarely}}")).toBe("refused");
+    expect(proofs("5")).toBe("refused");
+    expect(proofs("{defaults: {sessionProofs: allowed, accessLog: 5}}")).toBeUndefined();
+    expect(proofs("{defaults: {accessLog: 5}}")).toBeUndefined();
+  });
+});
+
 describe("a document of a name that nothing can have here", () => {
   test.each(["HTTPRoute", "Gateway", "Service"])("stops no other, as a %s", (kind) => {
     for (const name of [
