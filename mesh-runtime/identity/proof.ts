@@ -238,6 +238,7 @@ async function granted(
   sessions: SessionJudge | undefined,
 ): Promise<Result<GrantedSession, string>> {
   if (sessions === undefined) return no("sessions are not taken here");
+  if (!sessions.granted.admits(judge.wit, judge.now)) return no("the token has too many sessions already");
   const opened = await openGrant(grant, { ...judge, keys: sessions.keys });
   if (opened.ok) sessions.granted.keep(grant, opened.value);
   return opened;

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { parseAnswerInput } from "../../mesh-runtime/identity/answer-input.ts";
 import { generateKeys } from "../../mesh-runtime/identity/credential.ts";
 import type { SessionKey } from "../../mesh-runtime/identity/session-keys.ts";
@@ -373,6 +373,15 @@ describe("an attacker proves a session's request", () => {
     expectRefused(await (await target(world, [key])).arrive(request), /malformed/);
   });
 
+  test("56: under the tag of sessions, without a grant", async () => {
+    const { mac } = await grantFor(world, key);
+    const request = await forge(world, {
+      parameters: { tag: '"tulle-session-v1"' },
+      signature: () => mac,
+    });
+    expectRefused(await (await target(world, [key])).arrive(request), /malformed/);
+  });
+
   test("26: and leaves the grant open", async () => {
     const components = [
       '"@method"',
@@ -418,6 +427,31 @@ describe("an attacker proves a session's request", () => {
       `wimse=("@status" "@method";req "@request-target";req "workload-identity-token";req);created=1;expires=2;nonce="a";tag="${tag}";wimse-req-nonce="b"`;
     expect(parseAnswerInput(said("wimse-workload-to-workload")).ok).toBe(true);
     expect(parseAnswerInput(said("tulle-session-v1"))).toEqual({ ok: false, reason: "tag is not ours" });
+  });
+
+  test("70: with a fresh grant for each, which is not even verified when there are many", async () => {
+    const at = await target(world, [key]);
+    const sessions = await Promise.all(Array.from({ length: 16 }, () => grantFor(world, key)));
+    for (const session of sessions) isAdmitted(await at.arrive(await forge(world, { session })));
+    const another = await grantFor(world, key);
+    const verify = vi.spyOn(crypto.subtle, "verify");
+    try {
+      expectRefused(await at.arrive(await forge(world, { session: another })), /session/);
+      expect(verify).not.toHaveBeenCalled();
+    } finally {
+      verify.mockRestore();
+    }
+    expect(at.granted.size).toBe(16);
+    for (const session of sessions) isAdmitted(await at.arrive(await forge(world, { session })));
+    // It signs, as do others; and another token has sessions of its own.
+    isAdmitted(await at.arrive(await forge(world)));
+    const wit = await makeWit(world, { jti: "next" });
+    isAdmitted(await at.arrive(await forge(world, { wit, session: await grantFor(world, key, { wit }) })));
+    // Those that have ended are in nobody's way.
+    const later = { created: String(nowS + 600), expires: String(nowS + 630) };
+    const next = await grantFor(world, key, { claims: { iat: nowS + 600, exp: nowS + 1_200 } });
+    isAdmitted(await at.arrive(await forge(world, { session: next, parameters: later }), now + 600_000));
+    expect(at.granted.size).toBe(2);
   });
 
   test("70: with junk grants that fill nothing", async () => {

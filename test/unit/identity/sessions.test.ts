@@ -324,6 +324,25 @@ describe("GrantedSessions", () => {
     expect(granted.size).toBe(0);
   });
 
+  test("has room for sixteen sessions of a token at a time, whichever others it has", () => {
+    const granted = new GrantedSessions(20);
+    const grants = Array.from({ length: 16 }, (_, index) => `grant ${index}`);
+    for (const grant of grants) {
+      expect(granted.admits("wit", now)).toBe(true);
+      granted.keep(grant, session("wit", now + 1));
+      granted.keep(grant, session("wit", now + 1));
+    }
+    expect([granted.admits("wit", now), granted.admits("other", now)]).toEqual([false, true]);
+    // One that others push out makes room again.
+    for (let count = 0; count < 5; count++) granted.keep(`other ${count}`, session("other", now + 1));
+    expect([granted.size, granted.admits("wit", now)]).toEqual([20, true]);
+    // And one that is used stays, so that the next pushes out somebody else's.
+    for (const grant of grants) granted.recall(grant, "wit", now);
+    granted.keep("grant 16", session("wit", now + 2));
+    expect([granted.admits("wit", now), granted.admits("wit", now + 1)]).toEqual([false, true]);
+    expect(granted.recall("grant 16", "wit", now + 1)).toBeDefined();
+  });
+
   test("forgets the one that was used least lately", () => {
     const granted = new GrantedSessions(2);
     granted.keep("a", session("wit", now + 1));
