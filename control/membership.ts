@@ -75,6 +75,7 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
     workload: form.workload,
     now,
     ...(token === undefined ? {} : { joinToken: token }),
+    ...(form.sealingKey === undefined ? {} : { sealingKey: form.sealingKey }),
   });
   if (!possession.ok) return declined.badPossession(possession.reason);
   const evidence = await evidenceOf(form, attested, workload, possession.value);
@@ -86,7 +87,8 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
     if (stranger !== undefined) return refusal(stranger, workload);
     return current === undefined ? declined.unregistered(workload) : declined.withoutName(workload);
   }
-  const admitted = await admit(env, evidence.value, workload, possession.value, current);
+  const shown = { ...possession.value, sealingKey: form.sealingKey };
+  const admitted = await admit(env, evidence.value, workload, shown, current);
   if (!admitted.ok) return refusal(admitted.reason, workload);
   if (current.head === undefined)
     return declined.notReady("The head of this workload is not signed yet.", secretRemedy);
@@ -142,7 +144,7 @@ async function admit(
   env: Env,
   evidence: Evidence,
   workload: ServiceKey,
-  { publicJwk, jti }: Possession,
+  { publicJwk, jti, sealingKey }: Possession & { readonly sealingKey: string | undefined },
   current: Current,
 ): Promise<Result<Admitted, NotAdmitted>> {
   const spiffeId = parseSpiffeId(current.spiffeId);
@@ -153,6 +155,7 @@ async function admit(
     service: workload,
     publicJwk,
     possessionJti: jti,
+    sealingKey,
     ttlMs: witTtlMs,
     evidence,
   });

@@ -1,3 +1,4 @@
+import { keyForm } from "@tulle/mesh-runtime/identity/session-keys.ts";
 import { maxNonceLength } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
 import type { CircuitReport, Outcome } from "@tulle/mesh-runtime/resilience/words.ts";
 import type { EdgeDelta, SpanEvent, SpanRecord } from "@tulle/mesh-runtime/telemetry/words.ts";
@@ -51,6 +52,7 @@ export const joinShape: Shape<JoinForm> = object<JoinForm>({
   digest: optional(digest),
   joinToken: optional(text(256)),
   idToken: optional(text(maxIdTokenLength)),
+  sealingKey: optional(text(43, keyForm)),
   // Empty over a service binding, whose props say who it is.
   workload: either(oneOf(""), serviceKey),
 });

@@ -22,6 +22,7 @@ export type { Handle, Handling } from "./handled.ts";
 export { contentDigest } from "./identity/content-digest.ts";
 export type { EndUser } from "./identity/end-user.ts";
 export { signMessage } from "./identity/proof.ts";
+export { makeOpener } from "./identity/sealed-keys.ts";
 export { workloadId } from "./identity/spiffe-id.ts";
 export type { Credential, Evidence, Mode, Principal, PublicJwk, SpiffeId } from "./identity/words.ts";
 export type { ColdStart } from "./member.ts";

@@ -9,20 +9,26 @@ export interface JoinEvidence extends WorkloadKeys {
   readonly joinToken: string | undefined;
   /** What the platform says of the new key, if it vouches for this process. */
   readonly idToken: string | undefined;
+  /** What keys for sessions are to be sealed for, where the answer comes over a network. */
+  readonly sealingKey?: string | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
   readonly jti: string;
 }
 
-type Shown = Pick<JoinRequest, "publicJwk" | "possession" | "workload" | "joinToken" | "idToken">;
+type Shown = Pick<
+  JoinRequest,
+  "publicJwk" | "possession" | "workload" | "joinToken" | "idToken" | "sealingKey"
+>;
 
-/** The evidence as a join request carries it: one token at most, and a proof of possession that binds it. */
+/** The evidence as a join request carries it: one token at most, and a proof of possession that binds it, and the sealing key. */
 export async function evidence(of: JoinEvidence): Promise<Shown> {
-  const { joinToken, idToken, publicJwk, workload, ...rest } = of;
+  const { joinToken, idToken, sealingKey, publicJwk, workload, ...rest } = of;
   const token = idToken ?? joinToken;
   const bound = token === undefined ? {} : { joinToken: token };
-  const possession = await provePossession({ ...rest, publicJwk, workload, ...bound });
-  return { publicJwk, possession, workload, ...(idToken === undefined ? bound : { idToken }) };
+  const sealing = sealingKey === undefined ? {} : { sealingKey };
+  const possession = await provePossession({ ...rest, publicJwk, workload, ...bound, ...sealing });
+  return { publicJwk, possession, workload, ...(idToken === undefined ? bound : { idToken }), ...sealing };
 }
 
 /**

@@ -3,10 +3,11 @@ import type { Background, Clock, Random } from "./foundation/ports.ts";
 import type { Refusal } from "./foundation/refusal.ts";
 import { no, ok, type Result } from "./foundation/result.ts";
 import { believes, credentialFrom, generateKeys, renewalDue, renewalRetryMs } from "./identity/credential.ts";
-import { importSessionKeys } from "./identity/session-keys.ts";
+import type { MakeOpener } from "./identity/sealed-keys.ts";
 import type { TrustBundle } from "./identity/trust-bundle.ts";
 import type { Credential, PublicJwk } from "./identity/words.ts";
 import { evidence, vouched } from "./join-evidence.ts";
+import { sessionKeysIn } from "./join-keys.ts";
 import { declined, notJoined, notReady, rejoinAfterMs } from "./join-refusal.ts";
 import {
   type ColdStart,
@@ -56,6 +57,8 @@ export interface MembershipPorts {
    * what it says is for one key. @returns a token for the issuer
    */
   readonly attest?: (thumbprint: string) => Promise<string>;
+  /** What opens a service's keys for sessions, where joins go over a network. Absent: they go over a binding. */
+  readonly sealing?: MakeOpener;
   /** `namespace/name` where it is configured; empty where control knows it from the binding. */
   readonly workload: string;
 }
@@ -145,6 +148,8 @@ export function membership(ports: MembershipPorts): Membership {
     const { control } = ports;
     if (control === undefined) return no({ kind: "misconfigured", detail: ports.missingControl });
     const keys = await generateKeys();
+    // A runtime that cannot make one is signed to.
+    const opener = await ports.sealing?.().catch(() => undefined);
     let why = "the platform did not vouch for this process in time";
     const failed =
       (what: string) =>
@@ -163,6 +168,7 @@ export function membership(ports: MembershipPorts): Membership {
       trustDomain: member?.loaded.snapshot.trustDomain,
       // One use: once there is a credential, its signature is the evidence.
       joinToken: member?.credential === undefined ? ports.joinToken : undefined,
+      sealingKey: opener?.sealingKey,
       now: clock.now(),
       jti: ports.uuid(),
     });
@@ -183,7 +189,7 @@ export function membership(ports: MembershipPorts): Membership {
     const credential = credentialFrom(answer.wit, keys, clock.now(), ports.random);
     if (!credential.ok) return no(notReady(credential.reason));
     for (const circuit of answer.circuits) book.learn(circuit, clock.now());
-    const sessionKeys = await importSessionKeys(answer.sessionKeys);
+    const sessionKeys = await sessionKeysIn(answer, taken.value.roots, { ...ports, opener });
     return ok({ ...taken.value, credential: { ...credential.value, sessionKeys } });
   }
 

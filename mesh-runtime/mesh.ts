@@ -10,6 +10,7 @@ import type { TokenRules } from "./identity/end-user.ts";
 import { GrantedSessions } from "./identity/granted-sessions.ts";
 import { KeySets } from "./identity/key-sets.ts";
 import { ReplayWindow } from "./identity/replay.ts";
+import type { MakeOpener } from "./identity/sealed-keys.ts";
 import { Sessions } from "./identity/sessions.ts";
 import { WitCache } from "./identity/svid.ts";
 import { TokenCache } from "./identity/token-cache.ts";
@@ -49,6 +50,8 @@ export interface MeshPorts {
   readonly joinToken?: string;
   /** Has the platform vouch for a new key, by its RFC 7638 thumbprint, where it can. */
   readonly attest?: (thumbprint: string) => Promise<string>;
+  /** What opens a service's keys for sessions, where joins go over a network. Absent: they go over a binding. */
+  readonly sealing?: MakeOpener;
   readonly workload: string;
   readonly uuid: () => string;
   /** Where this isolate runs, as far as it knows. @default nothing is known */

@@ -24,8 +24,9 @@ export interface JoinRequest {
   readonly publicJwk: PublicJwk;
   /**
    * Proof of possession of the private key: compact JWS, `typ: tulle-pop+jwt`, signed by the new key;
-   * claims `aud` (`<trust domain or empty>/issuer`), `iat`, `jti`, `sub` (`namespace/name`), and `th`
-   * (base64url SHA-256 of the join token, or of the platform's) where a token is the evidence.
+   * claims `aud` (`<trust domain or empty>/issuer`), `iat`, `jti`, `sub` (`namespace/name`), `th`
+   * (base64url SHA-256 of the join token, or of the platform's) where a token is the evidence, and `sk`, the text of
+   * `sealingKey`, where there is one.
    */
   readonly possession: string;
   /** What the isolate runs already, so that an equal snapshot is not sent again. */
@@ -38,6 +39,11 @@ export interface JoinRequest {
    * of the issuer ({@link NonceAnswer}).
    */
   readonly idToken?: string;
+  /**
+   * What the service's keys for sessions are to be sealed for: X25519, 32 bytes in canonical base64url, made for this one
+   * join. Of use over HTTP only; over a binding they come as they are. Absent: none come over HTTP.
+   */
+  readonly sealingKey?: string;
   /**
    * `namespace/name`. Over RPC the binding's props say who calls: a worker cannot read the props of its
    * own binding, so it may leave this empty, and what it does say must equal them. `sub` of the proof of
@@ -68,9 +74,14 @@ export interface JoinAnswer {
   readonly circuits: readonly CircuitAnswer[];
   /**
    * Keys with which callers agree sessions with this service: the one that is offered now, the one before, and those of
-   * the token's life. Private halves are in it: only over a binding. Absent: callers sign each request.
+   * the token's life. Private halves are in it: only over a binding, which is no network.
    */
   readonly sessionKeys?: readonly IssuedSessionKey[];
+  /**
+   * The same over HTTP, where the request has a `sealingKey`: compact JWS by the root key, `typ:
+   * tulle-session-keys+jwt`, see `identity/sealed-keys.ts`. With neither, callers sign each request.
+   */
+  readonly sealedSessionKeys?: string;
 }
 
 /** Why control does not serve a workload. `remedy` says what to do, for the operator. */
@@ -116,7 +127,7 @@ export interface ReportRequest {
   readonly circuits: readonly CircuitReport[];
   readonly edges: readonly EdgeDelta[];
   readonly spans: readonly SpanRecord[];
-  /** Named counters since the last report: `snapshot_refused`, `spans_dropped`, `reports_dropped`, `mirrors_dropped`, `permissive_admitted`, … */
+  /** Named counters since the last report: `snapshot_refused`, `spans_dropped`, `reports_dropped`, `mirrors_dropped`, `permissive_admitted`, `session_keys_refused`, … */
   readonly counters: Readonly<Record<string, number>>;
 }
 

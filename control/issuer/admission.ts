@@ -17,6 +17,8 @@ export interface AdmitRequest {
   /** The key whose possession was proved, and the proof's `jti`. */
   readonly publicJwk: PublicJwk;
   readonly possessionJti: string;
+  /** What keys for sessions are to be sealed for, bound by that proof. */
+  readonly sealingKey?: string | undefined;
   /** How long the token shall live where no registration entry says otherwise, milliseconds. */
   readonly ttlMs: number;
   readonly evidence: Evidence;
@@ -47,8 +49,10 @@ export interface Admitted {
   readonly wit: string;
   readonly rootJwk: PublicJwk;
   readonly bundle: string;
-  /** Keys for sessions with this service; only for isolates that a binding vouches for. */
+  /** Keys for sessions with this service, for isolates that a binding vouches for. */
   readonly sessionKeys?: readonly IssuedSessionKey[];
+  /** The same for all others, sealed for the key of their request and signed by the root key. */
+  readonly sealedSessionKeys?: string;
 }
 
 /** Why nobody was admitted. */

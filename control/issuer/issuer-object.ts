@@ -14,6 +14,7 @@ import { Admission, type AdmitRequest, type Admitted, type Evidence, type NotAdm
 import { composeWit, witHeader } from "./compose.ts";
 import type { Federation } from "./federation/federation.ts";
 import { Federations, type NewFederation, type NotFederated } from "./federation/federations.ts";
+import { handedKeys } from "./handed-keys.ts";
 import { inspectWit } from "./inspect.ts";
 import { JoinTokens } from "./join-tokens.ts";
 import { keyStoreIn } from "./key-store.ts";
@@ -22,7 +23,6 @@ import { issuerTables } from "./migrations.ts";
 import type { RegistrationEntry } from "./registration.ts";
 import { type NewEntry, Registrations } from "./registrations.ts";
 import { published, RevocationList, type Revoked, type RevokedKind } from "./revocations.ts";
-import { sessionKeysFor } from "./session-keys.ts";
 
 /** The public side of the issuer. */
 export interface PublicKeys {
@@ -93,19 +93,17 @@ export class IssuerObject extends DurableObject<Env> {
     const admitted = this.#admission.judge(request, thumbprint, now);
     if (!admitted.ok) return admitted;
     const { entry, ttlMs } = admitted.value;
+    // Now: who is revoked while this goes on shall not get the keys of who comes after.
+    const drawing = { since: this.#revocations.revokedAt(request.spiffeId.uri) ?? 0, now, ttlMs };
     const wit = await this.#issue(keyring.value, { ...request, ttlMs }, now);
     if (!wit.ok) return no({ kind: "not-ready", detail: wit.reason });
     this.#count(request.spiffeId.uri, now);
     if (entry !== undefined) this.#registrations.count(entry, now);
     const { root, bundle } = keyring.value;
-    const admittedAs = { wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed };
-    // Private halves go over a binding only, which is no network.
-    if (request.evidence.attestor !== "binding") return ok(admittedAs);
-    const { uri } = request.spiffeId;
     const { TULLE_KEY_SECRET: secret } = this.env;
-    if (secret === undefined) return ok(admittedAs);
-    const since = this.#revocations.revokedAt(uri) ?? 0;
-    return ok({ ...admittedAs, sessionKeys: await sessionKeysFor(uri, { secret, since, now, ttlMs }) });
+    const keys =
+      secret === undefined ? {} : await handedKeys(request, wit.value, { ...drawing, secret }, root);
+    return ok({ wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed, ...keys });
   }
 
   /** Why evidence is nobody's; undefined where it is somebody's. */

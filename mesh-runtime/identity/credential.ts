@@ -42,6 +42,8 @@ export interface PossessionRequest extends WorkloadKeys {
   readonly trustDomain: string | undefined;
   /** A join token, or one of the platform: bound by its hash, so that neither this proof nor the token is of use to anyone with another key. */
   readonly joinToken?: string;
+  /** What keys for sessions are to be sealed for, if any: bound, so that nobody on the way puts his own in its place. */
+  readonly sealingKey?: string;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
   readonly jti: string;
@@ -49,13 +51,14 @@ export interface PossessionRequest extends WorkloadKeys {
 
 /** Proves possession of a new key, as `JoinRequest.possession` says: compact JWS, ES256, `typ: tulle-pop+jwt`. */
 export async function provePossession(request: PossessionRequest): Promise<string> {
-  const { workload, trustDomain, joinToken, now, jti, privateKey } = request;
+  const { workload, trustDomain, joinToken, sealingKey, now, jti, privateKey } = request;
   const claims = {
     aud: `${trustDomain ?? ""}/issuer`,
     iat: Math.floor(now / 1_000),
     jti,
     sub: workload,
     ...(joinToken === undefined ? {} : { th: await sha256Text(joinToken) }),
+    ...(sealingKey === undefined ? {} : { sk: sealingKey }),
   };
   return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
     .setProtectedHeader({ alg: "ES256", typ: possessionType })
@@ -70,6 +73,8 @@ export interface PossessionExpected {
   readonly workload: string;
   /** The token that is the evidence, if one is; a proof that speaks of another, or of none, is refused. */
   readonly joinToken?: string;
+  /** The sealing key of the join request, if it has one; a proof that names another, or none, is refused. */
+  readonly sealingKey?: string;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -99,7 +104,7 @@ export async function verifyPossession(
   if (!key.ok) return no(`publicJwk must be ${key.reason}`);
   const claims = await possessionClaims(jws, key.value);
   if (!claims.ok) return claims;
-  const { aud, iat, jti, sub, th } = claims.value;
+  const { aud, iat, jti, sub, th, sk } = claims.value;
   if (aud !== "/issuer" && aud !== `${expected.trustDomain}/issuer`)
     return no("the proof of possession is for another issuer");
   if (sub !== expected.workload) return no("the proof of possession is for another workload");
@@ -110,6 +115,7 @@ export async function verifyPossession(
     return no("the proof of possession has no usable jti");
   const tokenHash = expected.joinToken === undefined ? undefined : await sha256Text(expected.joinToken);
   if (th !== tokenHash) return no("the proof of possession is for another join token");
+  if (sk !== expected.sealingKey) return no("the proof of possession is for another sealing key");
   return ok({ publicJwk: jwk.value, thumbprint: await jwkThumbprint(jwk.value), jti });
 }
 

@@ -1,6 +1,6 @@
 import { no, ok, type Result } from "../foundation/result.ts";
 import { base64url, base64urlBytes, sha256, sha256Text } from "./bytes.ts";
-import { keyBytes, keyNamed, type SessionKey, x25519 } from "./session-keys.ts";
+import { agreed, keyBytes, keyNamed, type SessionKey, x25519 } from "./session-keys.ts";
 import { grantLifeS, grantType, maxGrantLength } from "./session-profile.ts";
 import { proofSkewMs } from "./wimse-profile.ts";
 import type { Credential } from "./words.ts";
@@ -176,16 +176,6 @@ function untimelyGrant({ iat, exp }: GrantClaims, tokenExpiresAt: number, now: n
   if (exp * 1_000 <= now) return "the session has expired";
   if (exp - iat > grantLifeS) return "the session lives too long";
   return exp * 1_000 > tokenExpiresAt ? "the session lives longer than the token" : undefined;
-}
-
-/** What both sides agree on (RFC 7748 §6.1); undefined where the other half is a point of low order, which every runtime refuses. */
-async function agreed(ours: CryptoKey, theirs: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer | undefined> {
-  try {
-    const algorithm = { ...x25519, public: await crypto.subtle.importKey("raw", theirs, x25519, false, []) };
-    return await crypto.subtle.deriveBits(algorithm, ours, 256);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Who agreed, and by what. */

@@ -65,12 +65,25 @@ const pkcs8Start = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 110, 4, 34, 4, 32];
 export const pkcs8 = (secret: Uint8Array): Uint8Array<ArrayBuffer> =>
   new Uint8Array([...pkcs8Start, ...secret]);
 
+/** 32 bytes in base64url. The last of 43 digits carries two bits that must be zero, so that one key has one text. */
+export const keyForm = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+
 /** The 32 bytes of an X25519 key in canonical base64url; undefined where it is anything else. */
 export function keyBytes(text: unknown): Uint8Array<ArrayBuffer> | undefined {
-  // The last of 43 digits carries two bits that must be zero, so that one key has one text.
-  return typeof text === "string" && /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(text)
-    ? base64urlBytes(text)
-    : undefined;
+  return typeof text === "string" && keyForm.test(text) ? base64urlBytes(text) : undefined;
+}
+
+/** What both sides agree on (RFC 7748 §6.1); undefined where the other half is a point of low order, which every runtime refuses. */
+export async function agreed(
+  ours: CryptoKey,
+  theirs: Uint8Array<ArrayBuffer>,
+): Promise<ArrayBuffer | undefined> {
+  try {
+    const algorithm = { ...x25519, public: await crypto.subtle.importKey("raw", theirs, x25519, false, []) };
+    return await crypto.subtle.deriveBits(algorithm, ours, 256);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The key to offer to callers now; undefined without one. */

@@ -101,6 +101,15 @@ describe("74: an attacker with another's proof of possession", () => {
       async () => [await proof(), keys.publicJwk, { joinToken: "a" }],
     ],
     ["a proof that speaks of a token, and none", async () => [await proof({ joinToken: "a" })]],
+    [
+      "a proof for another sealing key",
+      async () => [await proof({ sealingKey: "a" }), keys.publicJwk, { sealingKey: "b" }],
+    ],
+    [
+      "a proof that names no sealing key, and one",
+      async () => [await proof(), keys.publicJwk, { sealingKey: "a" }],
+    ],
+    ["a proof that names a sealing key, and none", async () => [await proof({ sealingKey: "a" })]],
     ["a proof without jti", async () => [await proof({ jti: "" })]],
     ["a key with its private half", async () => [await proof(), { ...keys.publicJwk, d: "A".repeat(43) }]],
     ["a symmetric key", async () => [await proof(), { kty: "oct", k: "AAAA", alg: "HS256" }]],

@@ -98,6 +98,7 @@ export async function joinRequest(
     now,
     jti: crypto.randomUUID(),
     ...(rest.joinToken === undefined ? {} : { joinToken: rest.joinToken }),
+    ...(rest.sealingKey === undefined ? {} : { sealingKey: rest.sealingKey }),
   });
   return { version: 1, isolate: "isolate-1", publicJwk: keys.publicJwk, possession, workload: name, ...rest };
 }

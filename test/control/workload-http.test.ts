@@ -41,12 +41,6 @@ const joinWith = async (joinToken: string, change = {}) =>
     JSON.stringify(await joinRequest({ workload: "default/web", joinToken, ...change })),
   );
 
-test("a join over HTTP brings no private half of a key: callers of such a service sign each request", async () => {
-  const { body } = await joinWith(await token());
-  expect(body.ok).toBe(true);
-  expect(body).not.toHaveProperty("sessionKeys");
-});
-
 /** A credential by a first join. */
 async function credential(): Promise<Credential> {
   const keys = await generateKeys();

@@ -98,6 +98,18 @@ test("each side knows the other by its signature, and the application sees none 
   ).toEqual([]);
 });
 
+test("a worker that calls Deno often proves by a session, with the key that control sealed for that process", async () => {
+  for (let asked = 0; asked < 7; asked++)
+    expect(await (await call()).json()).toMatchObject({ caller: id("web"), evidence: "signature" });
+  await mesh.settle();
+  const text = await (await mesh.api("/metrics")).text();
+  const counted = (event: string) =>
+    new RegExp(`^tulle_workload_events_total\\{event="${event}"\\} (\\d+)$`, "m").exec(text)?.[1];
+  expect(["session_proofs_begun", "session_proofs_disbelieved", "session_keys_refused"].map(counted)).toEqual(
+    ["1", undefined, undefined],
+  );
+});
+
 test("whoever no rule names is refused, by Deno as by a worker", async () => {
   const response = await mesh.from("store").fetch("http://outer/");
   expect(response.status).toBe(403);

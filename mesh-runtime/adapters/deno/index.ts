@@ -1,4 +1,4 @@
-import { createMesh, type Handling, type Mesh, randomIds } from "../../index.ts";
+import { createMesh, type Handling, type Mesh, makeOpener, randomIds } from "../../index.ts";
 import { inContext } from "../fetch/context.ts";
 import { documentsOver } from "../fetch/documents.ts";
 import { platformFetch, takeOverFetch } from "../fetch/global-fetch.ts";
@@ -55,6 +55,7 @@ export async function serve(app: App, options: ServeOptions = {}): Promise<void>
     ...(settings.idToken === undefined
       ? {}
       : { attest: denoAttestation({ ...settings, idToken: settings.idToken, fetch: platformFetch }) }),
+    sealing: makeOpener,
     workload: settings.workload,
     uuid: nonce,
     here: () => settings.here,

@@ -63,8 +63,8 @@ export function httpControl(options: HttpControlOptions): ControlPort {
 }
 
 /**
- * A join's answer without keys for sessions. They decide whom an isolate believes, and unlike all else that does they are
- * signed by nobody: over a network only who stands in for control would send them, with keys that he made himself.
+ * A join's answer without plain keys for sessions. They decide whom an isolate believes, and these are signed by nobody:
+ * over a network only who stands in for control would send them, with keys that he made himself. Control seals and signs.
  */
 function withoutKeys({ sessionKeys: _, ...answer }: JoinAnswer): JoinAnswer {
   return answer;

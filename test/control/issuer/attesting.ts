@@ -97,6 +97,7 @@ export interface Try {
   readonly audience?: string;
   /** For whose key the platform vouched. */
   readonly vouchedFor?: WorkloadKeys;
+  readonly sealingKey?: string;
   readonly change?: Partial<Awaited<ReturnType<typeof evidence>>>;
 }
 
@@ -110,6 +111,7 @@ export async function attested(tried: Try = {}) {
     ...keys,
     idToken,
     joinToken: undefined,
+    sealingKey: tried.sealingKey,
     workload: `default/${name}`,
     trustDomain: undefined,
     now: Date.now(),

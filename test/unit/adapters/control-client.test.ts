@@ -107,7 +107,7 @@ test("a join for which the platform vouches goes unsigned, so that a credential 
   expect(seen.map(({ headers }) => headers.has("signature"))).toEqual([true, false]);
 });
 
-test("who answers a join over a network gives nobody a key to believe callers by", async () => {
+test("who answers a join over a network gives nobody a key to believe callers by, unless it is sealed", async () => {
   const { publicJwk } = await generateKeys();
   const answer = {
     ok: true,
@@ -117,10 +117,11 @@ test("who answers a join over a network gives nobody a key to believe callers by
     bundle: "b",
     head: "h",
   };
+  const sealed = { sealedSessionKeys: "a.b.c" };
   const keys = [{ publicKey: "A".repeat(43), secret: "A".repeat(43), from: 0, until: 1 }];
   const control = answering(
-    answered(200, { ...answer, circuits: [], sessionKeys: keys }, "application/json"),
+    answered(200, { ...answer, ...sealed, circuits: [], sessionKeys: keys }, "application/json"),
   );
   const join = { version: 1, isolate: "isolate", publicJwk, possession: "p", workload: "default/outer" };
-  expect(await control.join(join)).toEqual({ ...answer, circuits: [] });
+  expect(await control.join(join)).toEqual({ ...answer, ...sealed, circuits: [] });
 });

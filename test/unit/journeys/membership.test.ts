@@ -1,118 +1,21 @@
-import { CompactSign, decodeJwt } from "jose";
+import { decodeJwt } from "jose";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sha256Text } from "../../../mesh-runtime/identity/bytes.ts";
 import { generateKeys, jwkThumbprint, type WorkloadKeys } from "../../../mesh-runtime/identity/credential.ts";
-import { signDocument } from "../../../mesh-runtime/identity/signed-document.ts";
-import { bundleType } from "../../../mesh-runtime/identity/trust-bundle.ts";
 import { type Membership, type MembershipPorts, membership } from "../../../mesh-runtime/membership.ts";
-import { canonicalJson, digestOf } from "../../../mesh-runtime/policy/canonical.ts";
-import { compile } from "../../../mesh-runtime/policy/compile.ts";
 import type { Snapshot } from "../../../mesh-runtime/policy/snapshot.ts";
 import { CircuitBook } from "../../../mesh-runtime/resilience/circuit-book.ts";
 import { Instruments } from "../../../mesh-runtime/telemetry/instruments.ts";
-import type {
-  AdmitAnswer,
-  AdmitRequest,
-  ControlPort,
-  Declined,
-  JoinRequest,
-  ReportRequest,
-} from "../../../mesh-runtime/workload-contract.ts";
-import { documents, service } from "../policy/writing.ts";
-
-const start = 1_790_000_000_000;
-const startS = start / 1_000;
+import { type ControlWorld, controlWorld, StandIn, start, startS } from "./control-stand-in.ts";
 
 let snapshot: Snapshot;
 let root: WorkloadKeys;
 let issuers: readonly [WorkloadKeys, WorkloadKeys];
+let world: ControlWorld;
 beforeAll(async () => {
-  const [first, second, third] = await Promise.all([generateKeys(), generateKeys(), generateKeys()]);
-  root = first;
-  issuers = [second, third];
-  const compiled = compile(documents(service("web"))).get("default/web");
-  if (compiled === undefined) throw new Error("nothing was compiled");
-  snapshot = compiled;
+  world = await controlWorld();
+  ({ snapshot, root, issuers } = world);
 });
-
-/** A control whose newest bundle and signing key a test can change. */
-class StandIn implements ControlPort {
-  sequence = 1;
-  /** Which of the two issuer keys signs and is published. */
-  turn: 0 | 1 = 0;
-  revoked: readonly object[] = [];
-  signedBy = root;
-  joins = 0;
-  /** What the joins brought. */
-  readonly joined: JoinRequest[] = [];
-  /** How many of the next joins fail. */
-  failing = 0;
-  reports = 0;
-
-  async join(request: JoinRequest) {
-    const { publicJwk } = request;
-    this.joins++;
-    this.joined.push(request);
-    if (this.failing-- > 0) throw new Error("the issuer is down");
-    const claims = {
-      sub: snapshot.spiffeId,
-      iat: startS,
-      exp: startS + 3_600,
-      jti: `token-${this.joins}`,
-      cnf: { jwk: publicJwk },
-    };
-    const wit = await new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
-      .setProtectedHeader({ alg: "ES256", typ: "wit+jwt", kid: `issuer-${this.turn}` })
-      .sign(issuers[this.turn].privateKey);
-    const text = canonicalJson(snapshot);
-    const head = { workload: "default/web", epoch: 1, digest: await digestOf(text), iat: startS };
-    return {
-      ok: true as const,
-      trustDomain: snapshot.trustDomain,
-      wit,
-      rootJwk: root.publicJwk,
-      bundle: await this.#bundle(),
-      head: await signDocument(head, "tulle-head+jwt", "root", root.privateKey),
-      snapshot: text,
-      circuits: [],
-    };
-  }
-
-  /** Root keys that its bundles name. */
-  roots: readonly object[] = [];
-  /** The next root key, as the reports told of it. */
-  readonly nextRoots: (string | undefined)[] = [];
-
-  async report({ bundleSequence, nextRoot }: ReportRequest) {
-    this.reports++;
-    this.nextRoots.push(nextRoot);
-    const newer = this.sequence > bundleSequence ? { bundle: await this.#bundle() } : {};
-    return { ok: true as const, epoch: 1, circuits: [], nextReportMs: 1_000, ...newer };
-  }
-
-  /** What became of proofs that were asked about; silent while a test says so. */
-  readonly asked: AdmitRequest[] = [];
-  silent = false;
-
-  admit = async (request: AdmitRequest): Promise<AdmitAnswer | Declined> => {
-    this.asked.push(request);
-    if (this.silent) throw new Error("no such method");
-    return { ok: true, verdict: "fresh", watch: "w1" };
-  };
-
-  #bundle(): Promise<string> {
-    const payload = {
-      trustDomain: snapshot.trustDomain,
-      sequence: this.sequence,
-      iat: startS,
-      exp: startS + 86_400,
-      keys: [{ ...issuers[this.turn].publicJwk, kid: `issuer-${this.turn}`, use: "wit-svid" }],
-      revoked: this.revoked,
-      roots: this.roots,
-    };
-    return signDocument(payload, bundleType, "root", this.signedBy.privateKey);
-  }
-}
 
 let now = start;
 let control: StandIn;
@@ -126,7 +29,7 @@ let patience: (ms: number) => Promise<void>;
 beforeEach(async () => {
   patience = () => new Promise(() => undefined);
   now = start;
-  control = new StandIn();
+  control = new StandIn(world);
   instruments = new Instruments();
   background = [];
   ports = {
