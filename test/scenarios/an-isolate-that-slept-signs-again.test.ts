@@ -54,10 +54,10 @@ test("with control down it is refused, and the next one is served as soon as con
 });
 
 test("a control that hangs holds it up no longer than its own deadline", async () => {
-  await mesh.break("control", { latencyMs: 2_000 });
+  await mesh.break("control", { latencyMs: 4_000 });
   const begun = performance.now();
   expect(await ask("hasty")).toBe("deadline-exceeded");
-  expect(performance.now() - begun).toBeLessThan(1_500);
+  expect(performance.now() - begun).toBeLessThan(3_500);
 });
 
 test("a call for which the binding is evidence enough needs no credential, and no control", async () => {

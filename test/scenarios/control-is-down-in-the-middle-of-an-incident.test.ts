@@ -86,11 +86,11 @@ test("when control is back it learns what it missed, and its word counts again",
 
 test("a control that hangs holds a request up no longer than the patience of one question", async () => {
   const mail = new Incident(mesh, "mail", callers);
-  await mesh.break("control", { latencyMs: 1_500 });
+  await mesh.break("control", { latencyMs: 4_000 });
   await mesh.advance("2s");
   const begun = performance.now();
   expect(await mail.everybody()).toEqual(allSay("circuit-open"));
-  expect(performance.now() - begun).toBeLessThan(1_300);
+  expect(performance.now() - begun).toBeLessThan(3_500);
   await mesh.mend("control");
 });
 
