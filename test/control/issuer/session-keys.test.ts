@@ -1,7 +1,7 @@
 import { reset } from "cloudflare:test";
 import type { IssuedSessionKey } from "@tulle/mesh-runtime/identity/session-keys.ts";
 import { importSessionKeys } from "@tulle/mesh-runtime/identity/session-keys.ts";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { sessionKeysFor } from "../../../control/issuer/session-keys.ts";
 import { api, apply, joined, joinRequest, service, workload } from "../support.ts";
 
@@ -83,6 +83,21 @@ describe("who joins over a binding", () => {
     expect((await api("POST", "/api/identity/revocations", what)).status).toBe(200);
     const lifted = await api("POST", "/api/identity/revocations/lift", { spiffeId: payments });
     expect(lifted.status).toBe(200);
+    for (const name of names((await join("payments")).sessionKeys)) expect(before).not.toContain(name);
+  });
+
+  test("and is revoked while its token is signed, is given those from before, as whoever was revoked before knows them", async () => {
+    const before = names((await join("payments")).sessionKeys);
+    const request = await joinRequest();
+    const sign = crypto.subtle.sign.bind(crypto.subtle);
+    const signing = vi.spyOn(crypto.subtle, "sign").mockImplementationOnce(async (...given) => {
+      await api("POST", "/api/identity/revocations", { spiffeId: payments, reason: "stolen" });
+      await api("POST", "/api/identity/revocations/lift", { spiffeId: payments });
+      return sign(...given);
+    });
+    const late = joined(await workload({ service: "payments" }).join(request));
+    signing.mockRestore();
+    expect(names(late.sessionKeys)).toEqual(before);
     for (const name of names((await join("payments")).sessionKeys)) expect(before).not.toContain(name);
   });
 });
