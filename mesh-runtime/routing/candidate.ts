@@ -1,5 +1,5 @@
 import type { Conditions } from "./route-match.ts";
-import type { Matched } from "./words.ts";
+import type { Matched, NamedMatch } from "./words.ts";
 
 /** A match of which a part fits already. */
 export interface Candidate {
@@ -20,6 +20,22 @@ export const candidateWith = (matched: Matched, rank: number, open: Conditions):
   matched,
   open: holdsAlways(open) ? nothing : open,
 });
+
+/** Whether the same is asked, in the same order. */
+export const asksTheSame = (a: Conditions, b: Conditions): boolean =>
+  a.method === b.method && isSame(a.headers, b.headers) && isSame(a.query, b.query);
+
+const isSame = (some: readonly NamedMatch[], others: readonly NamedMatch[]): boolean =>
+  some.length === others.length &&
+  some.every(({ name, value, pattern }, index) => {
+    const other = others[index];
+    // An expression is what it is written as.
+    return (
+      name === other?.name &&
+      value === other.value &&
+      (pattern === undefined) === (other.pattern === undefined)
+    );
+  });
 
 const holdsAlways = ({ method, headers, query }: Conditions): boolean =>
   method === undefined && headers.length + query.length === 0;

@@ -1,8 +1,8 @@
 import { type Finder, finderOf, keeps } from "./automaton.ts";
-import { type Candidate, candidateWith, nothing } from "./candidate.ts";
+import { asksTheSame, type Candidate, candidateWith, nothing } from "./candidate.ts";
 import { type ConditionMatrix, chooseByRows, conditionMatrix } from "./condition-matrix.ts";
 import { firstOfEachName } from "./named-values.ts";
-import { conditionsHold, type RoutedRequest } from "./route-match.ts";
+import { type Conditions, conditionsHold, type RoutedRequest } from "./route-match.ts";
 import { reads } from "./steps.ts";
 import type { NamedMatch, Pattern } from "./words.ts";
 
@@ -184,6 +184,8 @@ function groupsFor({ groups }: Asking, asked: { keys(): Iterable<string> }): Ite
 interface Filed {
   readonly first: number;
   readonly values: Map<string, Candidate[]>;
+  /** What is left to be asked of the last one. */
+  left: Conditions;
   /** By the expression as written. */
   readonly patterns: Map<string, { readonly pattern: Pattern; readonly all: Candidate[] }>;
 }
@@ -226,12 +228,14 @@ function file(
   { rank, matched, open }: Candidate,
   { by, condition: { name, value, pattern } }: Question,
 ): void {
-  const filed = under.get(name) ?? { first: rank, values: new Map(), patterns: new Map() };
+  const filed = under.get(name) ?? { first: rank, values: new Map(), left: nothing, patterns: new Map() };
   under.set(name, filed);
   const headers = by === "headers" ? without(name, open.headers) : open.headers;
   const query = by === "query" ? without(name, open.query) : open.query;
   const left = open.method === undefined ? { headers, query } : { method: open.method, headers, query };
-  const remaining = candidateWith(matched, rank, left);
+  // Neighbours are mostly left with the same: one for all of them is in the processor's cache.
+  if (!asksTheSame(left, filed.left)) filed.left = left;
+  const remaining = candidateWith(matched, rank, filed.left);
   const there = pattern === undefined ? filed.values.get(value) : filed.patterns.get(value)?.all;
   if (there !== undefined) there.push(remaining);
   else if (pattern === undefined) filed.values.set(value, [remaining]);
