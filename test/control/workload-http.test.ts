@@ -56,11 +56,12 @@ async function signed<Answer>(
   path: string,
   value: object,
   by: Credential,
-  change: { audience?: string; body?: string; nonce?: string; headers?: Headers } = {},
+  change: { audience?: string; body?: string; nonce?: string; undigested?: true } = {},
 ) {
   const body = JSON.stringify(value);
   const headers = new Headers({ "content-type": "application/json" });
-  headers.set("content-digest", await contentDigest(new TextEncoder().encode(body)));
+  if (change.undigested === undefined)
+    headers.set("content-digest", await contentDigest(new TextEncoder().encode(body)));
   const proof = await signMessage(
     { method: "POST", url: origin + path, headers },
     {
@@ -225,6 +226,21 @@ describe("joining over HTTP with a token", () => {
     });
   });
 
+  test("nor, where policy speaks of another trust domain than control issues for, which services it has", async () => {
+    const elsewhere = { ...env, TRUST_DOMAIN: "elsewhere.example" };
+    const answers = await Promise.all(
+      ["web", "nobody"].map(async (name) => {
+        const wish = await joinRequest({ workload: `default/${name}`, joinToken: "made-up" });
+        const init = { method: "POST", body: JSON.stringify(wish) };
+        const request = new Request(`${origin}/workload/join`, init);
+        const response = await door.join(request, elsewhere, () => undefined);
+        return [response.status, (await response.text()).replaceAll(name, "NAME")];
+      }),
+    );
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]?.[1]).toContain("bad-token");
+  });
+
   test("nobody reads and parses more of a stranger than a first join takes", async () => {
     const large = `{"a":[${"1,".repeat(20_000)}1]}`;
     for (const path of ["/workload/join", "/workload/report"]) {
@@ -304,6 +320,7 @@ describe("signed requests", () => {
 
   test.each<[string, Parameters<typeof signed>[3]]>([
     ["made for another audience", { audience: "spiffe://mesh.local/ns/default/sa/payments" }],
+    ["that leaves its body open", { undigested: true }],
     ["whose body was changed", { body: JSON.stringify(reportRequest("default/web", { epoch: 7 })) }],
   ])("one %s is refused, all in one face", async (_, change) => {
     const { status, body } = await signed<Declined>(
