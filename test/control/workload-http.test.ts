@@ -56,7 +56,7 @@ async function signed<Answer>(
   path: string,
   value: object,
   by: Credential,
-  change: { audience?: string; body?: string; nonce?: string; undigested?: true } = {},
+  change: { audience?: string; body?: string; nonce?: string; undigested?: true; signResponse?: true } = {},
 ) {
   const body = JSON.stringify(value);
   const headers = new Headers({ "content-type": "application/json" });
@@ -69,6 +69,7 @@ async function signed<Answer>(
       credential: by,
       now: Date.now(),
       nonce: change.nonce ?? crypto.randomUUID(),
+      signResponse: change.signResponse ?? false,
     },
   );
   if (!proof.ok) throw new Error(proof.reason);
@@ -320,6 +321,7 @@ describe("signed requests", () => {
 
   test.each<[string, Parameters<typeof signed>[3]]>([
     ["made for another audience", { audience: "spiffe://mesh.local/ns/default/sa/payments" }],
+    ["that demands a signed answer", { signResponse: true }],
     ["that leaves its body open", { undigested: true }],
     ["whose body was changed", { body: JSON.stringify(reportRequest("default/web", { epoch: 7 })) }],
   ])("one %s is refused, all in one face", async (_, change) => {

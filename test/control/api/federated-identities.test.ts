@@ -1,8 +1,15 @@
-import { exports } from "cloudflare:workers";
+import { env, exports } from "cloudflare:workers";
+import { contentDigest } from "@tulle/mesh-runtime/identity/content-digest.ts";
+import { credentialFrom } from "@tulle/mesh-runtime/identity/credential.ts";
+import { signMessage } from "@tulle/mesh-runtime/identity/proof.ts";
+import { witType } from "@tulle/mesh-runtime/identity/wimse-profile.ts";
+import { SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import type { KeysAnswer, RevocationsAnswer } from "../../../control/api/contract.ts";
+import { Freshness } from "../../../control/freshness.ts";
 import { readForeignBundle } from "../../../control/issuer/federation/foreign-bundle.ts";
-import { api, apply, joinRequest, permission, service, store, workload } from "../support.ts";
+import { controlId, WorkloadDoor } from "../../../control/workload-http.ts";
+import { api, apply, joinRequest, permission, reportRequest, service, store, workload } from "../support.ts";
 import { add, inForce, partner, withPartner } from "./partner.ts";
 
 withPartner();
@@ -61,6 +68,31 @@ describe("an identity of another trust domain", () => {
     expect((await apply(service("web"), service("ledger", ledger))).body.applied).toBe(true);
     const joined = await workload({ service: "ledger" }).join(await joinRequest());
     expect(joined).toMatchObject({ ok: false, reason: "unregistered" });
+  });
+
+  test("reports nothing here, whatever its own issuer says of it", async () => {
+    await add();
+    const ledger = "  trustDomain: partner.example\n  endpoint:\n    url: https://ledger.partner.example\n";
+    await apply(service("web"), service("ledger", ledger));
+    const { keys, time } = partner;
+    const sub = "spiffe://partner.example/ns/default/sa/ledger";
+    const wit = await new SignJWT({ sub, jti: "theirs", cnf: { jwk: { ...keys.publicJwk, alg: "ES256" } } })
+      .setProtectedHeader({ alg: "ES256", typ: witType, kid: "issuer-1" })
+      .setIssuedAt(Math.floor(time / 1_000))
+      .setExpirationTime(Math.floor(time / 1_000) + 600)
+      .sign(keys.privateKey);
+    const credential = credentialFrom(wit, keys, time, () => 0.5);
+    if (!credential.ok) throw new Error(credential.reason);
+    const body = JSON.stringify(reportRequest("default/ledger"));
+    const headers = new Headers({ "content-type": "application/json" });
+    headers.set("content-digest", await contentDigest(new TextEncoder().encode(body)));
+    const url = "https://control.test/workload/report";
+    const audience = controlId(env.TRUST_DOMAIN);
+    const proof = { audience, credential: credential.value, now: time, nonce: "theirs" };
+    expect((await signMessage({ method: "POST", url, headers }, proof)).ok).toBe(true);
+    const request = new Request(url, { method: "POST", headers, body });
+    const { status } = await new WorkloadDoor(new Freshness()).report(request, env, () => undefined);
+    expect(status).toBe(400);
   });
 
   test("has a circuit that our workloads may speak of, as nobody else here can", async () => {
