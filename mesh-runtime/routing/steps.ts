@@ -1,7 +1,8 @@
 /**
  * Steps that comparing one request with the expressions of a table may take: looks at a place of an expression, as if
- * no automaton had learned anything. A step takes some ten nanoseconds, so that this is some milliseconds, and the
- * most that anybody can make an isolate compute with one request, whatever the documents say.
+ * no automaton had learned anything. A step takes ten nanoseconds, and up to seventy where memory is waited
+ * for, so that this is 5 to 35 milliseconds: the most that anybody can make an isolate compute for the rule of one
+ * request, whatever the documents say (`bench/route-work.ts`).
  *
  * It is what a path of 8 KB takes that goes on at some thirty places at once; ordinary tables have a few at a time
  * (`docs/decisions/0021-the-work-of-one-request.md`).
