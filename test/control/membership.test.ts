@@ -112,6 +112,15 @@ describe("joining over the binding", () => {
     );
   });
 
+  test("a Service whose identity is of another trust domain than control issues for gets none", async () => {
+    const { join } = verbs(undefined, "elsewhere.example");
+    expect(await join()).toMatchObject({
+      ok: false,
+      reason: "not-ready",
+      detail: expect.stringContaining("spiffe://mesh.local/ns/default/sa/web is not of the trust domain"),
+    });
+  });
+
   test("a virtual service is nobody's", async () => {
     await apply(service("shop", "  virtual: true\n"), route("r", "shop", "web"));
     expect(await workload({ service: "shop" }).join(await joinRequest())).toMatchObject({

@@ -17,8 +17,13 @@ export function inMeshOfTwo(): void {
 }
 
 /** The verbs with knowledge of their own, so that no test hears what another one knew. */
-export function verbs(freshness = new Freshness()) {
-  const host = () => ({ env, freshness, now: Date.now(), waitUntil: () => undefined });
+export function verbs(freshness = new Freshness(), trustDomain = env.TRUST_DOMAIN) {
+  const host = () => ({
+    env: { ...env, TRUST_DOMAIN: trustDomain },
+    freshness,
+    now: Date.now(),
+    waitUntil: () => undefined,
+  });
   const attested: Attested = { evidence: "binding", workload: "default/web" };
   return {
     join: async (...change: Parameters<typeof joinRequest>) =>

@@ -114,6 +114,8 @@ function expectProblem({ status, headers, text }: Reply, expected: number, kind:
     type: "application/problem+json",
   });
   expect(JSON.parse(text)).toMatchObject({ type: `https://tulle.dev/problems/${kind}`, status: expected });
+  // What tells other workers that the mesh has refused is nothing for who stands outside.
+  expect(Object.keys(headers).filter((name) => name.startsWith("tulle-"))).toEqual([]);
 }
 
 const replyOf = async (response: Response): Promise<Reply> => ({
