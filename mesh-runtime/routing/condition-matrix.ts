@@ -62,7 +62,7 @@ const digits = 4;
 const mostWords = 65_536;
 
 /**
- * @param all in order of precedence
+ * @param all in order of precedence; each asks for two values or more
  * @returns nothing where the rows would take too much
  */
 export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | undefined {
@@ -154,9 +154,12 @@ function inAllRows(matrix: ConditionMatrix, request: RoutedRequest, limit: numbe
 function inEnoughRows(matrix: ConditionMatrix, request: RoutedRequest, limit: number): Candidate | undefined {
   const { bits, width, wanted, rows } = matrix;
   const found = noteRows(matrix, request);
-  if (found === 0) return undefined;
+  if (found < 2) return undefined;
   for (let word = 0; word < width; word++) {
-    let [one, two, four, eight] = [0, 0, 0, 0];
+    let one = 0;
+    let two = 0;
+    let four = 0;
+    let eight = 0;
     for (let index = 0; index < found; index++) {
       const row = bits[(rows[index] ?? 0) + word] ?? 0;
       const carry = one & row;
@@ -166,6 +169,8 @@ function inEnoughRows(matrix: ConditionMatrix, request: RoutedRequest, limit: nu
       eight ^= four & more;
       four ^= more;
     }
+    // Whoever is here asks for two values or more.
+    if ((two | four | eight) === 0) continue;
     const at = wanted + digits * word;
     let differs = one ^ (bits[at] ?? 0);
     differs |= two ^ (bits[at + 1] ?? 0);
