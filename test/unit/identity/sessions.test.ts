@@ -4,13 +4,12 @@ import { ok } from "../../../mesh-runtime/foundation/result.ts";
 import { GrantedSessions } from "../../../mesh-runtime/identity/granted-sessions.ts";
 import { verifyMessage } from "../../../mesh-runtime/identity/proof.ts";
 import { ReplayWindow } from "../../../mesh-runtime/identity/replay.ts";
-import { beginSession, openGrant } from "../../../mesh-runtime/identity/session-grant.ts";
-import { importSessionKeys, type SessionKey } from "../../../mesh-runtime/identity/session-keys.ts";
+import type { SessionKey } from "../../../mesh-runtime/identity/session-keys.ts";
 import { Sessions } from "../../../mesh-runtime/identity/sessions.ts";
 import { type Recipient, signed } from "../../../mesh-runtime/identity/signed.ts";
 import { parseSpiffeId } from "../../../mesh-runtime/identity/spiffe-id.ts";
 import { WitCache } from "../../../mesh-runtime/identity/svid.ts";
-import { issuedKey, sessionKey } from "./agreement.ts";
+import { sessionKey } from "./agreement.ts";
 import { makeWit, makeWorld, now, self, value, verifier, type World } from "./fixture.ts";
 
 let world: World;
@@ -222,137 +221,97 @@ describe("a caller that comes often", () => {
     expect(stuck.next(self, world.credential, now + 15_000)).toBeInstanceOf(Promise);
   });
 
+  /** A caller with a session, or with none, and what a destination answers to each of its proofs. */
+  async function answeredBy(
+    answers: (sent: number) => Response | Promise<Response>,
+    given: { readonly begins?: false; readonly body?: Message["body"] } = {},
+  ) {
+    const sessions = new Sessions();
+    const caller = { credential: world.credential };
+    const begin = async () => {
+      for (let count = 0; count < 4; count++) sessions.signed(self, key.name, now);
+      return sessions.next(self, caller.credential, now);
+    };
+    const session = given.begins === false ? undefined : await begin();
+    const proofs: string[] = [];
+    const bodies: unknown[] = [];
+    const counted: string[] = [];
+    const step = signed({
+      sessions,
+      credential: () => caller.credential,
+      clock: { now: () => now },
+      nonce: () => "once",
+      count: (counter) => counted.push(counter),
+    }).wrap<{ message: Message; recipient: Recipient }>(async ({ message }): Promise<Answer> => {
+      proofs.push(message.headers.get("tulle-session") ?? "signature");
+      bodies.push(message.body);
+      if (proofs.length > 3) throw new Error("it is sent again and again");
+      return ok(await answers(proofs.length));
+    });
+    const send = async (): Promise<number | string> => {
+      const settings = { evidence: "signature", largeBody: "reject", maxDigestBytes: 1_024 } as const;
+      const url = new URL("https://payments/");
+      const message = { url, method: "POST", headers: new Headers(), body: given.body ?? null };
+      const answer = await step({ message, recipient: { id: value(parseSpiffeId(self)), settings } });
+      return answer.ok ? answer.value.status : answer.reason.kind;
+    };
+    return { send, begin, caller, sessions, session, proofs, bodies, counted };
+  }
+  const unknown = (body: BodyInit | null = null) =>
+    new Response(body, { status: 400, headers: { "tulle-problem": "unidentified" } });
+
+  test("signs what it sends again, although another session has begun meanwhile", async () => {
+    const at = await answeredBy(async (sent) => {
+      if (sent > 1) return new Response("paid");
+      at.caller.credential = { ...world.credential, wit: await makeWit(world, { jti: "meanwhile" }) };
+      await at.begin();
+      return unknown();
+    });
+    expect(await at.send()).toBe(200);
+    expect(at.proofs).toEqual([at.session?.grant, "signature"]);
+  });
+
+  test("sends the same body again, and lets the first answer go unread", async () => {
+    const cancelled = vi.fn();
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(bytes("go"));
+        controller.enqueue(bytes("ld"));
+        controller.close();
+      },
+    });
+    const problem = () => unknown(new ReadableStream({ cancel: cancelled }));
+    const at = await answeredBy((sent) => (sent > 1 ? new Response("paid") : problem()), { body });
+    expect(await at.send()).toBe(200);
+    expect(at.bodies).toEqual([bytes("gold"), bytes("gold")]);
+    expect(cancelled).toHaveBeenCalledOnce();
+    expect(at.counted).toEqual(["session_proofs_disbelieved"]);
+  });
+
+  test("sends nothing a third time, nor what it has signed a second", async () => {
+    const at = await answeredBy(() => unknown());
+    expect(await at.send()).toBe(400);
+    expect(at.proofs).toEqual([at.session?.grant, "signature"]);
+    const signing = await answeredBy(() => unknown(), { begins: false });
+    expect(await signing.send()).toBe(400);
+    expect(signing.proofs).toEqual(["signature"]);
+  });
+
+  test.each<readonly [string, number, Record<string, string>]>([
+    ["says otherwise that it erred", 400, {}],
+    ["refuses it for another reason", 400, { "tulle-problem": "denied" }],
+    ["fails", 500, { "tulle-problem": "unidentified" }],
+  ])("sends nothing again where the destination %s", async (_, status, headers) => {
+    const at = await answeredBy(() => new Response("", { status, headers }));
+    expect(await at.send()).toBe(status);
+    expect(at.proofs).toEqual([at.session?.grant]);
+    expect(at.sessions.next(self, world.credential, now)).toBe(at.session);
+  });
+
   test("keeps no more destinations in mind than a worker has", () => {
     const sessions = new Sessions();
     for (let count = 0; count < 4; count++) sessions.signed(self, key.name, now);
     for (let count = 0; count < 256; count++) sessions.signed(`${self}${count}`, key.name, now);
     expect(sessions.next(self, world.credential, now)).toBeUndefined();
-  });
-});
-
-describe("a session", () => {
-  const judge = async () => ({
-    audience: self,
-    keys: [key],
-    caller: {
-      id: { uri: world.credential.id.uri },
-      proofKey: await crypto.subtle.importKey(
-        "jwk",
-        { ...world.keys.publicJwk },
-        { name: "ECDSA", namedCurve: "P-256" },
-        false,
-        ["verify"],
-      ),
-      expiresAt: world.credential.expiresAt,
-    },
-    wit: world.credential.wit,
-    now,
-  });
-
-  test("is agreed on by both sides, and its key cannot be taken out", async () => {
-    const session = await beginSession(self, key.name, world.credential, now);
-    const granted = value(await openGrant(session?.grant ?? "", await judge()));
-    expect(granted.expiresAt).toBe(session?.expiresAt);
-    expect(session?.expiresAt).toBe(now + 600_000);
-    expect([session?.key.extractable, granted.key.extractable]).toEqual([false, false]);
-    const text = bytes("what is proved");
-    const mac = await crypto.subtle.sign("HMAC", session?.key as CryptoKey, text);
-    expect(await crypto.subtle.verify("HMAC", granted.key, mac, text)).toBe(true);
-  });
-
-  test("ends with its token", async () => {
-    const short = { ...world.credential, expiresAt: now + 90_000 };
-    expect((await beginSession(self, key.name, short, now))?.expiresAt).toBe(now + 90_000);
-  });
-
-  test("is another one each time, with another key", async () => {
-    const [one, two] = [
-      await beginSession(self, key.name, world.credential, now),
-      await beginSession(self, key.name, world.credential, now),
-    ];
-    expect(one?.grant).not.toBe(two?.grant);
-    const granted = value(await openGrant(one?.grant ?? "", await judge()));
-    const mac = await crypto.subtle.sign("HMAC", two?.key as CryptoKey, bytes("a"));
-    expect(await crypto.subtle.verify("HMAC", granted.key, mac, bytes("a"))).toBe(false);
-  });
-});
-
-describe("importSessionKeys()", () => {
-  test("takes what the issuer sent, and no private half can be taken out again", async () => {
-    const issued = await issuedKey();
-    const [taken] = await importSessionKeys([issued]);
-    expect(taken).toMatchObject({ name: issued.publicKey, from: issued.from, until: issued.until });
-    expect(taken?.privateKey.extractable).toBe(false);
-  });
-
-  test("leaves out what is no key, and takes the rest", async () => {
-    const issued = await issuedKey();
-    const broken = [
-      null,
-      "key",
-      { ...issued, secret: 7 },
-      { ...issued, secret: `${issued.secret}A` },
-      { ...issued, publicKey: "" },
-      { ...issued, from: "now" },
-      { ...issued, until: undefined },
-    ];
-    expect((await importSessionKeys([...broken, issued])).map(({ name }) => name)).toEqual([
-      issued.publicKey,
-    ]);
-    expect(await importSessionKeys(undefined)).toEqual([]);
-    expect(await importSessionKeys({})).toEqual([]);
-    expect(await importSessionKeys(Array(100).fill(issued))).toHaveLength(32);
-  });
-});
-
-describe("GrantedSessions", () => {
-  const session = (wit: string, expiresAt: number) => ({
-    key: world.keys.privateKey,
-    serviceKey: key.name,
-    wit,
-    expiresAt,
-  });
-
-  test("knows a grant by its whole text, with its token, until it ends", () => {
-    const granted = new GrantedSessions();
-    granted.keep("grant", session("wit", now + 1));
-    expect(granted.recall("grant", "wit", now)).toBeDefined();
-    expect(granted.recall("grant ", "wit", now)).toBeUndefined();
-    expect(granted.recall("grant", "other", now)).toBeUndefined();
-    expect(granted.recall("grant", "wit", now)).toBeDefined();
-    expect(granted.recall("grant", "wit", now + 1)).toBeUndefined();
-    expect(granted.size).toBe(0);
-  });
-
-  test("has room for sixteen sessions of a token at a time, whichever others it has", () => {
-    const granted = new GrantedSessions(20);
-    const grants = Array.from({ length: 16 }, (_, index) => `grant ${index}`);
-    for (const grant of grants) {
-      expect(granted.admits("wit", now)).toBe(true);
-      granted.keep(grant, session("wit", now + 1));
-      granted.keep(grant, session("wit", now + 1));
-    }
-    expect([granted.admits("wit", now), granted.admits("other", now)]).toEqual([false, true]);
-    // One that others push out makes room again.
-    for (let count = 0; count < 5; count++) granted.keep(`other ${count}`, session("other", now + 1));
-    expect([granted.size, granted.admits("wit", now)]).toEqual([20, true]);
-    // And one that is used stays, so that the next pushes out somebody else's.
-    for (const grant of grants) granted.recall(grant, "wit", now);
-    granted.keep("grant 16", session("wit", now + 2));
-    expect([granted.admits("wit", now), granted.admits("wit", now + 1)]).toEqual([false, true]);
-    expect(granted.recall("grant 16", "wit", now + 1)).toBeDefined();
-  });
-
-  test("forgets the one that was used least lately", () => {
-    const granted = new GrantedSessions(2);
-    granted.keep("a", session("wit", now + 1));
-    granted.keep("b", session("wit", now + 1));
-    granted.recall("a", "wit", now);
-    granted.keep("c", session("wit", now + 1));
-    expect(["a", "b", "c"].map((text) => granted.recall(text, "wit", now) !== undefined)).toEqual([
-      true,
-      false,
-      true,
-    ]);
   });
 });

@@ -13,7 +13,7 @@ const web: Principal = { id: id.value, namespace: "default", service: "web", evi
 /** Lets one request through the step; tells what came out, and what was said to have crashed. */
 async function answer(
   handle: (request: Request) => unknown,
-  { principal = web, circuits = "", headers = {}, said = {} }: Given = {},
+  { principal = web, circuits = "", headers = {}, said = {}, sessionKey }: Given = {},
 ): Promise<{ readonly answer: Answer; readonly crashes: readonly unknown[] }> {
   const crashes: unknown[] = [];
   const step = handled({
@@ -30,6 +30,7 @@ async function answer(
     hops: 1,
     policy: {},
     handle: handle as unknown as Handle,
+    sessionKey,
   };
   return { answer: await step(exchange as unknown as Ready), crashes };
 }
@@ -39,6 +40,7 @@ interface Given {
   readonly circuits?: string;
   readonly headers?: Record<string, string>;
   readonly said?: { readonly epoch?: string; readonly credits?: string };
+  readonly sessionKey?: string;
 }
 
 async function headersOf(...given: Parameters<typeof answer>): Promise<Record<string, string>> {
@@ -119,6 +121,22 @@ describe("the application's answer", () => {
     const headers = await headersOf(handle);
     expect(headers).toMatchObject({ "tulle-epoch": "41", "tulle-attempt-credits": "2" });
     expect(headers).not.toHaveProperty("tulle-problem");
+  });
+
+  test("tells the key to begin sessions with, where the caller is to be told, and never the application's", async () => {
+    const claimed = () => new Response(null, { headers: { "tulle-session-key": "its own" } });
+    expect(await headersOf(claimed)).not.toHaveProperty("tulle-session-key");
+    expect(await headersOf(claimed, { sessionKey: "ours" })).toMatchObject({ "tulle-session-key": "ours" });
+  });
+
+  test("is told on where it opens a WebSocket, and keeps that", async () => {
+    const { 0: client } = new WebSocketPair();
+    const opening = () => new Response(null, { status: 101, webSocket: client });
+    const { answer: answered } = await answer(opening, { sessionKey: "ours" });
+    if (!answered.ok) throw new Error(answered.reason.kind);
+    expect(answered.value.status).toBe(101);
+    expect(answered.value.headers.get("tulle-session-key")).toBe("ours");
+    expect(answered.value.webSocket).toBe(client);
   });
 
   test("without a body is left as it is, since the application may answer with it again", async () => {
