@@ -91,6 +91,21 @@ function expectEnd(seen: Seen, ends: Attack[3]): void {
 const suitsSession = ({ wit, key, signature, parameters }: Forged): boolean =>
   wit === undefined && key === undefined && signature === undefined && parameters?.tag === undefined;
 
+const sessions = new WeakMap<
+  World,
+  { readonly key: SessionKey; readonly session: NonNullable<Forged["session"]> }
+>();
+
+/** A session that was rightly begun: one for all attacks of a world. */
+async function begun(world: World) {
+  const known = sessions.get(world);
+  if (known !== undefined) return known;
+  const key = await sessionKey();
+  const made = { key, session: await grantFor(world, key) };
+  sessions.set(world, made);
+  return made;
+}
+
 /**
  * Tries every attack of a table at an isolate of its own, and those that suit one by a session that was rightly begun: the
  * same must stop them.
@@ -105,8 +120,7 @@ export function tryAll(subject: string, world: () => World, attacks: readonly At
       await expectExplained(copy, seen, world().bundle);
       expectEnd(seen, ends);
       if (!suitsSession(forged)) return;
-      const key = await sessionKey();
-      const session = await grantFor(world(), key);
+      const { key, session } = await begun(world());
       const proved = await forge(world(), { ...forged, session });
       expectEnd(await (await target(world(), [key])).arrive(proved), ends);
     });

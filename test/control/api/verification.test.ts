@@ -43,6 +43,8 @@ test("with what control answers, a request of a workload that joined is verified
       maxDigestBytes: 2_048,
       largeBody: "reject",
       replay: "strict",
+      // What may come once is signed.
+      sessionProofs: "refused",
     },
   });
   const [root] = rootKeys;
