@@ -3,7 +3,7 @@
  * WebCrypto ES256 over the same signature base, with the caller's token in the cache. And the bytes that it adds.
  * workerd's clock stands still while code runs, so times are taken from outside, over many proofs in one request,
  * less what the same request takes without any. `again` is the raw operation once more: how far it is from the
- * first is how far no ratio can be trusted.
+ * first is how far no ratio can be trusted. Beside them the same proofs by a session, and what it takes to have one.
  *
  *     node bench/proof.ts [--rounds 200]
  */
@@ -27,6 +27,10 @@ const steps = [
   "raw verify",
   "raw verify again",
   "verify",
+  "session sign",
+  "session verify",
+  "begin a session",
+  "be granted a session",
 ] as const;
 type Step = (typeof steps)[number];
 
@@ -39,6 +43,9 @@ const worker = `
   import { credentialFrom, generateKeys } from ${moduleAt("identity/credential.ts")};
   import { signMessage, verifyMessage } from ${moduleAt("identity/proof.ts")};
   import { importPublicJwk } from ${moduleAt("identity/public-jwk.ts")};
+  import { GrantedSessions } from ${moduleAt("identity/granted-sessions.ts")};
+  import { beginSession, openGrant } from ${moduleAt("identity/session-grant.ts")};
+  import { importSessionKeys } from ${moduleAt("identity/session-keys.ts")};
   import { ReplayWindow } from ${moduleAt("identity/replay.ts")};
   import { WitCache } from ${moduleAt("identity/svid.ts")};
 
@@ -91,12 +98,23 @@ const worker = `
       must(await signMessage(message, { audience, credential, now, nonce: "bench-nonce-" + at }));
       signed.push(message);
     }
+    const pair = await crypto.subtle.generateKey({ name: "X25519" }, true, ["deriveBits"]);
+    const { x, d } = await crypto.subtle.exportKey("jwk", pair.privateKey);
+    const serviceKeys = await importSessionKeys([{ publicKey: x, secret: d, from: now - 1, until: now + 3600000 }]);
+    const session = await beginSession(audience, x, credential, now);
+    const macs = [];
+    for (let at = 0; at < ${proofs}; at++) {
+      const message = request();
+      must(await signMessage(message, { audience, credential, now, nonce: "bench-mac-" + at, session }));
+      macs.push(message);
+    }
+    const sessions = { keys: serviceKeys, granted: new GrantedSessions() };
     const [{ headers }] = signed;
     // As long as the base that a proof of this request has.
     const base = new TextEncoder().encode("x".repeat(size(headers) - 100));
     const signature = await crypto.subtle.sign(es256, keys.privateKey, base);
     const verifyKey = must(await importPublicJwk(keys.publicJwk));
-    return { now, keys, credential, bundle, signed, base, signature, verifyKey, cache: new WitCache(), bare: request() };
+    return { now, keys, credential, bundle, signed, base, signature, verifyKey, cache: new WitCache(), bare: request(), session, macs, sessions, serviceKey: x };
   }
 
   const rawSign = (its) => crypto.subtle.sign(es256, its.keys.privateKey, its.base);
@@ -114,6 +132,17 @@ const worker = `
     verify: async (its, at, replay) => must(await verifyMessage(its.signed[at], {
       audience, bundle: its.bundle, cache: its.cache, replay, now: its.now,
     })),
+    "session sign": async (its) => must(await signMessage(its.bare, {
+      audience, credential: its.credential, now: its.now, nonce: "nonce-of-a-bench-" + nonces++, session: its.session,
+    })),
+    "session verify": async (its, at, replay) => must(await verifyMessage(its.macs[at], {
+      audience, bundle: its.bundle, cache: its.cache, replay, now: its.now, sessions: its.sessions,
+    })),
+    "begin a session": (its) => beginSession(audience, its.serviceKey, its.credential, its.now),
+    "be granted a session": async (its) => must(await openGrant(its.session.grant, {
+      audience, keys: its.sessions.keys, wit: its.credential.wit, now: its.now,
+      caller: { id: its.credential.id, proofKey: its.verifyKey, expiresAt: its.credential.expiresAt },
+    })),
   };
   let its;
   export default { async fetch(asked) {
@@ -121,7 +150,8 @@ const worker = `
       its = await prepared();
       const before = size(request().headers);
       const [{ headers }] = its.signed;
-      return Response.json({ before, after: size(headers), token: headers.get("workload-identity-token").length });
+      const proved = size(its.macs[0].headers);
+      return Response.json({ before, after: size(headers), proved, token: headers.get("workload-identity-token").length });
     }
     const step = doing[new URL(asked.url).searchParams.get("step")];
     const replay = new ReplayWindow();
@@ -135,6 +165,7 @@ try {
   const sizes = (await answer.json()) as {
     readonly before: number;
     readonly after: number;
+    readonly proved: number;
     readonly token: number;
   };
   const times = new Map<Step, number[]>(steps.map((step) => [step, []]));
@@ -145,7 +176,7 @@ try {
     }
   print(times);
   console.log(
-    `\nheaders added: ${sizes.after - sizes.before} bytes (HTTP/1.1), ${sizes.token} of them the token, which is the same on every request`,
+    `\nheaders added: ${sizes.after - sizes.before} bytes (HTTP/1.1), ${sizes.token} of them the token, which is the same on every request; ${sizes.proved - sizes.before} by a session`,
   );
 } finally {
   await workerd.dispose();
@@ -164,7 +195,7 @@ function print(times: ReadonlyMap<Step, readonly number[]>): void {
   const each = (step: Step): number => (median(step) - median("nothing")) / proofs;
   console.log("microseconds each, p50         µs   × raw");
   for (const step of steps.slice(1)) {
-    const raw = step.endsWith("verify") || step.endsWith("verify again") ? "raw verify" : "raw sign";
+    const raw = /verify|granted/.test(step) ? "raw verify" : "raw sign";
     const ratio = each(step) / each(raw);
     console.log(`${step.padEnd(24)} ${each(step).toFixed(1).padStart(8)} ${ratio.toFixed(2).padStart(7)}`);
   }
