@@ -36,6 +36,18 @@ describe("a request without a proof", () => {
     expect((await arrive(new Request(url, { headers }))).outcome).toBe("unidentified missing");
   });
 
+  test.each(["wimse-workload-to-workload", "tulle-session-v1"])(
+    "and without a token that tries to prove a workload by the tag %s is refused in PERMISSIVE too",
+    async (tag) => {
+      const headers = {
+        signature: "sig=:AAAA:",
+        "signature-input": `sig=("@method");created=1;tag="${tag}"`,
+      };
+      const { outcome } = await arrive(new Request(url, { headers }), { mode: "PERMISSIVE" });
+      expect(outcome).toBe("unidentified missing");
+    },
+  );
+
   test("is from who the binding says, where the policy takes that", async () => {
     const { outcome, principal, notes } = await arrive(
       new Request(url),
