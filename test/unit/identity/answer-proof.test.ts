@@ -81,6 +81,18 @@ describe("the proof of an answer", () => {
     expect(await signAnswer({ status: 200, headers }, asked, by)).toMatchObject({ ok: false });
   });
 
+  test("is not made over more parts than one that verifies looks at", async () => {
+    const by = { credential: world.credential, now, nonce: "m-1" };
+    const named = (count: number) =>
+      new Headers(Array.from({ length: count }, (_, at): [string, string] => [`tulle-x${at}`, "1"]));
+    // Beside them: four that every answer has, and our token.
+    expect(await outcome(await signedAnswer(Object.fromEntries(named(59))))).toBe("accepted");
+    expect(await signAnswer({ status: 200, headers: named(60) }, asked, by)).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining("more than 64"),
+    });
+  });
+
   test("no change of one character of what is covered is believed", async () => {
     const answer = await signedAnswer();
     const covered = ["content-type", "workload-identity-token", "signature-input", "signature"];

@@ -178,6 +178,8 @@ describe("verifyWit()", () => {
     ["an exp at the end of days", { exp: 1e99 }],
     ["an nbf that is a text", { nbf: "0" }],
     ["an iat that is a text", { iat: "0" }],
+    ["an iat that is a time written as text", { iat: String(nowS) }],
+    ["an iat that hides how long the life is", { iat: "x", exp: nowS + 10 * 86_400 }],
     ["a life above a day", { exp: nowS + 86_400 + 61 }],
     ["a life above a day that is nearly over", { iat: nowS - 86_400, exp: nowS + 100 }],
     ["no cnf", { cnf: undefined }],

@@ -103,6 +103,7 @@ describe("tokensIn() finds in the query", () => {
     ["?x=access_token=a", []],
     ["?Access_token=a", []],
     ["", []],
+    ["a&access_token=a.b.c", []],
   ])("%j: %j", (query, found) => {
     expect(texts([parameter], {}, `https://shop.example/${query}`)).toEqual(found);
   });

@@ -14,6 +14,7 @@ async function load(changed: Readonly<Record<string, unknown>> = {}, held?: Trus
   return loadBundle(jws, world.rootKey, held, at);
 }
 const key = () => ({ ...world.issuer.publicJwk, kid: "issuer-1", use: "wit-svid" });
+const root = () => world.root.publicJwk;
 
 describe("loadBundle()", () => {
   test("makes keys of what the root signed", async () => {
@@ -24,6 +25,20 @@ describe("loadBundle()", () => {
       expiresAt: (nowS + 86_400) * 1_000,
     });
     expect([...bundle.keys.keys()]).toEqual(["issuer-1"]);
+  });
+
+  test("names the roots that it names, and none where it names none", async () => {
+    const { publicJwk } = await generateKeys();
+    expect(value(await load({ roots: [root(), { ...publicJwk, use: "sig" }] })).roots).toEqual([
+      root(),
+      publicJwk,
+    ]);
+    expect(value(await load()).roots).toEqual([]);
+  });
+
+  test("takes a key's name of 256 characters", async () => {
+    const kid = "k".repeat(256);
+    expect([...value(await load({ keys: [{ ...key(), kid }] })).keys.keys()]).toEqual([kid]);
   });
 
   test("takes an empty list of keys: everything is revoked", async () => {
@@ -57,7 +72,12 @@ describe("loadBundle()", () => {
       "there are too many keys",
       { keys: () => Array.from({ length: 65 }, (_, at) => ({ ...key(), kid: `k${at}` })) },
     ],
+    ["a key's name is longer than 256 characters", { keys: () => [{ ...key(), kid: "k".repeat(257) }] }],
     ["keys are missing", { keys: () => undefined }],
+    ["roots are no list", { roots: () => ({ 0: root() }) }],
+    ["there are more than 4 roots", { roots: () => Array.from({ length: 5 }, root) }],
+    ["a root is private", { roots: () => [root(), { ...root(), d: "AAAA" }] }],
+    ["a root is null", { roots: () => [null] }],
     ["revocations are missing", { revoked: () => undefined }],
     ["a revocation names nothing it knows", { revoked: () => [{ serial: "1" }] }],
     ["a revocation is null", { revoked: () => [null] }],
