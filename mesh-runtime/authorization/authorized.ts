@@ -49,7 +49,7 @@ export type NeedsEntry = Noted &
  * @param refuse makes an answer of a refusal, so that scripts of other origins can read it
  */
 export const authorizedEntry = <Known extends NeedsEntry>(
-  ports: AuthorizedPorts & { readonly refuse?: (exchange: Known, refusal: Refusal) => Answer },
+  ports: AuthorizedPorts & { readonly refuse: (exchange: Known, refusal: Refusal) => Answer },
 ) =>
   layer<Known, object, Answer>("authorizedEntry", (next) => (exchange) => {
     const { entry, message, notes, user } = exchange;
@@ -58,7 +58,7 @@ export const authorizedEntry = <Known extends NeedsEntry>(
     note(access, notes, ports);
     if (access.allowed) return next(exchange);
     const refusal: Refusal = { kind: "denied", rule: access.rule, principal: "" };
-    return Promise.resolve(ports.refuse?.(exchange, refusal) ?? no(refusal));
+    return Promise.resolve(ports.refuse(exchange, refusal));
   });
 
 /** A request from outside as the rules of a gateway see it; `explain` asks them the same. */

@@ -2,7 +2,6 @@ import type { Answer, Message, Noted } from "../foundation/exchange.ts";
 import { layer } from "../foundation/layer.ts";
 import type { Background } from "../foundation/ports.ts";
 import type { Refusal } from "../foundation/refusal.ts";
-import { no } from "../foundation/result.ts";
 import type { Authenticated, TokenRules } from "./end-user.ts";
 import { type AuthenticatedPorts, judgeUser } from "./user-judgement.ts";
 import type { Identified } from "./words.ts";
@@ -52,7 +51,7 @@ export type NeedsEntryUsers = Noted & {
  * @param refuse makes an answer of a refusal, so that scripts of other origins can read it
  */
 export const authenticatedEntry = <Known extends NeedsEntryUsers>(
-  ports: AuthenticatedPorts & { readonly refuse?: (exchange: Known, refusal: Refusal) => Answer },
+  ports: AuthenticatedPorts & { readonly refuse: (exchange: Known, refusal: Refusal) => Answer },
 ) =>
   layer<Known, Authenticated & { readonly message: Message }, Answer>(
     "authenticatedEntry",
@@ -65,7 +64,7 @@ export const authenticatedEntry = <Known extends NeedsEntryUsers>(
         const { message } = exchange;
         const asked = { url: message.url.href, header: (name: string) => message.headers.get(name) };
         const judged = await judgeUser(rules, asked, ports, exchange.background);
-        if (!judged.ok) return ports.refuse?.(exchange, judged.reason) ?? no(judged.reason);
+        if (!judged.ok) return ports.refuse(exchange, judged.reason);
         const { user, headers, url } = judged.value;
         write(message.headers, headers);
         const going = url === undefined ? message : { ...message, url: new URL(url) };

@@ -93,8 +93,6 @@ async function judgeToken(
   if (!read.ok) return read;
   const { iss } = read.value.claims;
   const ofIssuer = here.filter(({ issuer }) => issuer === iss);
-  if (ofIssuer.length === 0)
-    return no({ fault: "issuer", detail: "no rule for the place where it stands names its issuer" });
   const issuers = rules.map(({ issuer }) => issuer);
   let why: Disbelief | Unavailable | undefined;
   // The first rule that believes it says what becomes of it.
@@ -107,7 +105,7 @@ async function judgeToken(
     // Where one rule cannot tell, no other may say that the token is bad.
     why = why !== undefined && "kind" in why ? why : believed.reason;
   }
-  return no(why ?? { fault: "issuer", detail: "no rule names its issuer" });
+  return no(why ?? { fault: "issuer", detail: "no rule for the place where it stands names its issuer" });
 }
 
 async function byRule(

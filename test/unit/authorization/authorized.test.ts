@@ -9,7 +9,8 @@ import {
   type Notes,
 } from "../../../mesh-runtime/foundation/exchange.ts";
 import { Fields } from "../../../mesh-runtime/foundation/fields.ts";
-import { ok } from "../../../mesh-runtime/foundation/result.ts";
+import type { Refusal } from "../../../mesh-runtime/foundation/refusal.ts";
+import { no, ok } from "../../../mesh-runtime/foundation/result.ts";
 import { principal, web } from "./subjects.ts";
 
 const rule: AuthorizationRule = {
@@ -133,9 +134,10 @@ describe("authorizedEntry", () => {
   });
   const deny: AuthorizationRule = { name: "deny", action: "DENY", from: [{ ipBlocks: ["192.0.2.0/24"] }] };
   const entry = decider([deny], "PERMISSIVE", "default: no ALLOW rule");
+  const refuse = (_exchange: object, refusal: Refusal): Answer => no(refusal);
   const through = async (headers: HeadersInit, judge: typeof entry | undefined = entry) => {
     const exchange = { notes: notes(), message: message(headers), user: undefined, entry: judge };
-    const step = authorizedEntry({ count }).wrap<typeof exchange>(
+    const step = authorizedEntry({ count, refuse }).wrap<typeof exchange>(
       async (): Promise<Answer> => ok(new Response()),
     );
     return { answer: await step(exchange), rule: exchange.notes.rule };
@@ -153,7 +155,7 @@ describe("authorizedEntry", () => {
 
   test("lets everything on where nobody has written rules", async () => {
     const exchange = { notes: notes(), user: undefined, message: message({}) };
-    const step = authorizedEntry({ count }).wrap<typeof exchange>(
+    const step = authorizedEntry({ count, refuse }).wrap<typeof exchange>(
       async (): Promise<Answer> => ok(new Response()),
     );
     expect((await step(exchange)).ok).toBe(true);

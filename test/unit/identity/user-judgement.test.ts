@@ -1,7 +1,4 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Answer } from "../../../mesh-runtime/foundation/exchange.ts";
-import { ok } from "../../../mesh-runtime/foundation/result.ts";
-import { authenticated } from "../../../mesh-runtime/identity/authenticated.ts";
 import { type TokenRule, tokenRules } from "../../../mesh-runtime/identity/end-user.ts";
 import { TokenCache } from "../../../mesh-runtime/identity/token-cache.ts";
 import { judgeUser } from "../../../mesh-runtime/identity/user-judgement.ts";
@@ -93,6 +90,21 @@ describe("rules together", () => {
   });
 });
 
+test("a token of an issuer that no rule for its place names is refused, and no key is asked for", async () => {
+  const known = knowing();
+  const strange = await token(key, { iss: "https://evil.example" });
+  expect(await judged([tokenRule()], strange, known)).toEqual({
+    ok: false,
+    reason: {
+      kind: "invalid-token",
+      error: "invalid_token",
+      detail: "no rule for the place where it stands names its issuer",
+    },
+  });
+  expect(known.counted).toEqual(["end_user_unknown_issuer"]);
+  expect(known.servers.asked).toEqual([]);
+});
+
 describe("a token that was believed", () => {
   test("is not taken apart again, until it ends or its rule or keys are other ones", async () => {
     const known = knowing();
@@ -147,20 +159,4 @@ describe("a token that was believed", () => {
     expect(cache.recall("d", now + 1_000)).toBeUndefined();
     expect(cache.size).toBe(1);
   });
-});
-
-test("where nobody looks for tokens a request goes through as it is, and nothing of it is read", async () => {
-  const request = new Proxy(new Request("https://shop.example/"), {
-    get: (_target, name) => {
-      throw new Error(`${String(name)} was read`);
-    },
-  });
-  const exchange = { request, background: { run: () => undefined }, policy: { users: undefined } };
-  let passed: unknown;
-  const step = authenticated(users().ports).wrap<typeof exchange>((known): Promise<Answer> => {
-    passed = known;
-    return Promise.resolve(ok(new Response()));
-  });
-  await step(exchange);
-  expect(passed).toBe(exchange);
 });
