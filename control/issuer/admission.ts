@@ -9,6 +9,7 @@ import type { JoinTokens } from "./join-tokens.ts";
 import type { Facts } from "./registration.ts";
 import type { Registrations } from "./registrations.ts";
 import type { RevocationList } from "./revocations.ts";
+import { UsedPossessions } from "./used-possessions.ts";
 
 /** What a workload that was attested, or brings a join token, wants. */
 export interface AdmitRequest {
@@ -73,10 +74,6 @@ export interface NotAdmitted {
   readonly detail: string;
 }
 
-/** How long a proof of possession is remembered: it is valid for a minute before and after its time, milliseconds. */
-const possessionMs = 120_000;
-const maxPossessions = 100_000;
-
 /** By which registration entry somebody is admitted, if it took one, and how long the token lives, milliseconds. */
 export interface Entitled {
   readonly entry: string | undefined;
@@ -92,8 +89,7 @@ export class Admission {
   readonly #registrations: Registrations;
   readonly #nonces: UsedNonces;
   readonly #keys: BoundKeys;
-  /** In memory only: a proof that comes again after a restart yields a token for the key that made it, of no use to another. */
-  readonly #possessions = new Map<string, number>();
+  readonly #possessions = new UsedPossessions();
 
   constructor(
     sql: SqlStorage,
@@ -141,7 +137,7 @@ export class Admission {
     if (isToken && !this.#tokens.take(evidence.tokenHash, service, now)) return no(badToken);
     if (evidence.attestor === "deno-deploy" && !this.#nonces.take(evidence.nonce, evidence.until, now))
       return no({ kind: "not-attested", detail: "the nonce has been used" });
-    if (!this.#firstTime(possessionJti, now))
+    if (!this.#possessions.take(possessionJti, now))
       return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
     if (!this.#keys.bind(thumbprint, spiffeId.uri, attestor, now + ttlMs + witLeewayMs, now))
       return no({ kind: "bad-possession", detail: "the key belongs to another workload" });
@@ -176,16 +172,5 @@ export class Admission {
       default:
         return now;
     }
-  }
-
-  /** Whether this proof of possession comes for the first time. When too many are remembered, nobody's does. */
-  #firstTime(jti: string, now: number): boolean {
-    for (const [old, until] of this.#possessions) {
-      if (until > now) break;
-      this.#possessions.delete(old);
-    }
-    if (this.#possessions.has(jti) || this.#possessions.size >= maxPossessions) return false;
-    this.#possessions.set(jti, now + possessionMs);
-    return true;
   }
 }
