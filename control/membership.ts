@@ -80,18 +80,17 @@ export async function join(host: Host, request: unknown, attested: Attested): Pr
   if (!possession.ok) return declined.badPossession(possession.reason);
   const evidence = await evidenceOf(form, attested, workload, possession.value);
   if (!evidence.ok) return evidence.reason;
-  // Registration comes before the join token is taken: it works once.
+  // First of all that control knows: strangers shall not learn what there is, nor how control is.
+  const stranger = attested.evidence === "token" ? await strange(env, evidence.value, workload) : undefined;
+  if (stranger !== undefined) return refusal(stranger, workload);
   const current = await policyStore(env).current(workload, form.digest ?? "");
-  if (current === undefined || current.spiffeId === nameless) {
-    const stranger = await issuer(env).stranger(evidence.value, workload);
-    if (stranger !== undefined) return refusal(stranger, workload);
-    return current === undefined ? declined.unregistered(workload) : declined.withoutName(workload);
-  }
+  if (current === undefined) return declined.unregistered(workload);
+  if (current.spiffeId === nameless) return declined.withoutName(workload);
+  // Last: a join token works once, and is not to be lost to what is missing here.
+  if (current.head === undefined) return unsigned(env);
   const shown = { ...possession.value, sealingKey: form.sealingKey };
   const admitted = await admit(env, evidence.value, workload, shown, current);
   if (!admitted.ok) return refusal(admitted.reason, workload);
-  if (current.head === undefined)
-    return declined.notReady("The head of this workload is not signed yet.", secretRemedy);
   return {
     ok: true,
     trustDomain: env.TRUST_DOMAIN,
@@ -140,6 +139,32 @@ async function evidenceOf(
   }
 }
 
+/** Why a token is nobody's; undefined where it is somebody's. Of a binding and of a signature that is known already. */
+async function strange(env: Env, evidence: Evidence, workload: ServiceKey): Promise<NotAdmitted | undefined> {
+  const stranger = await issuer(env).stranger(evidence, workload);
+  if (stranger !== undefined) tellOperator(evidence, workload, stranger);
+  return stranger;
+}
+
+/** What the platform has signed is no secret, and the operator needs it to write an entry; who made it up cannot get here. */
+function tellOperator(evidence: Evidence, whom: string, { kind, detail }: NotAdmitted): void {
+  if (evidence.attestor !== "deno-deploy") return;
+  console.warn(
+    `control: Deno Deploy vouched for ${JSON.stringify(evidence.facts)}, which may not be ${whom}: ${kind}, ${detail}`,
+  );
+}
+
+/** Why the head of a workload is not signed: the issuer cannot, or policy changed in this moment. */
+async function unsigned(env: Env): Promise<Declined> {
+  const keys = await issuer(env).bundle();
+  return keys.ok
+    ? declined.notReady(
+        "The head of this workload is not signed yet: policy changes at this moment.",
+        "It is signed with the next join, which the worker tries by itself. If it stays so, run tulle sync.",
+      )
+    : declined.notReady(`Control cannot issue credentials: ${keys.reason}.`, secretRemedy);
+}
+
 async function admit(
   env: Env,
   evidence: Evidence,
@@ -149,7 +174,7 @@ async function admit(
 ): Promise<Result<Admitted, NotAdmitted>> {
   const spiffeId = parseSpiffeId(current.spiffeId);
   if (!spiffeId.ok || spiffeId.value.trustDomain !== env.TRUST_DOMAIN)
-    return no((await issuer(env).stranger(evidence, workload)) ?? foreignName(current.spiffeId));
+    return no(foreignName(current.spiffeId));
   const admitted = await issuer(env).admit({
     spiffeId: spiffeId.value,
     service: workload,
@@ -159,13 +184,7 @@ async function admit(
     ttlMs: witTtlMs,
     evidence,
   });
-  // What the platform has signed is no secret, and the operator needs it to write an entry; strangers cannot get here.
-  if (!admitted.ok && evidence.attestor === "deno-deploy") {
-    const { kind, detail } = admitted.reason;
-    console.warn(
-      `control: Deno Deploy vouched for ${JSON.stringify(evidence.facts)}, which may not be ${current.spiffeId}: ${kind}, ${detail}`,
-    );
-  }
+  if (!admitted.ok) tellOperator(evidence, current.spiffeId, admitted.reason);
   return admitted;
 }
 

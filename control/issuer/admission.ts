@@ -82,6 +82,23 @@ export interface Entitled {
 
 const badToken: NotAdmitted = { kind: "bad-token", detail: "the join token is not valid" };
 
+/** What evidence counts as: a renewal goes on from a join token. */
+const attestorOf = ({ attestor }: Evidence) => (attestor === "renewal" ? "join-token" : attestor);
+
+/** What is said of evidence from before a revocation that was lifted; a binding's was given in that very moment. */
+function outlived({ attestor }: Evidence, spiffeId: string): NotAdmitted {
+  switch (attestor) {
+    case "join-token":
+      return badToken;
+    case "deno-deploy":
+      return { kind: "not-attested", detail: attestor };
+    case "renewal":
+      return { kind: "unbelieved", detail: spiffeId };
+    case "binding":
+      return { kind: "revoked", detail: spiffeId };
+  }
+}
+
 /** The door of the issuer: who may be whom, with everything that works only once. */
 export class Admission {
   readonly #tokens: JoinTokens;
@@ -105,14 +122,14 @@ export class Admission {
   }
 
   /**
-   * Whether a workload may be who it wants to be, and for how long. What works once is taken, in one go: nothing in
-   * here is waited for, so that of two who bring the same exactly one gets through.
+   * Whether a workload may be who it wants to be, and for how long. Takes nothing: what works once is still good where
+   * no token can be made.
    *
    * @param thumbprint of the key in the request (RFC 7638)
    */
   judge(request: AdmitRequest, thumbprint: string, now: number): Result<Entitled, NotAdmitted> {
-    const { spiffeId, service, evidence, possessionJti } = request;
-    const attestor = evidence.attestor === "renewal" ? "join-token" : evidence.attestor;
+    const { spiffeId, service, evidence } = request;
+    const attestor = attestorOf(evidence);
     const facts = "facts" in evidence ? evidence.facts : {};
     const entry = this.#registrations.entitles(spiffeId.uri, attestor, facts);
     // Before anything is told, of revocations too, or remembered: strangers shall learn nothing, and fill nothing.
@@ -127,21 +144,36 @@ export class Admission {
       return no({ kind: "revoked", detail: denied === "spiffeId" ? spiffeId.uri : "this key" });
     const revokedAt = this.#revocations.revokedAt(spiffeId.uri);
     if (revokedAt !== undefined && this.#madeAt(evidence, service, now) <= revokedAt)
-      return no(attestor === "join-token" ? badToken : { kind: "not-attested", detail: attestor });
+      return no(outlived(evidence, spiffeId.uri));
     if (entry === undefined) return no({ kind: "not-entitled", detail: attestor });
     // What a platform vouches for, it vouches for anew each time: or whoever was once inside would stay for ever, from outside.
     if (evidence.attestor === "renewal" && (this.#keys.attestorOf(evidence.by) ?? attestor) !== attestor)
       return no({ kind: "not-renewable", detail: spiffeId.uri });
-    const isToken = evidence.attestor === "join-token";
     const { id, ttlMs = request.ttlMs } = entry === "open" ? {} : entry;
-    if (isToken && !this.#tokens.take(evidence.tokenHash, service, now)) return no(badToken);
-    if (evidence.attestor === "deno-deploy" && !this.#nonces.take(evidence.nonce, evidence.until, now))
-      return no({ kind: "not-attested", detail: "the nonce has been used" });
+    return ok({ entry: id, ttlMs });
+  }
+
+  /**
+   * Judges once more, and takes what works once, in one go: nothing in here is waited for, so that of two who bring the
+   * same exactly one gets through. The evidence comes last: whoever is refused for something else can bring it again.
+   *
+   * @param now when the request came: whoever was revoked since is refused, though that be lifted
+   */
+  take(request: AdmitRequest, thumbprint: string, now: number): Result<Entitled, NotAdmitted> {
+    const judged = this.judge(request, thumbprint, now);
+    if (!judged.ok) return judged;
+    const { spiffeId, service, evidence, possessionJti } = request;
+    const attestor = attestorOf(evidence);
     if (!this.#possessions.take(possessionJti, now))
       return no({ kind: "bad-possession", detail: "the proof of possession has been used" });
-    if (!this.#keys.bind(thumbprint, spiffeId.uri, attestor, now + ttlMs + witLeewayMs, now))
+    const until = now + judged.value.ttlMs + witLeewayMs;
+    if (!this.#keys.bind(thumbprint, spiffeId.uri, attestor, until, now))
       return no({ kind: "bad-possession", detail: "the key belongs to another workload" });
-    return ok({ entry: id, ttlMs });
+    if (evidence.attestor === "join-token" && !this.#tokens.take(evidence.tokenHash, service, now))
+      return no(badToken);
+    if (evidence.attestor === "deno-deploy" && !this.#nonces.take(evidence.nonce, evidence.until, now))
+      return no({ kind: "not-attested", detail: "the nonce has been used" });
+    return judged;
   }
 
   /**

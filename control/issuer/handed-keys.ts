@@ -7,7 +7,7 @@ import type { SigningKey } from "./signing-ring.ts";
 /**
  * The keys for sessions of a service, as who was admitted gets them: over a binding as they are, since that is no network;
  * else sealed for the key of the request and signed by the root key, and none to who has brought no such key. Never fails:
- * the evidence, which may work only once, has been taken.
+ * nobody is kept out of the mesh for want of these.
  *
  * @param wit the token that was issued
  */

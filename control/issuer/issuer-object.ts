@@ -83,26 +83,27 @@ export class IssuerObject extends DurableObject<Env> {
   /** Issues a token to a workload, once for a proof of possession, once for a join token and once for a nonce. */
   async admit(request: AdmitRequest): Promise<Result<Admitted, NotAdmitted>> {
     const now = Date.now();
-    // Before the join token is taken: it would be lost if nothing could be issued.
     const keyring = await this.#open(now);
     if (!keyring.ok) return no({ kind: "not-ready", detail: keyring.reason });
     const thumbprint = await jwkThumbprint(request.publicJwk);
     if (!(await this.#isBelieved(request, keyring.value, now)))
       return no({ kind: "unbelieved", detail: request.spiffeId.uri });
-    // From here to the issue nothing is waited for, so that of two who bring the same only one gets through.
-    const admitted = this.#admission.judge(request, thumbprint, now);
-    if (!admitted.ok) return admitted;
-    const { entry, ttlMs } = admitted.value;
-    // Now: who is revoked while this goes on shall not get the keys of who comes after.
-    const drawing = { since: this.#revocations.revokedAt(request.spiffeId.uri) ?? 0, now, ttlMs };
+    const judged = this.#admission.judge(request, thumbprint, now);
+    if (!judged.ok) return judged;
+    const { ttlMs } = judged.value;
     const wit = await this.#issue(keyring.value, { ...request, ttlMs }, now);
     if (!wit.ok) return no({ kind: "not-ready", detail: wit.reason });
-    this.#count(request.spiffeId.uri, now);
-    if (entry !== undefined) this.#registrations.count(entry, now);
     const { root, bundle } = keyring.value;
+    const drawing = { since: this.#revocations.revokedAt(request.spiffeId.uri) ?? 0, now, ttlMs };
     const { TULLE_KEY_SECRET: secret } = this.env;
     const keys =
       secret === undefined ? {} : await handedKeys(request, wit.value, { ...drawing, secret }, root);
+    // Last, and nothing is waited for after it: what works once is not lost to a fault of ours, of two who bring the
+    // same only one gets through, and who was revoked meanwhile gets nothing.
+    const taken = this.#admission.take(request, thumbprint, now);
+    if (!taken.ok) return taken;
+    this.#count(request.spiffeId.uri, now);
+    if (taken.value.entry !== undefined) this.#registrations.count(taken.value.entry, now);
     return ok({ wit: wit.value, rootJwk: root.publicJwk, bundle: bundle.signed, ...keys });
   }
 

@@ -1,3 +1,4 @@
+import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { generateKeys, provePossession, type WorkloadKeys } from "@tulle/mesh-runtime/identity/credential.ts";
 import type {
@@ -131,3 +132,19 @@ export const issuing = () => issuer(env);
 /** The same for who looks into their storage, or ends them. */
 export const storeObject = () => env.POLICY.getByName("mesh");
 export const issuerObject = () => env.ISSUER.getByName(env.TRUST_DOMAIN);
+
+/**
+ * Has control find no head signed, however often it signs: as while policy changes faster than it is signed.
+ * @returns what ends it
+ */
+export async function headsStayUnsigned(): Promise<() => Promise<void>> {
+  const exec = (...queries: string[]) =>
+    runInDurableObject(storeObject(), (_, { storage }) => {
+      for (const query of queries) storage.sql.exec(query);
+    });
+  await exec(
+    "CREATE TRIGGER unsigned BEFORE UPDATE OF signed ON heads WHEN NEW.signed IS NOT NULL BEGIN SELECT RAISE(IGNORE); END",
+    "UPDATE heads SET signed = NULL",
+  );
+  return () => exec("DROP TRIGGER unsigned");
+}

@@ -10,7 +10,16 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { TokenAnswer } from "../../control/api/contract.ts";
 import { Freshness } from "../../control/freshness.ts";
 import { controlId, WorkloadDoor } from "../../control/workload-http.ts";
-import { api, apply, issuerObject, issuing, joinRequest, reportRequest, service } from "./support.ts";
+import {
+  api,
+  apply,
+  headsStayUnsigned,
+  issuerObject,
+  issuing,
+  joinRequest,
+  reportRequest,
+  service,
+} from "./support.ts";
 
 let door: WorkloadDoor;
 
@@ -240,6 +249,46 @@ describe("joining over HTTP with a token", () => {
     );
     expect(answers[0]).toEqual(answers[1]);
     expect(answers[0]?.[1]).toContain("bad-token");
+  });
+
+  test("a token is not lost while the head is not signed, and strangers do not hear of that", async () => {
+    const one = await token();
+    const end = await headsStayUnsigned();
+    expect(await joinWith(one)).toMatchObject({
+      status: 503,
+      body: { reason: "not-ready", detail: expect.stringContaining("is not signed yet") },
+    });
+    const strange = async (name: string) => {
+      const { status, body } = await joinWith("made-up", { workload: `default/${name}` });
+      return [status, JSON.stringify(body).replaceAll(name, "NAME")];
+    };
+    expect(await strange("web")).toEqual([400, expect.stringContaining("bad-token")]);
+    expect(await strange("web")).toEqual(await strange("nobody"));
+    await end();
+    expect((await joinWith(one)).status).toBe(200);
+  });
+
+  test("a token is not lost to a credential that control signed wrongly", async () => {
+    const joinToken = await token();
+    await joinWith(await token());
+    const wish = JSON.stringify(await joinRequest({ workload: "default/web", joinToken }));
+    const signing = vi.spyOn(crypto.subtle, "sign").mockResolvedValueOnce(new ArrayBuffer(64));
+    const refused = await post<Declined>("/workload/join", wish);
+    signing.mockRestore();
+    expect(refused).toMatchObject({ status: 503, body: { reason: "not-ready" } });
+    // Not even the proof of possession is used up.
+    expect((await post("/workload/join", wish)).status).toBe(200);
+    expect((await joinWith(joinToken)).body).toMatchObject({ ok: false, reason: "bad-token" });
+  });
+
+  test("a token is not lost to a proof of possession, or a key, that control does not take", async () => {
+    const [one, other] = [await token(), await token("payments")];
+    const keys = await generateKeys();
+    expect((await joinWith(await token(), { keys })).status).toBe(200);
+    const theirs = { workload: "default/payments" };
+    expect((await joinWith(other, { keys, ...theirs })).body).toMatchObject({ reason: "bad-possession" });
+    expect((await joinWith(other, theirs)).status).toBe(200);
+    expect((await joinWith(one)).status).toBe(200);
   });
 
   test("nobody reads and parses more of a stranger than a first join takes", async () => {

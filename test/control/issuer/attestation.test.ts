@@ -8,6 +8,7 @@ import type { TokenAnswer } from "../../../control/api/contract.ts";
 import {
   api,
   apply,
+  headsStayUnsigned,
   issuerObject,
   joined,
   joinRequest,
@@ -66,6 +67,16 @@ describe("an app of Deno Deploy", () => {
     const answers = await Promise.all(Array.from({ length: 6 }, () => attested({ nonce: one })));
     expect(answers.filter(({ body }) => body.ok)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 400)).toHaveLength(5);
+  });
+
+  test("does not lose its nonce while the head is not signed", async () => {
+    await create();
+    const one = await nonce();
+    const end = await headsStayUnsigned();
+    expect(await attested({ nonce: one })).toMatchObject({ status: 503, body: { reason: "not-ready" } });
+    await end();
+    expect((await attested({ nonce: one })).status).toBe(200);
+    expect((await attested({ nonce: one })).status).toBe(400);
   });
 
   test("is refused over a nonce that is no longer the newest possible: two minutes later", async () => {
