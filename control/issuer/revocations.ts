@@ -16,7 +16,10 @@ export interface Revoked {
   readonly reason: string;
 }
 
-/** How long after a revocation a token that it is about could still be believed, milliseconds. */
+/**
+ * How long after a revocation a token that it is about could still be believed, milliseconds. Session keys that came with
+ * one of ours end long before: those live for hours (`entryTtl`).
+ */
 const outliveMs = maxWitLifetimeMs + witLeewayMs;
 /** UTF-16 units that revocations may take in the bundle: a row of SQLite holds 2 MB, and base64 takes a third more. */
 const maxRevocationsLength = 1_000_000;

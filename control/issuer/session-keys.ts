@@ -1,11 +1,15 @@
 import { type IssuedSessionKey, pkcs8, x25519 } from "@tulle/mesh-runtime/identity/session-keys.ts";
 import { keyEpochMs } from "@tulle/mesh-runtime/identity/session-profile.ts";
+import { entryTtl } from "./registration.ts";
 
 /** What keys are drawn from, and for which time. */
 export interface Drawing {
   /** The Worker secret that signing keys are encrypted with, of at least 32 random characters. */
   readonly secret: string;
-  /** When this identity was last revoked, milliseconds since the Unix epoch; 0: never. Whoever was it before has other keys. */
+  /**
+   * When this identity was last revoked, milliseconds since the Unix epoch; 0: never, or nobody knows any more. Whoever was
+   * it before has other keys.
+   */
   readonly since: number;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
@@ -31,7 +35,9 @@ export async function sessionKeysFor(
   return Promise.all(
     Array.from({ length: last - first + 1 }, async (_, index) => {
       const from = (first + index) * keyEpochMs;
-      const info = encoder.encode(`tulle session keys v1 ${from} ${since} ${spiffeId}`);
+      // Hours that no token from before the revocation reaches are drawn as without it: that it is forgotten changes none.
+      const apart = from > since + entryTtl.maxMs ? 0 : since;
+      const info = encoder.encode(`tulle session keys v1 ${from} ${apart} ${spiffeId}`);
       const derivation = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info };
       const secretBytes = new Uint8Array(await crypto.subtle.deriveBits(derivation, material, 256));
       return { ...(await halves(secretBytes)), from, until: from + keyEpochMs };
