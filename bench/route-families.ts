@@ -53,6 +53,9 @@ export const asking = (
 
 const header = (name: string, value: number): NamedMatch => ({ name, value: `${value}` });
 
+const fieldsOf = (conditions: readonly NamedMatch[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(conditions.map(({ name, value }) => [name, value]));
+
 const onePath = (headers: readonly NamedMatch[], query: readonly NamedMatch[] = []): RouteMatch => ({
   path: { type: "PathPrefix", value: "/" },
   headers,
@@ -79,6 +82,20 @@ const flagsOf = (n: number): readonly NamedMatch[] =>
   (threeOfTen[n % threeOfTen.length] ?? []).map((flag, at) =>
     header(`x-flag-${flag}`, (Math.floor(n / threeOfTen.length) >> at) & 1),
   );
+
+/** So many of a number of names, others for each n. */
+function namesOf(n: number, count: number, of: number): readonly number[] {
+  const mixed = (at: number): number => Math.imul(Math.imul(n + 1, 0x9e3779b1) ^ (at + 1), 0x85ebca6b) >>> 0;
+  return Array.from({ length: of }, (_, at) => at)
+    .sort((a, b) => mixed(a) - mixed(b))
+    .slice(0, count);
+}
+const manyOf = (n: number, count: number, of: number, values: number): readonly NamedMatch[] =>
+  namesOf(n, count, of).map((at) => header(`x-part-${at}`, (Math.imul(n + 1, at + 3) >>> 4) % values));
+
+/** A path of one to a hundred segments, each of which goes on where a shorter one ends. */
+const chainOf = (n: number): string =>
+  Array.from({ length: 1 + ((n * 37) % 100) }, (_, at) => `/seg${at}`).join("");
 
 export const families: readonly Family[] = [
   {
@@ -227,8 +244,46 @@ export const families: readonly Family[] = [
     request: (n) =>
       asking("/cart/1", {
         ...Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`x-flag-${at}`, "none"])),
-        ...Object.fromEntries(flagsOf(n).map(({ name, value }) => [name, value])),
+        ...fieldsOf(flagsOf(n)),
       }),
+    withHono: false,
+  },
+  {
+    name: "one path, each three of a hundred headers",
+    match: (n) => onePath(manyOf(n, 3, 100, 4)),
+    request: (n) => asking("/cart/1", fieldsOf(manyOf(n, 3, 100, 4))),
+    withHono: false,
+  },
+  {
+    name: "one path, each sixteen headers of four values",
+    match: (n) => onePath(manyOf(n, 16, 16, 4)),
+    request: (n) => asking("/cart/1", fieldsOf(manyOf(n, 16, 16, 4))),
+    withHono: false,
+  },
+  {
+    name: "one path, each sixteen of thirty-two headers",
+    match: (n) => onePath(manyOf(n, 16, 32, 2)),
+    request: (n) => asking("/cart/1", fieldsOf(manyOf(n, 16, 32, 2))),
+    withHono: false,
+  },
+  {
+    name: "a hundred prefixes one below the other, in ten places",
+    match: (n) => ({
+      path: { type: "PathPrefix", value: `/team-${Math.floor(n / 100)}${chainOf(n)}` },
+      headers: [],
+      query: [],
+    }),
+    request: (n) => asking(`/team-${Math.floor(n / 100)}${chainOf(n)}`),
+    withHono: false,
+  },
+  {
+    name: "a hundred prefixes one below the other, told apart by a header",
+    match: (n) => ({
+      path: { type: "PathPrefix", value: chainOf(n) },
+      headers: [header("x-tenant", Math.floor(n / 100))],
+      query: [],
+    }),
+    request: (n) => asking(chainOf(n), { "x-tenant": `${Math.floor(n / 100)}` }),
     withHono: false,
   },
   {

@@ -1,3 +1,4 @@
+import { firstOfEachName } from "./named-values.ts";
 import type { Conditions } from "./route-match.ts";
 import type { Matched, NamedMatch } from "./words.ts";
 
@@ -6,15 +7,15 @@ export interface Candidate {
   /** Place in the order of precedence over the whole table; smaller comes first. */
   readonly rank: number;
   readonly matched: Matched;
-  /** What is still to be asked. */
+  /** What is still to be asked; one condition for each name. */
   readonly open: Conditions;
 }
 
 /** A candidate of which the path fits. */
 export const candidateOf = (matched: Matched, rank: number): Candidate =>
-  candidateWith(matched, rank, matched.match);
+  candidateWith(matched, rank, distinct(matched.match));
 
-/** A candidate of which this is still to be asked. */
+/** A candidate of which this is still to be asked, of each name once. */
 export const candidateWith = (matched: Matched, rank: number, open: Conditions): Candidate => ({
   rank,
   matched,
@@ -36,6 +37,13 @@ const isSame = (some: readonly NamedMatch[], others: readonly NamedMatch[]): boo
       (pattern === undefined) === (other.pattern === undefined)
     );
   });
+
+function distinct(match: Conditions): Conditions {
+  const headers = firstOfEachName(match.headers);
+  const query = firstOfEachName(match.query);
+  if (headers.length === match.headers.length && query.length === match.query.length) return match;
+  return match.method === undefined ? { headers, query } : { method: match.method, headers, query };
+}
 
 const holdsAlways = ({ method, headers, query }: Conditions): boolean =>
   method === undefined && headers.length + query.length === 0;

@@ -1,8 +1,7 @@
 import { type Finder, finderOf, keeps } from "./automaton.ts";
 import { asksTheSame, type Candidate, candidateWith, nothing } from "./candidate.ts";
 import { type ConditionMatrix, chooseByRows, conditionMatrix } from "./condition-matrix.ts";
-import { firstOfEachName } from "./named-values.ts";
-import { type Conditions, conditionsHold, type RoutedRequest } from "./route-match.ts";
+import { type Conditions, distinctHold, type RoutedRequest } from "./route-match.ts";
 import { reads } from "./steps.ts";
 import type { NamedMatch, Pattern } from "./words.ts";
 
@@ -105,7 +104,7 @@ export function choose(
   limit = Number.POSITIVE_INFINITY,
 ): Candidate | undefined {
   const { only } = pile;
-  if (only !== undefined) return only.rank < limit && conditionsHold(only.open, request) ? only : undefined;
+  if (only !== undefined) return only.rank < limit && distinctHold(only.open, request) ? only : undefined;
   if (pile.all.length <= few) return firstOf(pile.all, request, limit);
   pile.arranged ??= arranged(pile.all);
   const { plain, crowd } = pile.arranged;
@@ -162,7 +161,7 @@ function merged(fitting: readonly number[], piles: readonly Pile[]): Pile {
 function firstOf(all: readonly Candidate[], request: RoutedRequest, limit: number): Candidate | undefined {
   for (const candidate of all) {
     if (candidate.rank >= limit) return undefined;
-    if (conditionsHold(candidate.open, request)) return candidate;
+    if (distinctHold(candidate.open, request)) return candidate;
   }
   return undefined;
 }
@@ -256,7 +255,7 @@ function groupOf(name: string, { first, values, patterns }: Filed): Group {
 function questionsOf({ open }: Candidate): readonly Question[] {
   const questions: Question[] = [];
   for (const by of ["headers", "query"] as const)
-    for (const condition of firstOfEachName(open[by])) {
+    for (const condition of open[by]) {
       const { name, value, pattern } = condition;
       if (pattern === undefined) questions.unshift({ by, condition, label: `${by} ${name} ${value}` });
       else questions.push({ by, condition, label: `${by}~${name} ${value}` });
@@ -273,9 +272,7 @@ function rarest(questions: readonly Question[], shared: ReadonlyMap<string, numb
 }
 
 function without(asked: string, conditions: readonly NamedMatch[]): readonly NamedMatch[] {
-  return conditions.length === 1
-    ? nothing.headers
-    : firstOfEachName(conditions).filter(({ name }) => name !== asked);
+  return conditions.length === 1 ? nothing.headers : conditions.filter(({ name }) => name !== asked);
 }
 
 /** A candidate that asks for no header or parameter hides all later ones for its method, or for all. */

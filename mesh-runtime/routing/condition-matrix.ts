@@ -1,28 +1,36 @@
 import { type Finder, finderOf, keeps } from "./automaton.ts";
 import { type Candidate, candidateWith, nothing } from "./candidate.ts";
-import { firstOfEachName } from "./named-values.ts";
-import { conditionsHold, type RoutedRequest } from "./route-match.ts";
+import type { RoutedRequest } from "./route-match.ts";
 import { reads } from "./steps.ts";
 import type { Pattern } from "./words.ts";
 
 /**
  * Candidates that only several values together tell apart. Each value (or expression) that one asks for has a row of
- * bits, one for each candidate: who asks for it. From the rows that the values of a request fall under it is found
- * which candidates have all that they ask for, 32 at once, so that it matters little how many share a value, and how
- * many values it takes.
+ * bits, one for each candidate: who asks for it. From the rows that the values of a request fall under it is counted
+ * for 32 candidates at once how many of their values are there, so that it matters little how many share a value, and
+ * how many values it takes.
+ *
+ * Those that share their rarest value stand together. Each row tells beside in which words they stand, and a look-up
+ * leaves out all words in which nobody's rarest value is there.
  */
 export interface ConditionMatrix {
-  /** In order of precedence; without what the rows say. */
+  /** Without what the rows say. */
   readonly candidates: readonly Candidate[];
   readonly names: readonly Named[];
   /** Where names are many: by them, so that those are gone through that the request carries. */
   readonly among: Readonly<Record<By, ReadonlyMap<string, Named>>> | undefined;
+  /** Where the row of each method begins. */
+  readonly methods: ReadonlyMap<string, number>;
   /** All rows, one after the other. */
   readonly bits: Int32Array;
-  /** How long a row is, words. */
+  /** How many words of a row are about candidates. */
   readonly width: number;
-  /** Where names are many: where it begins how many values each asks for, four binary digits of 32 candidates in turn. */
+  /** How long a row is, words: the others have a bit for each word in which somebody stands whose rarest value it is. */
+  readonly length: number;
+  /** Where it begins how many values each asks for, as the complement in binary digits of 32 candidates in turn. */
   readonly wanted: number;
+  /** The rank of the first candidate in each word. */
+  readonly firsts: readonly number[];
   /** Where the rows begin that a look-up is about. */
   readonly rows: number[];
 }
@@ -36,8 +44,6 @@ interface Named {
   /** Where the row of a value begins. */
   readonly values: ReadonlyMap<string, number>;
   readonly patterned: PatternedRows | undefined;
-  /** Where names are few: where the row begins of those that do not ask for it; absent where all do. */
-  readonly otherwise: number | undefined;
 }
 
 /** The rows of expressions for one name. */
@@ -54,159 +60,156 @@ interface PatternedRows {
 /** So many names are asked for in any case. */
 const fewNames = 16;
 
-/** With more names it is counted how many values there are, of up to so many. */
-const mostCounted = 15;
-const digits = 4;
+/** It is counted how many values there are, of up to so many: a match has at most 16 headers and 16 parameters. */
+const digits = 6;
+const mostCounted = 2 ** digits - 1;
 
-/** All rows together, words: a quarter of a megabyte. */
-const mostWords = 65_536;
+/** All rows together, words: a megabyte, which is enough for a thousand candidates whatever they ask for. */
+const mostWords = 262_144;
 
 /**
  * @param all in order of precedence; each asks for two values or more
  * @returns nothing where the rows would take too much
  */
 export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | undefined {
-  const width = Math.ceil(all.length / 32);
-  const askers = askersOf(all);
-  const isFew = askers.length <= fewNames;
-  const counts = all.map(
-    ({ open }) => firstOfEachName(open.headers).length + firstOfEachName(open.query).length,
-  );
-  if (!isFew && counts.some((count) => count > mostCounted)) return undefined;
-  // Of each name those that do not ask for it, and what a look-up puts together.
-  const rows = askers.reduce((sum, { values, patterns }) => sum + values.size + patterns.size + 2, digits);
-  if (rows * width > mostWords) return undefined;
-
-  const bits = new Int32Array(rows * width);
-  let used = 0;
-  const row = (indexes: readonly number[]): number => {
-    for (const index of indexes) setBit(bits, used + (index >> 5), index);
-    used += width;
-    return used - width;
-  };
-  const names = askers.map(({ by, name, values, patterns }): Named => {
-    const asking = new Set([...values.values(), ...[...patterns.values()].map(({ who }) => who)].flat());
-    const others = isFew ? [...all.keys()].filter((index) => !asking.has(index)) : [];
-    // Whoever asks for nothing of this name holds for all of its values.
-    const its = new Map(Array.from(values, ([value, who]) => [value, row([...who, ...others])]));
-    const otherwise = isFew && others.length === 0 ? undefined : row(others);
-    const written = [...patterns.values()];
-    const patterned =
-      written.length === 0
-        ? undefined
-        : {
-            find: finderOf(written.map(({ pattern }) => pattern)),
-            rows: written.map(({ who }) => row(who)),
-            together: new WeakMap<readonly number[], Int32Array>(),
-            scratch: row([]),
-          };
-    return { by, name, values: its, patterned, otherwise };
+  const counts = all.map(({ open: { method, headers, query } }) => {
+    return headers.length + query.length + (method === undefined ? 0 : 1);
   });
-  for (const [index, count] of counts.entries())
+  if (counts.some((count) => count > mostCounted)) return undefined;
+  const width = Math.ceil(all.length / 32);
+  const length = width + Math.ceil(width / 32);
+  const { asked, methods } = askersOf(all);
+  // Of each name with expressions one more, for what a look-up puts together.
+  const rows = asked.reduce((sum, { values, patterns }) => {
+    return sum + values.size + (patterns.size === 0 ? 0 : patterns.size + 1);
+  }, methods.size);
+  if (rows * length + digits * width > mostWords) return undefined;
+
+  const rarest = rarestOf(asked, all.length);
+  const order = [...new Set(rarest)].flatMap((who) => who.filter((index) => rarest[index] === who));
+  const places: number[] = [];
+  for (const [place, index] of order.entries()) places[index] = place;
+
+  const bits = new Int32Array(rows * length + digits * width);
+  let used = 0;
+  const row = (who: readonly number[]): number => {
+    for (const index of who) {
+      const place = places[index] ?? 0;
+      setBit(bits, used, place);
+      if (rarest[index] === who) setBit(bits, used + width, place >> 5);
+    }
+    used += length;
+    return used - length;
+  };
+  const names = asked.map(({ by, name, values, patterns }): Named => {
+    const written = [...patterns.values()];
+    return {
+      by,
+      name,
+      values: new Map(Array.from(values, ([value, who]) => [value, row(who)])),
+      patterned:
+        written.length === 0
+          ? undefined
+          : {
+              find: finderOf(written.map(({ pattern }) => pattern)),
+              rows: written.map(({ who }) => row(who)),
+              together: new WeakMap<readonly number[], Int32Array>(),
+              scratch: row([]),
+            },
+    };
+  });
+  const byMethod = new Map(Array.from(methods, ([method, who]) => [method, row(who)]));
+  for (const [index, count] of counts.entries()) {
+    const place = places[index] ?? 0;
     for (let digit = 0; digit < digits; digit++)
-      if ((count >> digit) & 1) setBit(bits, used + digits * (index >> 5) + digit, index);
+      if (((count >> digit) & 1) === 0) setBit(bits, used + digits * (place >> 5) + digit, place & 31);
+  }
+  const candidates = order.flatMap((index) => all[index] ?? []);
   return {
-    candidates: all.map(({ rank, matched, open: { method } }) =>
-      candidateWith(matched, rank, method === undefined ? nothing : { ...nothing, method }),
-    ),
-    // The name with most values keeps fewest, and comes first.
-    names: names.sort((a, b) => sizeOf(b) - sizeOf(a)),
-    among: isFew ? undefined : { headers: byName(names, "headers"), query: byName(names, "query") },
+    candidates: candidates.map(({ rank, matched }) => candidateWith(matched, rank, nothing)),
+    names,
+    among:
+      names.length <= fewNames ? undefined : { headers: of("headers", names), query: of("query", names) },
+    methods: byMethod,
     bits,
     width,
+    length,
     wanted: used,
+    firsts: Array.from({ length: width }, (_, word) =>
+      Math.min(...candidates.slice(32 * word, 32 * word + 32).map(({ rank }) => rank)),
+    ),
     rows: names.map(() => 0),
   };
 }
 
 /** The candidate of highest precedence that holds, if its rank is below the limit. */
-export const chooseByRows = (
+export function chooseByRows(
   matrix: ConditionMatrix,
   request: RoutedRequest,
   limit: number,
-): Candidate | undefined =>
-  matrix.among === undefined ? inAllRows(matrix, request, limit) : inEnoughRows(matrix, request, limit);
-
-function inAllRows(matrix: ConditionMatrix, request: RoutedRequest, limit: number): Candidate | undefined {
-  const { names, bits, width, rows } = matrix;
-  for (let index = 0; index < names.length; index++) {
-    const named = names[index];
-    const row = named && (rowFor(named, matrix, request) ?? named.otherwise);
-    if (row === undefined) return undefined;
-    rows[index] = row;
+): Candidate | undefined {
+  const { candidates, bits, width, length, firsts, rows } = matrix;
+  const found = noteRows(matrix, request);
+  // Whoever is here asks for two values or more.
+  if (found < 2) return undefined;
+  let best: Candidate | undefined;
+  for (let rest = width; rest < length; rest++) {
+    let words = 0;
+    for (let index = 0; index < found; index++) words |= bits[(rows[index] ?? 0) + rest] ?? 0;
+    for (; words !== 0; words &= words - 1) {
+      const word = 32 * (rest - width) + lowest(words);
+      if ((firsts[word] ?? 0) >= (best?.rank ?? limit)) continue;
+      for (let left = holding(matrix, word, found); left !== 0; left &= left - 1) {
+        const candidate = candidates[32 * word + lowest(left)];
+        if (candidate !== undefined && candidate.rank < (best?.rank ?? limit)) best = candidate;
+      }
+    }
   }
-  const first = rows[0] ?? 0;
-  for (let word = 0; word < width; word++) {
-    let left = bits[first + word] ?? 0;
-    for (let index = 1; left !== 0 && index < rows.length; index++)
-      left &= bits[(rows[index] ?? 0) + word] ?? 0;
-    if (left === 0) continue;
-    const found = firstAmong(matrix, word, left, request);
-    if (found !== undefined) return found.rank < limit ? found : undefined;
-  }
-  return undefined;
+  return best;
 }
 
 /**
- * Counts for each candidate in how many rows it stands, as four binary digits of 32 candidates each: it holds if it is
- * in as many as it asks for values.
+ * The bits of those of 32 candidates that have all values that they ask for: to the complement of how many it is
+ * added in how many rows each stands, in six binary digits, which are all set then.
  */
-function inEnoughRows(matrix: ConditionMatrix, request: RoutedRequest, limit: number): Candidate | undefined {
-  const { bits, width, wanted, rows } = matrix;
-  const found = noteRows(matrix, request);
-  if (found < 2) return undefined;
-  for (let word = 0; word < width; word++) {
-    let one = 0;
-    let two = 0;
-    let four = 0;
-    let eight = 0;
-    for (let index = 0; index < found; index++) {
-      const row = bits[(rows[index] ?? 0) + word] ?? 0;
-      const carry = one & row;
-      one ^= row;
-      const more = two & carry;
-      two ^= carry;
-      eight ^= four & more;
-      four ^= more;
-    }
-    // Whoever is here asks for two values or more.
-    if ((two | four | eight) === 0) continue;
-    const at = wanted + digits * word;
-    let differs = one ^ (bits[at] ?? 0);
-    differs |= two ^ (bits[at + 1] ?? 0);
-    differs |= four ^ (bits[at + 2] ?? 0);
-    differs |= eight ^ (bits[at + 3] ?? 0);
-    if (differs === -1) continue;
-    const chosen = firstAmong(matrix, word, ~differs, request);
-    if (chosen !== undefined) return chosen.rank < limit ? chosen : undefined;
+function holding({ bits, rows, wanted }: ConditionMatrix, word: number, found: number): number {
+  const at = wanted + digits * word;
+  let ones = bits[at] ?? 0;
+  let twos = bits[at + 1] ?? 0;
+  let fours = bits[at + 2] ?? 0;
+  let eights = bits[at + 3] ?? 0;
+  let sixteens = bits[at + 4] ?? 0;
+  let rest = bits[at + 5] ?? 0;
+  for (let index = 0; index < found; index++) {
+    const row = bits[(rows[index] ?? 0) + word] ?? 0;
+    const two = ones & row;
+    ones ^= row;
+    const four = twos & two;
+    twos ^= two;
+    const eight = fours & four;
+    fours ^= four;
+    const sixteen = eights & eight;
+    eights ^= eight;
+    rest ^= sixteens & sixteen;
+    sixteens ^= sixteen;
   }
-  return undefined;
+  return ones & twos & fours & eights & sixteens & rest;
 }
 
-/** The first of 32 candidates whose bit is set and whose method is that of the request. */
-function firstAmong(
-  { candidates }: ConditionMatrix,
-  word: number,
-  bits: number,
-  request: RoutedRequest,
-): Candidate | undefined {
-  for (let left = bits; left !== 0; left &= left - 1) {
-    const candidate = candidates[32 * word + 31 - Math.clz32(left & -left)];
-    if (candidate !== undefined && conditionsHold(candidate.open, request)) return candidate;
-  }
-  return undefined;
-}
-
-/** Notes the rows of the values that a request has, and tells how many they are. */
+/** Notes the rows of what a request has, and tells how many they are. */
 function noteRows(matrix: ConditionMatrix, request: RoutedRequest): number {
-  const { names, among, rows } = matrix;
+  const { names, among, methods, rows } = matrix;
   let found = 0;
+  const method = methods.get(request.method);
+  if (method !== undefined) rows[found++] = method;
+  if (among === undefined) return noteAllRows(matrix, request, found);
   let seen = 0;
+  const before = found;
   for (const by of ["headers", "query"] as const) {
-    const its = among?.[by];
-    if (its === undefined || its.size === 0) continue;
+    const its = among[by];
+    if (its.size === 0) continue;
     for (const name of (by === "headers" ? request.headers : request.url.searchParams).keys()) {
-      if (++seen > names.length) return noteAllRows(matrix, request);
+      if (++seen > names.length) return noteAllRows(matrix, request, before);
       const named = its.get(name);
       const row = named && rowFor(named, matrix, request);
       // A parameter may come several times, and counts once.
@@ -216,9 +219,9 @@ function noteRows(matrix: ConditionMatrix, request: RoutedRequest): number {
   return found;
 }
 
-/** The same, where a request carries more names than candidates ask for. */
-function noteAllRows(matrix: ConditionMatrix, request: RoutedRequest): number {
-  let found = 0;
+/** The same, where a request carries more names than candidates ask for, or those are few. */
+function noteAllRows(matrix: ConditionMatrix, request: RoutedRequest, before: number): number {
+  let found = before;
   for (const named of matrix.names) {
     const row = rowFor(named, matrix, request);
     if (row !== undefined) matrix.rows[found++] = row;
@@ -233,8 +236,8 @@ function isAmong(rows: readonly number[], count: number, row: number): boolean {
 
 /** Where the row begins of the candidates that ask for the value that a request has. */
 function rowFor(
-  { by, name, values, patterned, otherwise }: Named,
-  { bits, width }: ConditionMatrix,
+  { by, name, values, patterned }: Named,
+  { bits, length }: ConditionMatrix,
   { headers, url }: RoutedRequest,
 ): number | undefined {
   const value = (by === "headers" ? headers : url.searchParams).get(name);
@@ -245,25 +248,20 @@ function rowFor(
   reads(by === "headers" ? "headers" : "url");
   const fitting = find(value);
   if (fitting.length === 0) return row;
-  const base = row ?? otherwise;
-  if (fitting.length === 1) {
-    const only = rows[fitting[0] ?? 0] ?? 0;
-    if (base === undefined) return only;
-    for (let word = 0; word < width; word++)
-      bits[scratch + word] = (bits[only + word] ?? 0) | (bits[base + word] ?? 0);
-    return scratch;
-  }
+  if (fitting.length === 1 && row === undefined) return rows[fitting[0] ?? 0];
   let all = together.get(fitting);
   if (all === undefined) {
-    all = new Int32Array(width);
+    all = new Int32Array(length);
     for (const index of fitting)
-      for (let word = 0; word < width; word++)
+      for (let word = 0; word < length; word++)
         all[word] = (all[word] ?? 0) | (bits[(rows[index] ?? 0) + word] ?? 0);
     together.set(fitting, all);
-    keeps(200 + 4 * width);
+    keeps(200 + 4 * length);
   }
-  for (let word = 0; word < width; word++)
-    bits[scratch + word] = (all[word] ?? 0) | (base === undefined ? 0 : (bits[base + word] ?? 0));
+  bits.set(all, scratch);
+  if (row !== undefined)
+    for (let word = 0; word < length; word++)
+      bits[scratch + word] = (bits[scratch + word] ?? 0) | (bits[row + word] ?? 0);
   return scratch;
 }
 
@@ -276,27 +274,56 @@ interface Askers {
   readonly patterns: Map<string, { readonly pattern: Pattern; readonly who: number[] }>;
 }
 
-function askersOf(all: readonly Candidate[]): readonly Askers[] {
-  const askers = new Map<string, Askers>();
-  for (const [index, { open }] of all.entries())
-    for (const by of ["headers", "query"] as const)
-      for (const { name, value, pattern } of firstOfEachName(open[by])) {
-        const key = `${by} ${name}`;
-        const its = askers.get(key) ?? { by, name, values: new Map(), patterns: new Map() };
-        askers.set(key, its);
-        const there = pattern === undefined ? its.values.get(value) : its.patterns.get(value)?.who;
-        if (there !== undefined) there.push(index);
-        else if (pattern === undefined) its.values.set(value, [index]);
-        else its.patterns.set(value, { pattern, who: [index] });
-      }
-  return [...askers.values()];
+interface Asked {
+  readonly asked: readonly Askers[];
+  readonly methods: ReadonlyMap<string, number[]>;
 }
 
-const sizeOf = ({ values, patterned }: Named): number => values.size + (patterned?.rows.length ?? 0);
+function askersOf(all: readonly Candidate[]): Asked {
+  const askers = { headers: new Map<string, Askers>(), query: new Map<string, Askers>() };
+  const methods = new Map<string, number[]>();
+  for (const [index, { open }] of all.entries()) {
+    if (open.method !== undefined) file(methods, open.method, index);
+    for (const by of ["headers", "query"] as const)
+      for (const { name, value, pattern } of open[by]) {
+        const its = askers[by].get(name) ?? { by, name, values: new Map(), patterns: new Map() };
+        askers[by].set(name, its);
+        if (pattern === undefined) file(its.values, value, index);
+        else {
+          const there = its.patterns.get(value);
+          if (there === undefined) its.patterns.set(value, { pattern, who: [index] });
+          else there.who.push(index);
+        }
+      }
+  }
+  return { asked: [...askers.headers.values(), ...askers.query.values()], methods };
+}
 
-const byName = (names: readonly Named[], of: By): ReadonlyMap<string, Named> =>
-  new Map(names.flatMap((each) => (each.by === of ? [[each.name, each]] : [])));
+function file(under: Map<string, number[]>, value: string, index: number): void {
+  const there = under.get(value);
+  if (there === undefined) under.set(value, [index]);
+  else there.push(index);
+}
 
-const setBit = (bits: Int32Array, word: number, index: number): void => {
+/** Of each candidate who asks for the rarest value that it asks for. */
+function rarestOf(asked: readonly Askers[], count: number): readonly (readonly number[])[] {
+  const rarest = Array.from({ length: count }, (): readonly number[] => []);
+  for (const { values, patterns } of asked)
+    for (const who of [...values.values(), ...Array.from(patterns.values(), (each) => each.who)])
+      for (const index of who) {
+        const before = rarest[index] ?? [];
+        if (before.length === 0 || who.length < before.length) rarest[index] = who;
+      }
+  return rarest;
+}
+
+const of = (by: By, names: readonly Named[]): ReadonlyMap<string, Named> =>
+  new Map(names.flatMap((each) => (each.by === by ? [[each.name, each]] : [])));
+
+const setBit = (bits: Int32Array, row: number, index: number): void => {
+  const word = row + (index >> 5);
   bits[word] = (bits[word] ?? 0) | (1 << (index & 31));
 };
+
+/** The place of the lowest bit that is set. */
+const lowest = (bits: number): number => 31 - Math.clz32(bits & -bits);

@@ -8,9 +8,13 @@ import type { NamedMatch } from "./words.ts";
  * that came several times has the value that `Headers` makes of it, joined with a comma and a space
  * (RFC 9110, 5.3), and that is what a regular expression is asked about too.
  */
-export const headersMatch = (
-  conditions: readonly NamedMatch[],
-  headers: Pick<HeaderFields, "get">,
-): boolean =>
-  conditions.length === 0 ||
-  firstOfEachName(conditions).every((each) => valueMatches(each, headers.get(each.name), "headers"));
+export const headersMatch = (conditions: readonly NamedMatch[], headers: Asked): boolean =>
+  eachHeaderMatches(firstOfEachName(conditions), headers);
+
+/** The same of conditions with a name each. */
+export function eachHeaderMatches(conditions: readonly NamedMatch[], headers: Asked): boolean {
+  for (const each of conditions) if (!valueMatches(each, headers.get(each.name), "headers")) return false;
+  return true;
+}
+
+type Asked = Pick<HeaderFields, "get">;

@@ -8,5 +8,11 @@ import type { NamedMatch } from "./words.ts";
  * A URL without conditions on it is not parsed for them.
  */
 export const queryMatches = (conditions: readonly NamedMatch[], url: URL): boolean =>
-  conditions.length === 0 ||
-  firstOfEachName(conditions).every((each) => valueMatches(each, url.searchParams.get(each.name), "url"));
+  eachParameterMatches(firstOfEachName(conditions), url);
+
+/** The same of conditions with a name each. */
+export function eachParameterMatches(conditions: readonly NamedMatch[], url: URL): boolean {
+  for (const each of conditions)
+    if (!valueMatches(each, url.searchParams.get(each.name), "url")) return false;
+  return true;
+}

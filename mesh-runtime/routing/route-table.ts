@@ -10,7 +10,7 @@ import type { Matched, RouteTable, Rule } from "./words.ts";
 /**
  * Compiles rules into a table whose look-up finds the match of highest precedence over all of them, and
  * takes about as long with ten thousand rules as with ten (`bench/route-match.ts`): exact paths stand in
- * a map, prefixes in one map for each number of segments, regular expressions are read as one, and what
+ * a map, prefixes in one map for each length, regular expressions are read as one, and what
  * shares a path is filed by what tells it apart.
  *
  * Exact paths come before all regular expressions, those before all prefixes, and longer prefixes before
@@ -32,12 +32,15 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
     else patterned.push(candidate);
   }
   const atPath = new Map(piles(exact));
+  // A longer path is none of them, and is not read for that.
+  let longest = 0;
+  for (const { length } of exact.keys()) longest = Math.max(longest, length);
   const byPattern = patterned.length === 0 ? undefined : patternIndex(patterned);
   const under = prefixIndex(piles(prefixes));
   const together = withRoom(rules.length, ({ all }: Pile) => all.length, pileOfAll);
   const find: RouteTable["find"] = (request) => {
     const path = request.url.pathname;
-    const here = atPath.get(path);
+    const here = path.length > longest ? undefined : atPath.get(path);
     const found = (here && choose(here, request)) ?? byPattern?.(path, request);
     if (found !== undefined) return found.matched;
     for (let prefix = under(path); prefix !== undefined; prefix = prefix.shorter) {

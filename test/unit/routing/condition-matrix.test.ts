@@ -127,8 +127,51 @@ test("candidates that one value tells apart are filed by it, and others beside t
   expect(chosen(pile, counted({ ...all, tenant: "11" }))).toBe("rule 10");
 });
 
+test("sixteen headers and sixteen parameters of many names are counted, and the method with them", () => {
+  const names = Array.from({ length: 24 }, (_, at) => at);
+  const its = (n: number) =>
+    names.filter((at) => ((n * 31 + at * 7) % 24) + ((n >> (at % 8)) & 1) <= 16).slice(0, 16);
+  const on = (n: number, kind: string) =>
+    Object.fromEntries(its(n).map((at) => [`${kind}-${at}`, `${n & 3}`]));
+  const pile = piled(400, (n) => ({
+    method: n % 2 === 0 ? "GET" : "PUT",
+    headers: named(on(n, "h")),
+    query: named(on(n, "q")),
+  }));
+  expect(pile.arranged?.asking).toEqual([]);
+  expect(pile.arranged?.crowd?.candidates.length).toBe(400);
+  const first = (n: number): number => {
+    for (let each = 0; each < n; each++)
+      if (each % 2 === n % 2 && (each & 3) === (n & 3) && its(each).join() === its(n).join()) return each;
+    return n;
+  };
+  for (let n = 0; n < 400; n += 7) {
+    const headers = on(n, "h");
+    const query = `/?${new URLSearchParams(on(n, "q"))}`;
+    const method = n % 2 === 0 ? "GET" : "PUT";
+    expect(chosen(pile, request(query, { method, headers }))).toBe(`rule ${first(n)}`);
+    expect(chosen(pile, request(query, { method: "POST", headers }))).toBeUndefined();
+    expect(
+      chosen(pile, request(query, { method, headers: { ...headers, [`h-${its(n)[15]}`]: "x" } })),
+    ).toBeUndefined();
+  }
+});
+
+test("whoever comes first in precedence is found, wherever those stand that share its rarest value", () => {
+  const bits = (n: number) => Array.from({ length: 10 }, (_, at) => (n >> at) & 1);
+  const pile = piled(1_023, (n) => ({
+    headers: bits(n + 1).flatMap((bit, at) => (bit === 1 ? [{ name: `flag-${at}`, value: "on" }] : [])),
+  }));
+  expect(pile.arranged?.crowd?.candidates.length).toBe(1_023 - 10);
+  const flags = (n: number) =>
+    Object.fromEntries(bits(n + 1).flatMap((bit, at) => (bit === 1 ? [[`flag-${at}`, "on"]] : [])));
+  // Of all whose flags are there, the one with most of them.
+  for (const n of [2, 4, 100, 511, 512, 767, 1_022])
+    expect(chosen(pile, counted(flags(n)))).toBe(`rule ${n}`);
+});
+
 test("where rows would take too much, candidates are filed one condition after the other", () => {
-  const pile = piled(10_240, (n) => ({ headers: named({ row: `${n % 32}`, column: `${n >> 5}` }) }));
+  const pile = piled(20_480, (n) => ({ headers: named({ row: `${n % 32}`, column: `${n >> 5}` }) }));
   expect(pile.arranged?.crowd).toBeUndefined();
   expect(chosen(pile, counted({ row: "13", column: "222" }))).toBe(`rule ${222 * 32 + 13}`);
 });

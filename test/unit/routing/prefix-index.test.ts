@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type Prefixed,
@@ -43,6 +44,29 @@ test("a prefix is one of no path that merely begins with the same letters", () =
   expect(prefixesOf(indexOf("/v2"), "/v2example")).toEqual([]);
 });
 
+test("prefixes of one length are told apart, and each knows its own shorter ones", () => {
+  const index = indexOf("/a", "/b", "/a/x", "/b/x", "/c/x", "/b/x/y");
+  expect(prefixesOf(index, "/b/x/z")).toEqual(["/b/x", "/b"]);
+  expect(prefixesOf(index, "/a/x/y")).toEqual(["/a/x", "/a"]);
+  expect(prefixesOf(index, "/b/x/y")).toEqual(["/b/x/y", "/b/x", "/b"]);
+  expect(prefixesOf(index, "/c/x")).toEqual(["/c/x"]);
+  expect(prefixesOf(index, "/c")).toEqual([]);
+});
+
+test("the same is found as by asking every prefix", () => {
+  const piece = fc.array(fc.constantFrom("", "a", "b", "ab"), { maxLength: 6 });
+  const text = piece.map((segments) => segments.map((each) => `/${each}`).join(""));
+  fc.assert(
+    fc.property(fc.uniqueArray(text, { maxLength: 20 }), text, (prefixes, path) => {
+      const expected = prefixes
+        .filter((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+        .sort((a, b) => b.length - a.length);
+      expect(prefixesOf(indexOf(...prefixes), path)).toEqual(expected);
+    }),
+    { numRuns: 500, seed: 20 },
+  );
+});
+
 test.each([
   ["ten thousand slashes", `/a${"/".repeat(10_000)}`],
   ["one segment of ten thousand letters", `/a/${"b".repeat(10_000)}/c`],
@@ -50,8 +74,7 @@ test.each([
   const pieces: number[] = [];
   const counting = {
     length: path.length,
-    indexOf: (text: string, from?: number) => path.indexOf(text, from),
-    lastIndexOf: (text: string, from?: number) => path.lastIndexOf(text, from),
+    charCodeAt: (at: number) => path.charCodeAt(at),
     slice: (from: number, to: number) => {
       pieces.push(to - from);
       return path.slice(from, to);
@@ -59,7 +82,8 @@ test.each([
   };
   expect(index(counting as unknown as string)?.value).toBe("/a");
   expect(Math.max(...pieces)).toBeLessThanOrEqual("/a/b/c/d/e/f".length);
-  expect(pieces.length).toBeLessThanOrEqual(4);
+  // Of each of four lengths what tells its prefixes apart, and the whole.
+  expect(pieces.length).toBeLessThanOrEqual(2 * 4);
 });
 
 /** What is asked of a path that falls under many prefixes: values of one, or of several that are put together once. */
