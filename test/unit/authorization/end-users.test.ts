@@ -108,6 +108,14 @@ describe("when", () => {
     expect(speaks(rule, as(user({ name: "Alice Admin" })))).toBe(false);
   });
 
+  test("a blank in a claim within a claim is a part of it, though the outer one's name is that of a list", () => {
+    const someone = as(user({ scope: { shop: "read write" } }));
+    for (const action of ["ALLOW", "DENY"] as const) {
+      const rule = when(condition("request.auth.claims[scope][shop]", ["write"]), action);
+      expect(speaks(rule, someone)).toBe(false);
+    }
+  });
+
   test.each([[true], [7], [{ deep: "x" }], [null], [[["x"]]]])(
     "the claim %j lets nobody in, and keeps out as it is written",
     (claim) => {

@@ -36,6 +36,11 @@ describe("a rule lets in callers of another trust domain", () => {
       undefined,
     ],
     ["that a condition names", undefined, { type: "principal", values: matches(whole) }],
+    [
+      "that it names, by evidence that it asks for",
+      { principals: matches(whole) },
+      { type: "evidence", values: matches("signature") },
+    ],
   ])("%s", (_, from, when) => {
     expect(speaks(rule("ALLOW", from, when), get("/", partner))).toBe(true);
   });

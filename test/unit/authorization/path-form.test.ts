@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { normalPath } from "../../../mesh-runtime/authorization/path-form.ts";
 
 const form = (path: string): string => {
@@ -27,6 +27,8 @@ describe("the one form of a path", () => {
     ["/a%23b", "/a%23b"],
     ["/...", "/..."],
     ["/a.b/..c", "/a.b/..c"],
+    ["/café;v=1", "/caf%C3%A9;v=1"],
+    ["/café/", "/caf%C3%A9/"],
   ])("of %s is %s", (path, expected) => {
     expect(form(path)).toBe(expected);
   });
@@ -56,6 +58,10 @@ describe("the one form of a path", () => {
     ["/a%", "a percent sign that encodes nothing"],
     ["/a%6", "a percent sign that encodes nothing"],
     ["/a%zz", "a percent sign that encodes nothing"],
+    ["/a%g1", "a percent sign that encodes nothing"],
+    // Taken for digits, these would be "A" and a byte of its own.
+    ["/a%5!", "a percent sign that encodes nothing"],
+    ["/a%.1", "a percent sign that encodes nothing"],
     ["admin", "a path that does not begin with a slash"],
     ["", "a path that does not begin with a slash"],
   ])("does not exist for %s: %s", (path, reason) => {
@@ -70,6 +76,25 @@ describe("the one form of a path", () => {
       }),
       { seed: 1, numRuns: 300 },
     );
+  });
+
+  test("is decoded where there is something to decode, and nowhere else", () => {
+    let made = 0;
+    class Counted extends TextEncoder {
+      constructor() {
+        super();
+        made++;
+      }
+    }
+    vi.stubGlobal("TextEncoder", Counted);
+    try {
+      expect(form(`${"/a".repeat(100)}/%62${"/c".repeat(100)}`)).toBe(
+        `${"/a".repeat(100)}/b${"/c".repeat(100)}`,
+      );
+      expect(made).toBe(1);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   test("is there for a path of as many segments as anybody needs", () => {
