@@ -188,6 +188,10 @@ export function membership(ports: MembershipPorts): Membership {
     if (!taken.ok) return no(notReady(refused(taken.reason)));
     const credential = credentialFrom(answer.wit, keys, clock.now(), ports.random);
     if (!credential.ok) return no(notReady(credential.reason));
+    const { spiffeId } = taken.value.loaded.snapshot;
+    const { uri } = credential.value.id;
+    const unlike = `the policy is for ${spiffeId}, the token for ${uri}`;
+    if (uri !== spiffeId) return no(notReady(refused({ what: "snapshot", why: unlike })));
     for (const circuit of answer.circuits) book.learn(circuit, clock.now());
     const sessionKeys = await sessionKeysIn(answer, taken.value.roots, { ...ports, opener });
     return ok({ ...taken.value, credential: { ...credential.value, sessionKeys } });

@@ -48,6 +48,8 @@ export class StandIn implements ControlPort {
   readonly joined: JoinRequest[] = [];
   /** Keys for sessions, as an answer brings them. */
   keys: (request: JoinRequest, wit: string) => Promise<Partial<JoinAnswer>> = async () => ({});
+  /** Whose tokens its joins bring; the workload's own unless a test says otherwise. */
+  sub: string | undefined;
   /** How many of the next joins fail. */
   failing = 0;
   reports = 0;
@@ -64,7 +66,7 @@ export class StandIn implements ControlPort {
     this.joined.push(request);
     if (this.failing-- > 0) throw new Error("the issuer is down");
     const claims = {
-      sub: snapshot.spiffeId,
+      sub: this.sub ?? snapshot.spiffeId,
       iat: startS,
       exp: startS + 3_600,
       jti: `token-${this.joins}`,

@@ -53,6 +53,31 @@ beforeEach(async () => {
 
 const counted = (counter: string): number => instruments.drain().counters[counter] ?? 0;
 
+describe("a join whose token is for another identity than the policy is for", () => {
+  const another = "spiffe://mesh.local/ns/default/sa/payments";
+
+  test("is none: a worker would sign as one, and judge its callers as another", async () => {
+    control.sub = another;
+    const joining = membership(ports);
+    const detail = `the policy is for ${snapshot.spiffeId}, the token for ${another}`;
+    expect(await joining.ready()).toMatchObject({ ok: false, reason: { kind: "mesh-not-ready", detail } });
+    expect(joining.current()).toBeUndefined();
+    expect(counted("snapshot_refused")).toBe(1);
+    control.sub = undefined;
+    now += 10_000;
+    expect((await joining.ready()).ok).toBe(true);
+  });
+
+  test("renews nothing: the credential in force stays", async () => {
+    const { credential } = members.current() ?? {};
+    control.sub = another;
+    now = credential?.renewAt ?? 0;
+    members.touch();
+    await Promise.all(background.slice(0, 1));
+    expect([control.joins, members.current()?.credential === credential]).toEqual([2, true]);
+  });
+});
+
 describe("a next root key", () => {
   test("is told of in reports from when it is believed, until it is the only one", async () => {
     const next = await generateKeys();
