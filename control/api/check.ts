@@ -324,8 +324,8 @@ function refusing({ service, refused }: StatusAnswer["services"][number]): reado
   return [
     warning(
       `service ${service}`,
-      `It refused what came to it as control's trust bundle or policy, ${refused} times, and goes on with the last good ones.`,
-      "No root key that it believes signed that, or it was older or for somebody else. Look whether its TULLE_ROOT names the present root key, and at who answers its binding MESH. Without TULLE_ROOT a root key was activated that an isolate had not heard of: deploy the worker anew.",
+      `It refused what came to it as control's trust bundle, policy or session keys, ${refused} times, and goes on with the last good ones, or without keys.`,
+      "No root key that it believes signed that, or it was older or for somebody else. Look whether its TULLE_ROOT names the present root key, and at who answers its binding MESH, or its TULLE_URL. Without TULLE_ROOT a root key was activated that an isolate had not heard of: deploy the worker anew.",
     ),
   ];
 }

@@ -118,7 +118,7 @@ export interface StatusAnswer {
     readonly isolates: number;
     /** Milliseconds since the last report; absent if none. */
     readonly lastSeenMs?: number;
-    /** Bundles, heads and snapshots of control's that its isolates refused lately; absent: none. */
+    /** Bundles, heads, snapshots and session keys of control's that its isolates refused lately; absent: none. */
     readonly refused?: number;
     /** Whether this service only routes to others and so never reports itself. */
     readonly virtual: boolean;

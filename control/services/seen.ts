@@ -12,7 +12,7 @@ export interface Seen {
   readonly oldestEpoch: number;
   /** Milliseconds since the last report; absent if none is remembered. */
   readonly lastSeenMs?: number;
-  /** Bundles, heads and snapshots of control's that isolates refused, until a quarter of an hour has passed without more. */
+  /** Bundles, heads, snapshots and session keys of control's that isolates refused, until a quarter of an hour has passed without more. */
   readonly refused?: number;
 }
 

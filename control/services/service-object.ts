@@ -175,7 +175,8 @@ export class ServiceObject extends DurableObject<Env> {
   }
 
   #count(counters: Readonly<Record<string, number>>, now: number): void {
-    const refused = (counters.bundle_refused ?? 0) + (counters.snapshot_refused ?? 0);
+    const { bundle_refused = 0, snapshot_refused = 0, session_keys_refused = 0 } = counters;
+    const refused = bundle_refused + snapshot_refused + session_keys_refused;
     if (refused > 0) {
       const before = now - this.#refused.at <= lateMs ? this.#refused.count : 0;
       this.#refused = { count: before + refused, at: now };

@@ -229,7 +229,7 @@ describe("reporting", () => {
     expect(body).toContain('tulle_workload_events_total{event="toString"} 1\n');
   });
 
-  test("who refuses what comes as control's bundle or policy is named by check", async () => {
+  test("who refuses what comes as control's bundle, policy or session keys is named by check", async () => {
     const host = { env, freshness: new Freshness(), now: Date.now(), waitUntil: () => undefined };
     const complaints = async () =>
       (await api<CheckAnswer>("GET", "/api/check")).body.checks.filter(({ detail }) =>
@@ -237,13 +237,13 @@ describe("reporting", () => {
       );
     await report(host, reportRequest("default/web", { counters: { spans_dropped: 1 } }), "default/web");
     expect(await complaints()).toEqual([]);
-    for (const counters of [{ bundle_refused: 2 }, { snapshot_refused: 1 }])
+    for (const counters of [{ bundle_refused: 2 }, { snapshot_refused: 1 }, { session_keys_refused: 1 }])
       await report(host, reportRequest("default/web", { counters }), "default/web");
     expect(await complaints()).toEqual([
       {
         name: "service default/web",
         result: "warning",
-        detail: expect.stringContaining("3 times"),
+        detail: expect.stringContaining("4 times"),
         remedy: expect.stringContaining("TULLE_ROOT"),
       },
     ]);
