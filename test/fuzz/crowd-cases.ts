@@ -91,11 +91,13 @@ const patterned = fc.tuple(shapeAmong(paths), number).map(([shape, n]): { path: 
   at: shape?.text(n) ?? "/",
 }));
 
-/** One below the other, deeper than they are asked one by one. */
-const nested = fc.nat(24).map((depth): { path: PathMatch; at: string } => ({
-  path: prefix("/a".repeat(depth) || "/"),
-  at: `${"/a".repeat(24)}/x1`,
-}));
+/** One below the other in several places, deeper than they are asked one by one. */
+const nested = fc
+  .tuple(fc.constantFrom("", "/b", "/c", "/dd"), fc.nat(24))
+  .map(([place, depth]): { path: PathMatch; at: string } => ({
+    path: prefix(`${place}${"/a".repeat(depth)}` || "/"),
+    at: `${place}${"/a".repeat(24)}/x1`,
+  }));
 
 const methods = fc.constantFrom(undefined, undefined, undefined, "GET", "PUT");
 
@@ -146,21 +148,21 @@ const shared = (names: readonly string[], most: number): fc.Arbitrary<readonly A
       ),
     );
 
-/** Tables of one shape: told apart by two to four names together, of few or of many; or by prefixes of prefixes. */
-const grid = (names: number): fc.Arbitrary<Case> =>
+/** Tables of one shape: told apart by several names together, of few or of many; or by prefixes of prefixes. */
+const grid = (names: number, headers = 3, query = 2): fc.Arbitrary<Case> =>
   caseOf(
     fc.record({
       at: fc.constant({ path: prefix("/"), at: "/items" }),
       method: methods,
-      headers: shared(manyNames("g").slice(0, names), 3),
-      query: shared(manyNames("h").slice(0, names), 2),
+      headers: shared(manyNames("g").slice(0, names), headers),
+      query: shared(manyNames("h").slice(0, names), query),
     }),
   );
 const chain = caseOf(
   fc.record({ at: nested, method: methods, headers: shared(["g-0", "g-1"], 2), query: fc.constant([]) }),
 );
 const cases = fc.oneof(
-  ...[anyCase, anyCase, grid(2), grid(3), grid(20), chain].map((each) =>
+  ...[anyCase, anyCase, grid(2), grid(3), grid(20), grid(24, 16, 16), chain].map((each) =>
     fc.array(each, { minLength: 1, maxLength: 80, size: "max" }),
   ),
 );
