@@ -1,5 +1,6 @@
 import type { Answer } from "../foundation/exchange.ts";
 import { header } from "../foundation/headers.ts";
+import type { Refusal } from "../foundation/refusal.ts";
 import { parseCount } from "./deadline.ts";
 
 /*
@@ -51,7 +52,7 @@ export const grantOf = (left: number, ownRetries: number): number =>
  * work of somebody on the way who stands in for a callee that is gone.
  */
 export function givenBack(answer: Answer, grant: number): number {
-  if (!answer.ok) return untouched(answer) ? grant : 0;
+  if (!answer.ok) return untouched(answer.reason) ? grant : 0;
   const { status, headers } = answer.value;
   const said = headers.get(header.credits);
   if (said === null) return status < 500 ? grant : 0;
@@ -59,11 +60,10 @@ export function givenBack(answer: Answer, grant: number): number {
 }
 
 /** Whether it is certain that nobody received the attempt, so that nobody can have spent anything. */
-function untouched(answer: Answer): boolean {
-  if (answer.ok) return false;
-  switch (answer.reason.kind) {
+function untouched(reason: Refusal): boolean {
+  switch (reason.kind) {
     case "unreachable":
-      return !answer.reason.delivered;
+      return !reason.delivered;
     case "deadline-exceeded":
     case "answer-unverified":
     case "cancelled":

@@ -32,7 +32,7 @@ export const parseRemaining = (text: string | null): number | undefined =>
 
 /** Reads a whole number without sign, space or leading zeros; `undefined` for anything else or above `most`. */
 export function parseCount(text: string | null, most: number): number | undefined {
-  if (text === null || !/^(?:0|[1-9][0-9]{0,8})$/.test(text)) return undefined;
+  if (!/^(?:0|[1-9][0-9]{0,8})$/.test(text ?? "")) return undefined;
   const count = Number(text);
   return count <= most ? count : undefined;
 }

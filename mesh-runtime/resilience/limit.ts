@@ -104,8 +104,6 @@ function settling(
 /** Lets go of a response that nobody will read, so that its connection is free. */
 export function discard(answer: Answer): void {
   if (!answer.ok) return;
-  const { body } = answer.value;
-  if (body === null || body.locked) return;
-  // A body that is broken already needs no cancelling.
-  body.cancel().catch(() => undefined);
+  // A body that is broken already needs no cancelling, and one that somebody reads is not ours: it says so here.
+  answer.value.body?.cancel().catch(() => undefined);
 }

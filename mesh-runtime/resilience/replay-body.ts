@@ -56,7 +56,7 @@ export function once(body: Body, unrepeatable = false): ReplayBody {
 class Recording implements ReplayBody {
   readonly #source: ReadableStreamDefaultReader<Uint8Array>;
   readonly #limitBytes: number;
-  /** All of it, as long as nothing was dropped. */
+  /** All of it, as long as `keeping`; the first attempt has had what was dropped after that. */
   readonly #kept = new KeptBytes();
   #keeping = true;
   #ended = false;
@@ -70,7 +70,7 @@ class Recording implements ReplayBody {
   }
 
   replayable(): boolean {
-    return this.#kept.start === 0 && this.#failure === undefined && (this.#keeping || this.#attempt === 0);
+    return this.#failure === undefined && (this.#keeping || this.#attempt === 0);
   }
 
   finish(): void {
@@ -84,7 +84,7 @@ class Recording implements ReplayBody {
 
   take(): Body {
     this.#attempt += 1;
-    if (this.#ended && this.#failure === undefined && this.#kept.start === 0) return this.#kept.joined();
+    if (this.#ended && this.#failure === undefined) return this.#kept.joined();
     return this.#stream(this.#attempt);
   }
 

@@ -94,8 +94,9 @@ export class RetryBudgets {
       this.#buckets.set(destination, rest);
       return true;
     }
-    const reserve = rule === undefined ? undefined : withdraw(refilled(this.#reserves.get(rule), now));
-    if (rule === undefined || reserve === undefined) return false;
+    if (rule === undefined) return false;
+    const reserve = withdraw(refilled(this.#reserves.get(rule), now));
+    if (reserve === undefined) return false;
     put(this.#reserves, rule, { ...reserve, at: now });
     return true;
   }

@@ -111,7 +111,7 @@ export function mayRetry(question: RetryQuestion): RetryDecision {
   const retryAfterMs = ended.kind === "response" ? (ended.retryAfterMs ?? 0) : 0;
   if (retryAfterMs > longestRetryAfterMs) return stop("retry-after");
   const waitMs = retryAfterMs + question.backoffMs;
-  if (question.remainingMs !== undefined && waitMs >= question.remainingMs) return stop("deadline");
+  if (waitMs >= (question.remainingMs ?? Number.POSITIVE_INFINITY)) return stop("deadline");
 
   if (question.credits < 1) return stop("credits");
   if (!question.budget) return stop("budget");

@@ -42,6 +42,7 @@ test("a retry beyond the budget is refused for load, and its caller sees 503 and
     ok: false,
     reason: { kind: "overloaded", limit: "default/payments: 20% retries in 10000ms", retryAfterMs: 2_000 },
   });
+  expect(faceOf(await send(0))).toBe(200);
   if (refused.ok) throw new Error("it was not refused");
   const seen = problemResponse(problemOf(refused.reason));
   expect([seen.status, seen.headers.get("retry-after")]).toEqual([503, "2"]);

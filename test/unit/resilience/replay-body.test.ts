@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { KeptBytes } from "../../../mesh-runtime/foundation/kept-bytes.ts";
 import { type Body, once, replayBody } from "../../../mesh-runtime/resilience/replay-body.ts";
 
 const bytesOf = async (body: Body): Promise<number[]> =>
@@ -110,6 +111,35 @@ test("a source that fails fails the attempt, and there is nothing to replay", as
   const body = await replayBody(broken, 10, undefined);
   await expect(bytesOf(body.take())).rejects.toThrow("gone");
   expect(body.replayable()).toBe(false);
+});
+
+test("a body that breaks off while it is read at once is not sent as if it had ended there", async () => {
+  let pulls = 0;
+  const broken = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (pulls++ === 0) controller.enqueue(Uint8Array.of(1, 2));
+      else controller.error(new Error("gone"));
+    },
+  });
+  const body = await replayBody(broken, 10, 5);
+  expect(body.replayable()).toBe(false);
+  await expect(bytesOf(body.take())).rejects.toThrow("gone");
+});
+
+test("what has passed on is let go of as soon as no further attempt can want it", async () => {
+  const drop = vi.spyOn(KeptBytes.prototype, "drop");
+  try {
+    const { stream } = source([[1, 2], [3], [4]]);
+    const body = await replayBody(stream, 10, undefined);
+    const reader = (body.take() as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    expect(drop).not.toHaveBeenCalled();
+    body.finish();
+    await reader.read();
+    expect(drop).toHaveBeenLastCalledWith(3);
+  } finally {
+    drop.mockRestore();
+  }
 });
 
 test("after the last attempt nothing is kept, and giving the body up reaches the source", async () => {

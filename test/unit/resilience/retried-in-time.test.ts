@@ -114,6 +114,10 @@ test("a route's timeout of the request goes before its attempts: where no time i
     "deadline-exceeded",
   );
   vi.setSystemTime(1_000_000);
+  // Where there is time, but no further try: what the destination said.
+  const few = { codes: [500], attempts: 0 };
+  expect(faceOf(await send([slow], { ...known, route: few, requestTimeoutMs: 400 }).answer)).toBe(500);
+  vi.setSystemTime(1_000_000);
   // The same without a word of the route on time, or on retries: what the destination said.
   expect(faceOf(await send([slow], { ...known, route }).answer)).toBe(500);
   vi.setSystemTime(1_000_000);

@@ -107,6 +107,32 @@ test("a body above the limit is sent once", async () => {
   expect(seen).toHaveLength(1);
 });
 
+test("a body is not kept where no other try can follow", async () => {
+  const body = new ReadableStream<Uint8Array>();
+  const { answer, seen } = send([responds(200)], {
+    message: { method: "PUT", body },
+    policy: { attempts: 0 },
+  });
+  await answer;
+  expect(seen[0]?.message.body).toBe(body);
+});
+
+test("an answer below 400 is passed on, whatever codes a rule names", async () => {
+  const { answer, seen } = send([responds(200)], { route: { codes: [200], attempts: 3 } });
+  expect(faceOf(await answer)).toBe(200);
+  expect(seen).toHaveLength(1);
+});
+
+test("of one backend with several endpoints each that was tried is named", async () => {
+  const last: Last = (_, notes) => {
+    notes.endpoint = "eu";
+    return responds(503);
+  };
+  const { answer, seen } = send([last, responds(200)]);
+  await answer;
+  expect(seen[1]?.tried).toEqual(["default/payments-v1", "default/payments-v1 eu"]);
+});
+
 test("a request for a WebSocket is never repeated; whatever else asks to upgrade is", async () => {
   const { answer, seen } = send([unreachable(false), responds(200)], {
     message: { headers: new Headers({ upgrade: "websocket" }) },

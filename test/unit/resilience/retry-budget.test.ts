@@ -111,3 +111,22 @@ test("rules do not pay for each other, and a clock that is set back fills nothin
   expect(budgets.affords("default/a", "two", 5_000)).toBe(true);
   expect(refilled({ millitokens: 0, at: 5_000 }, 1_000).millitokens).toBe(0);
 });
+
+test("a reserve pays for no more than it holds, though nobody asks whether it could", () => {
+  const budgets = new RetryBudgets(() => 0);
+  let paid = 0;
+  for (let i = 0; i < 150; i++) if (budgets.withdraw("default/a", "rule", 0)) paid += 1;
+  expect(paid).toBe(100);
+});
+
+test("as many rules as an isolate keeps are remembered, and one more takes the place of the oldest", () => {
+  const budgets = new RetryBudgets(() => 0);
+  const spend = (rule: string): void => {
+    for (let i = 0; i < 100; i++) budgets.withdraw("default/a", rule, 0);
+  };
+  const spent = (rule: string): boolean => !budgets.affords("default/a", rule, 0);
+  for (let i = 0; i < 1_000; i++) spend(`rule-${i}`);
+  expect(["rule-0", "rule-999"].map(spent)).toEqual([true, true]);
+  spend("rule-1000");
+  expect(["rule-0", "rule-1", "rule-1000"].map(spent)).toEqual([false, true, true]);
+});
