@@ -2,6 +2,7 @@ import { reset } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, vi } from "vitest";
 import { policyStore } from "../../control/objects.ts";
+import { allAwake } from "./awake.ts";
 
 /**
  * Files of tests share one runtime, because to start one for each takes longer than most of them: each begins with
@@ -10,6 +11,7 @@ import { policyStore } from "../../control/objects.ts";
  */
 beforeAll(async () => {
   await policyStore(env).publish();
+  await allAwake();
   vi.resetModules();
   await reset();
 });
