@@ -197,6 +197,7 @@ function arranged(all: readonly Candidate[]): Arranged {
 
   const plain: Candidate[] = [];
   const others: (readonly [Candidate, Question])[] = [];
+  const several: Candidate[] = [];
   const crowded: Candidate[] = [];
   for (const [index, candidate] of candidates.entries()) {
     const its = questions[index] ?? [];
@@ -206,14 +207,16 @@ function arranged(all: readonly Candidate[]): Arranged {
       continue;
     }
     others.push([candidate, question]);
-    const isShared = (shared.get(question.label) ?? 0) > few;
-    if (its.length > 1 && isShared) crowded.push(candidate);
+    if (its.length < 2) continue;
+    several.push(candidate);
+    if ((shared.get(question.label) ?? 0) > few) crowded.push(candidate);
   }
-  const crowd = crowded.length > few ? conditionMatrix(crowded) : undefined;
-  const inCrowd = new Set(crowd === undefined ? [] : crowded);
+  // Who looks into the matrix looks for all there that it has room for.
+  const crowd = crowded.length > few ? (conditionMatrix(several) ?? conditionMatrix(crowded)) : undefined;
+  const inCrowd = new Set(crowd?.candidates.map(({ rank }) => rank));
   const filed = { headers: new Map<string, Filed>(), query: new Map<string, Filed>() };
   for (const [candidate, question] of others)
-    if (!inCrowd.has(candidate)) file(filed[question.by], candidate, question);
+    if (!inCrowd.has(candidate.rank)) file(filed[question.by], candidate, question);
   const asking = (["headers", "query"] as const).flatMap((by): Asking[] => {
     const groups = new Map([...filed[by]].map(([name, its]) => [name, groupOf(name, its)]));
     const [first] = groups.values();

@@ -27,10 +27,11 @@ export interface ConditionMatrix {
   readonly width: number;
   /** How long a row is, words: the others have a bit for each word in which somebody stands whose rarest value it is. */
   readonly length: number;
-  /** Where it begins how many values each asks for, as the complement in binary digits of 32 candidates in turn. */
-  readonly wanted: number;
-  /** The rank of the first candidate in each word. */
-  readonly firsts: readonly number[];
+  /**
+   * Where it begins what is known of each 32 candidates: how many values each asks for, as the complement in binary
+   * digits, and the rank of the first of them.
+   */
+  readonly heads: number;
   /** Where the rows begin that a look-up is about. */
   readonly rows: number[];
 }
@@ -41,8 +42,10 @@ type By = "headers" | "query";
 interface Named {
   readonly by: By;
   readonly name: string;
-  /** Where the row of a value begins. */
-  readonly values: ReadonlyMap<string, number>;
+  /** The first of the values, and all of them where there are more; and where the row of each begins. */
+  readonly value: string | undefined;
+  readonly its: number | undefined;
+  readonly values: ReadonlyMap<string, number> | undefined;
   readonly patterned: PatternedRows | undefined;
 }
 
@@ -62,6 +65,7 @@ const fewNames = 16;
 
 /** It is counted how many values there are, of up to so many: a match has at most 16 headers and 16 parameters. */
 const digits = 6;
+const headLength = digits + 1;
 const mostCounted = 2 ** digits - 1;
 
 /** All rows together, words: a megabyte, which is enough for a thousand candidates whatever they ask for. */
@@ -83,14 +87,14 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
   const rows = asked.reduce((sum, { values, patterns }) => {
     return sum + values.size + (patterns.size === 0 ? 0 : patterns.size + 1);
   }, methods.size);
-  if (rows * length + digits * width > mostWords) return undefined;
+  if (rows * length + headLength * width > mostWords) return undefined;
 
   const rarest = rarestOf(asked, all.length);
   const order = [...new Set(rarest)].flatMap((who) => who.filter((index) => rarest[index] === who));
   const places: number[] = [];
   for (const [place, index] of order.entries()) places[index] = place;
 
-  const bits = new Int32Array(rows * length + digits * width);
+  const bits = new Int32Array(rows * length + headLength * width);
   let used = 0;
   const row = (who: readonly number[]): number => {
     for (const index of who) {
@@ -103,10 +107,14 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
   };
   const names = asked.map(({ by, name, values, patterns }): Named => {
     const written = [...patterns.values()];
+    const plain = new Map(Array.from(values, ([value, who]) => [value, row(who)]));
+    const [[value, its] = []] = plain;
     return {
       by,
       name,
-      values: new Map(Array.from(values, ([value, who]) => [value, row(who)])),
+      value,
+      its,
+      values: plain.size > 1 ? plain : undefined,
       patterned:
         written.length === 0
           ? undefined
@@ -122,22 +130,25 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
   for (const [index, count] of counts.entries()) {
     const place = places[index] ?? 0;
     for (let digit = 0; digit < digits; digit++)
-      if (((count >> digit) & 1) === 0) setBit(bits, used + digits * (place >> 5) + digit, place & 31);
+      if (((count >> digit) & 1) === 0) setBit(bits, used + headLength * (place >> 5) + digit, place & 31);
   }
   const candidates = order.flatMap((index) => all[index] ?? []);
+  for (let word = 0; word < width; word++)
+    bits[used + headLength * word + digits] = Math.min(
+      ...candidates.slice(32 * word, 32 * word + 32).map(({ rank }) => rank),
+    );
   return {
     candidates: candidates.map(({ rank, matched }) => candidateWith(matched, rank, nothing)),
     names,
     among:
-      names.length <= fewNames ? undefined : { headers: of("headers", names), query: of("query", names) },
+      names.length <= fewNames || names.some(isTornApart)
+        ? undefined
+        : { headers: of("headers", names), query: of("query", names) },
     methods: byMethod,
     bits,
     width,
     length,
-    wanted: used,
-    firsts: Array.from({ length: width }, (_, word) =>
-      Math.min(...candidates.slice(32 * word, 32 * word + 32).map(({ rank }) => rank)),
-    ),
+    heads: used,
     rows: names.map(() => 0),
   };
 }
@@ -148,7 +159,7 @@ export function chooseByRows(
   request: RoutedRequest,
   limit: number,
 ): Candidate | undefined {
-  const { candidates, bits, width, length, firsts, rows } = matrix;
+  const { candidates, bits, width, length, heads, rows } = matrix;
   const found = noteRows(matrix, request);
   // Whoever is here asks for two values or more.
   if (found < 2) return undefined;
@@ -158,7 +169,7 @@ export function chooseByRows(
     for (let index = 0; index < found; index++) words |= bits[(rows[index] ?? 0) + rest] ?? 0;
     for (; words !== 0; words &= words - 1) {
       const word = 32 * (rest - width) + lowest(words);
-      if ((firsts[word] ?? 0) >= (best?.rank ?? limit)) continue;
+      if ((bits[heads + headLength * word + digits] ?? 0) >= (best?.rank ?? limit)) continue;
       for (let left = holding(matrix, word, found); left !== 0; left &= left - 1) {
         const candidate = candidates[32 * word + lowest(left)];
         if (candidate !== undefined && candidate.rank < (best?.rank ?? limit)) best = candidate;
@@ -172,8 +183,8 @@ export function chooseByRows(
  * The bits of those of 32 candidates that have all values that they ask for: to the complement of how many it is
  * added in how many rows each stands, in six binary digits, which are all set then.
  */
-function holding({ bits, rows, wanted }: ConditionMatrix, word: number, found: number): number {
-  const at = wanted + digits * word;
+function holding({ bits, rows, heads }: ConditionMatrix, word: number, found: number): number {
+  const at = heads + headLength * word;
   let ones = bits[at] ?? 0;
   let twos = bits[at + 1] ?? 0;
   let fours = bits[at + 2] ?? 0;
@@ -199,31 +210,37 @@ function holding({ bits, rows, wanted }: ConditionMatrix, word: number, found: n
 /** Notes the rows of what a request has, and tells how many they are. */
 function noteRows(matrix: ConditionMatrix, request: RoutedRequest): number {
   const { names, among, methods, rows } = matrix;
+  const { headers, url } = request;
   let found = 0;
   const method = methods.get(request.method);
   if (method !== undefined) rows[found++] = method;
-  if (among === undefined) return noteAllRows(matrix, request, found);
-  let seen = 0;
   const before = found;
-  for (const by of ["headers", "query"] as const) {
-    const its = among[by];
-    if (its.size === 0) continue;
-    for (const name of (by === "headers" ? request.headers : request.url.searchParams).keys()) {
+  if (among === undefined) return noteAllRows(matrix, request, before);
+  let seen = 0;
+  if (among.headers.size > 0)
+    for (const [name, value] of headers) {
       if (++seen > names.length) return noteAllRows(matrix, request, before);
-      const named = its.get(name);
-      const row = named && rowFor(named, matrix, request);
+      const named = among.headers.get(name);
+      const row = named && rowFor(named, value, matrix);
+      if (row !== undefined) rows[found++] = row;
+    }
+  if (among.query.size > 0)
+    for (const name of url.searchParams.keys()) {
+      if (++seen > names.length) return noteAllRows(matrix, request, before);
+      const named = among.query.get(name);
+      const row = named && rowFor(named, url.searchParams.get(name), matrix);
       // A parameter may come several times, and counts once.
       if (row !== undefined && !isAmong(rows, found, row)) rows[found++] = row;
     }
-  }
   return found;
 }
 
 /** The same, where a request carries more names than candidates ask for, or those are few. */
-function noteAllRows(matrix: ConditionMatrix, request: RoutedRequest, before: number): number {
+function noteAllRows(matrix: ConditionMatrix, { headers, url }: RoutedRequest, before: number): number {
   let found = before;
   for (const named of matrix.names) {
-    const row = rowFor(named, matrix, request);
+    const value = (named.by === "headers" ? headers : url.searchParams).get(named.name);
+    const row = rowFor(named, value, matrix);
     if (row !== undefined) matrix.rows[found++] = row;
   }
   return found;
@@ -236,13 +253,12 @@ function isAmong(rows: readonly number[], count: number, row: number): boolean {
 
 /** Where the row begins of the candidates that ask for the value that a request has. */
 function rowFor(
-  { by, name, values, patterned }: Named,
+  { by, value: first, its, values, patterned }: Named,
+  value: string | null,
   { bits, length }: ConditionMatrix,
-  { headers, url }: RoutedRequest,
 ): number | undefined {
-  const value = (by === "headers" ? headers : url.searchParams).get(name);
   if (value === null) return undefined;
-  const row = values.get(value);
+  const row = value === first ? its : values?.get(value);
   if (patterned === undefined) return row;
   const { find, rows, together, scratch } = patterned;
   reads(by === "headers" ? "headers" : "url");
@@ -319,6 +335,9 @@ function rarestOf(asked: readonly Askers[], count: number): readonly (readonly n
 
 const of = (by: By, names: readonly Named[]): ReadonlyMap<string, Named> =>
   new Map(names.flatMap((each) => (each.by === by ? [[each.name, each]] : [])));
+
+/** The one header that a platform's `Headers` lists several times, where it has one value for whoever asks for it. */
+const isTornApart = ({ by, name }: Named): boolean => by === "headers" && name === "set-cookie";
 
 const setBit = (bits: Int32Array, row: number, index: number): void => {
   const word = row + (index >> 5);

@@ -240,7 +240,7 @@ export interface RouteTable {
   find(message: {
     readonly url: URL;
     readonly method: string;
-    readonly headers: Pick<HeaderFields, "get" | "keys">;
+    readonly headers: Pick<HeaderFields, "get" | "keys" | typeof Symbol.iterator>;
   }): Matched | undefined;
 }
 

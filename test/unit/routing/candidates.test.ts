@@ -74,6 +74,7 @@ function counted(
       return fields.get(name);
     },
     keys: () => fields.keys(),
+    [Symbol.iterator]: () => fields[Symbol.iterator](),
   };
   return { ...request("/"), headers: counting, asked: () => names };
 }
