@@ -42,6 +42,11 @@ export class InFlight {
     if (held?.size === 0) this.#held.delete(slot.key);
   }
 
+  /** For how many keys slots are taken. */
+  get size(): number {
+    return this.#held.size;
+  }
+
   /** How many slots are taken for this key, expired ones included. */
   count(key: string): number {
     return this.#held.get(key)?.size ?? 0;

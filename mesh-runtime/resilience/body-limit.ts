@@ -25,7 +25,7 @@ export interface RouteTimeouts {
 export function bodyLimited(answer: Answer, route: RouteTimeouts, attemptAt: number, now: number): Answer {
   const { startedAt, requestTimeoutMs = 0, backendTimeoutMs = 0 } = route;
   if (requestTimeoutMs <= 0 && backendTimeoutMs <= 0) return answer;
-  if (!answer.ok || answer.value.body === null || answer.value.body.locked) return answer;
+  if (!answer.ok || answer.value.body === null) return answer;
   const requestEnds = requestTimeoutMs > 0 ? startedAt + requestTimeoutMs : Number.POSITIVE_INFINITY;
   const attemptEnds = backendTimeoutMs > 0 ? attemptAt + backendTimeoutMs : Number.POSITIVE_INFINITY;
   const leftMs = Math.max(0, Math.min(requestEnds, attemptEnds) - now);
@@ -34,13 +34,11 @@ export function bodyLimited(answer: Answer, route: RouteTimeouts, attemptAt: num
 
 function endingIn(body: ReadableStream<Uint8Array>, ms: number): ReadableStream<Uint8Array> {
   const source = body.getReader();
-  let late = false;
   let callOff = (): void => undefined;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         callOff = after(ms, () => {
-          late = true;
           const error = timeout();
           controller.error(error);
           // A source that is broken already needs no cancelling.
@@ -50,13 +48,13 @@ function endingIn(body: ReadableStream<Uint8Array>, ms: number): ReadableStream<
       async pull(controller) {
         try {
           const { done, value } = await source.read();
-          if (late) return;
           if (!done) return controller.enqueue(value);
           callOff();
           controller.close();
         } catch (error) {
+          // The source's own. Or its end came too late for a reader who has been told: the stream keeps its first error.
           callOff();
-          if (!late) controller.error(error);
+          controller.error(error);
         }
       },
       cancel(reason) {

@@ -241,7 +241,6 @@ export class CircuitBook {
   }
 
   #want(entry: Entry, now: number): void {
-    if (entry.wanting) return;
     entry.wanting = true;
     entry.dueAt = Math.min(entry.dueAt, Math.max(now, entry.reportedAt + Math.max(pollMs, entry.periodMs)));
   }

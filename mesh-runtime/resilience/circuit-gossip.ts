@@ -69,11 +69,17 @@ export function parseGossip(text: string): Verdict[] | undefined {
 function parseEntry(entry: string): Verdict | undefined {
   const [, circuit, incarnationText, epochText, letter, ageText, first, second] = entryForm.exec(entry) ?? [];
   const state = states[letter ?? ""];
-  if (circuit === undefined || state === undefined) return undefined;
   const incarnation = whole(incarnationText, Number.MAX_SAFE_INTEGER);
   const epoch = whole(epochText, Number.MAX_SAFE_INTEGER);
   const ageMs = whole(ageText, Number.MAX_SAFE_INTEGER);
-  if (incarnation === undefined || epoch === undefined || ageMs === undefined) return undefined;
+  if (
+    circuit === undefined ||
+    state === undefined ||
+    incarnation === undefined ||
+    epoch === undefined ||
+    ageMs === undefined
+  )
+    return undefined;
   const said = { circuit, incarnation, epoch, state, ageMs };
   const firstMs = whole(first, longestMs);
   const secondMs = whole(second, longestMs);
@@ -90,7 +96,7 @@ function parseEntry(entry: string): Verdict | undefined {
 }
 
 function whole(text: string | undefined, most: number): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number.parseInt(text, 36);
+  // Of no text it is NaN, which is not within anything.
+  const value = Number.parseInt(text ?? "", 36);
   return value <= most ? value : undefined;
 }

@@ -215,11 +215,9 @@ export function merge(circuit: Circuit, verdict: Verdict, now: number, direct = 
   const come = held(verdict, now, direct);
   const { verdict: kept, silentSince } = circuit;
   if (!direct && leaseLasts(circuit.deafUntil, now, deafMs)) return circuit;
-  if (silentSince !== undefined && kept !== undefined && compareEpochs(come, kept) <= 0) {
-    if (come.statedAt <= silentSince) return circuit;
-  }
-  if (kept === undefined) return { ...circuit, verdict: come, silentSince: undefined };
+  if (kept === undefined) return { ...circuit, verdict: come };
   const newer = compareEpochs(come, kept);
+  if (silentSince !== undefined && newer <= 0 && come.statedAt <= silentSince) return circuit;
   const disproved = direct && !kept.direct && newer < 0 && come.statedAt >= kept.statedAt;
   if (!disproved && compareVerdicts(come, kept) <= 0) return circuit;
 

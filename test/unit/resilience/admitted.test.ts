@@ -38,7 +38,7 @@ test("keys have places of their own, and a key without requests is forgotten", a
   const { step, inFlight } = setUp(1);
   void step({ key: "a", answer: never });
   expect(faceOf(await step({ key: "b", answer: Promise.resolve(responds(200)) }))).toBe(200);
-  expect([inFlight.count("a"), inFlight.count("b")]).toEqual([1, 0]);
+  expect([inFlight.count("a"), inFlight.count("b"), inFlight.size]).toEqual([1, 0, 1]);
 });
 
 test("an exception below gives the place back and passes on", async () => {

@@ -156,6 +156,15 @@ test("a caller who is gone already costs nothing", async () => {
   expect(seen).toEqual([]);
 });
 
+test("a caller who is gone has gone, though his time is over as well", async () => {
+  const { answer, seen } = depart(never, {
+    signal: AbortSignal.abort(),
+    cause: causeWith({ deadlineAt: 1_000_000 }),
+  });
+  expect(faceOf(await answer)).toBe("cancelled");
+  expect(seen).toEqual([]);
+});
+
 test("an abort ends a request without a deadline too", async () => {
   const caller = new AbortController();
   const { answer } = depart(never, { signal: caller.signal, requestTimeoutMs: 0 });

@@ -68,3 +68,8 @@ test("what the circuit held back was not sent, and does not count", async () => 
   const send = backend(constraint, () => refuses(refusals["circuit-open"]));
   for (let i = 0; i < 5; i++) expect(faceOf(await send(1))).toBe("circuit-open");
 });
+
+test("what may have been sent counts, whatever came of it", async () => {
+  const send = backend(constraint, () => refuses(refusals.unreachable));
+  expect([faceOf(await send(1)), faceOf(await send(1))]).toEqual(["unreachable", "overloaded"]);
+});

@@ -87,8 +87,36 @@ describe("what is reported", () => {
     expect(book.quiet()).toBe(true);
     send(book, "success", 100);
     expect(book.quiet()).toBe(false);
+    expect(book.dueInMs(100)).toBe(0);
     expect(book.drain()).toEqual([row({ incarnation: 1, epoch: 2 })]);
     expect(book.quiet()).toBe(true);
+  });
+
+  test("a circuit whose question did not get through asks again", () => {
+    const book = bookOf();
+    book.learn(answer({ state: "open", probeInMs: 5_000 }), 0);
+    send(book, "success", 100);
+    book.restore(book.drain());
+    expect(book.quiet()).toBe(false);
+    expect(book.drain()).toEqual([row({ incarnation: 1, epoch: 2 })]);
+  });
+
+  test("a request that asks the authority itself needs no report besides", () => {
+    const book = bookOf();
+    book.learn(answer({ state: "half-open", probeInMs: 0 }), 0);
+    expect(book.acquire(key, 100, policy)).toMatchObject({ ask: true, permit: undefined });
+    expect(book.quiet()).toBe(true);
+    expect(book.acquire(key, 100, policy)).toMatchObject({ ask: false, permit: undefined });
+    expect(book.quiet()).toBe(false);
+  });
+
+  test("what comes back of a circuit that is not kept any more is let go of", () => {
+    const book = bookOf();
+    send(book, "success", 0);
+    const lost = book.drain();
+    for (let i = 0; i < 1_000; i++) book.acquire(`default/s${i}`, 1, policy);
+    book.restore(lost);
+    expect([book.look(key), book.quiet()]).toEqual([undefined, true]);
   });
 
   test("the outcome of the authority's probe is a row of its own, is no traffic, and is due at once", () => {
@@ -180,9 +208,38 @@ describe("when a report is due", () => {
     for (let i = 0; i < 4; i++) send(book, "failure", 20 + i);
     expect(book.dueInMs(0)).toBe(due);
   });
+
+  test("the moment is not drawn anew by what follows, which would make it sooner and sooner", () => {
+    const draws = [0.9, 0];
+    const book = new CircuitBook(() => draws.shift() ?? 0);
+    send(book, "success", 0);
+    book.drain();
+    for (let i = 0; i < 5; i++) send(book, "success", 0);
+    expect(book.dueInMs(0)).toBe(42_000);
+  });
 });
 
 describe("gossip", () => {
+  test("about a circuit that is in use is heard as well", () => {
+    const book = bookOf();
+    send(book, "success", 0);
+    book.hear(`${key}=1.1.o.0.${(5_000).toString(36)}`, 1);
+    expect(book.acquire(key, 2, policy).permit).toBeUndefined();
+  });
+
+  test("tells of an open circuit for as long as the authority says that it is", () => {
+    const book = bookOf();
+    for (const now of [0, 50_000]) book.learn(answer({ state: "open", probeInMs: 5_000 }), now);
+    expect(book.gossip(100_000)).not.toBe("");
+  });
+
+  test("about circuits that are not in use is remembered of the last sixty-four", () => {
+    const book = bookOf();
+    for (let i = 0; i <= 64; i++) book.hear(`default/junk-${i}=1.1.o.0.${(5_000).toString(36)}`, 1);
+    const passes = (i: number): boolean => book.acquire(`default/junk-${i}`, 2, policy).permit !== undefined;
+    expect([0, 1, 64].map(passes)).toEqual([true, false, false]);
+  });
+
   const hears = (from: CircuitBook, to: CircuitBook, now: number) => to.hear(from.gossip(now), now);
 
   test("an isolate learns of an open circuit before it has seen a failure of its own", () => {
@@ -251,7 +308,9 @@ test("an isolate keeps a thousand circuits, and one report has at most 256 rows"
     book.look("default/s499"),
     book.look("default/s500") !== undefined,
   ]).toEqual([undefined, undefined, true]);
-  const sizes: number[] = [];
+  const sizes: number[] = [book.drain().length];
+  // What did not fit is as late as it was.
+  expect(book.dueInMs(1_500)).toBe(0);
   while (!book.quiet()) sizes.push(book.drain().length);
   expect(sizes).toEqual([256, 256, 256, 232]);
 });

@@ -47,6 +47,7 @@ test("whatever verdicts there are, the header keeps its limits and what is in it
       expect(text.length).toBeLessThanOrEqual(mostGossipBytes);
       if (text === "") return;
       const read = parseGossip(text) ?? [];
+      expect(read).toHaveLength(text.split(",").length);
       expect(read.length).toBeLessThanOrEqual(mostGossip);
       expect(read).toEqual(verdicts.slice(0, read.length));
     }),
@@ -71,10 +72,13 @@ test.each([
   ["an unknown state", "a/b=1.1.x.1.1"],
   ["a negative number", "a/b=-1.1.o.1.1"],
   ["an incarnation beyond exact numbers", "a/b=zzzzzzzzzzz.1.o.1.1"],
+  ["an epoch beyond exact numbers", "a/b=1.zzzzzzzzzzz.o.1.1"],
   ["an open without its probe", "a/b=1.1.o.1"],
   ["a closed with one", "a/b=1.1.c.1.1"],
   ["a ramp without its length", "a/b=1.1.r.1.1"],
   ["a probe in more than ten minutes", "a/b=1.1.o.1.cvrk1"],
+  ["a ramp that began more than ten minutes ago", "a/b=1.1.r.1.cvrk1.1"],
+  ["a ramp of more than ten minutes", "a/b=1.1.r.1.1.cvrk1"],
   ["a number too many", "a/b=1.1.r.1.1.1.1"],
 ])("%s makes the whole header unreadable", (_, text) => {
   expect(parseGossip(text)).toBeUndefined();

@@ -26,6 +26,9 @@ describe("a silent authority", () => {
     it.hear(verdict(), 0);
     it.silence(10);
     expect(inForce(it.at(), 10)?.state).toBe("closed");
+    it.hear(verdict({ epoch: 3, state: "ramp", rampElapsedMs: 0, rampMs: 5_000 }), 20, false);
+    it.silence(30);
+    expect([inForce(it.at(), 30)?.state, it.at().local.openUntil]).toEqual(["ramp", undefined]);
   });
 
   test("what was said before the silence is not believed again, what is said after it is", () => {
@@ -168,6 +171,9 @@ describe("merging", () => {
     expect(it.at().verdict).toMatchObject({ epoch: 3, state: "closed" });
     it.hear(openVerdict({ epoch: 1_000 }), 200, false);
     expect(it.passes(300)).toBe(true);
+    const deaf = story(it.at());
+    deaf.hear(openVerdict({ epoch: 4 }), 300);
+    expect(deaf.passes(400)).toBe(false);
     it.hear(openVerdict({ epoch: 1_001 }), 60_100, false);
     expect(it.passes(60_200)).toBe(false);
   });
