@@ -44,9 +44,8 @@ export function parseBlock(text: string): Result<Block, string> {
   if (!address.every((byte, index) => (byte & (0xff >> kept(bits, index))) === 0))
     return no(`${example}, with nothing but zeros after its first ${bits} bits`);
   if (!isMapped(address)) return ok({ address, bits });
-  return bits < 96
-    ? no("an IPv4 block written as such, not as a mapped one")
-    : ok({ address: address.slice(12), bits: bits - 96 });
+  // With less than 96 bits there would be other than zeros after them.
+  return ok({ address: address.slice(12), bits: bits - 96 });
 }
 
 /** Whether an address is in a block. IPv4 and IPv6 have nothing in common. */
@@ -63,10 +62,7 @@ const kept = (bits: number, index: number): number => Math.min(8, Math.max(0, bi
 
 /** RFC 4291 §2.5.5.2: `::ffff:192.0.2.1`. */
 const isMapped = (bytes: Address): boolean =>
-  bytes.length === 16 &&
-  bytes.slice(0, 10).every((byte) => byte === 0) &&
-  bytes[10] === 255 &&
-  bytes[11] === 255;
+  bytes.slice(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
 
 function ipv4(text: string): Address | undefined {
   const parts = text.split(".");
@@ -101,5 +97,5 @@ function groups(text: string, last: boolean): Address | undefined {
       bytes.push(value >> 8, value & 0xff);
     } else return undefined;
   }
-  return bytes.length > 16 ? undefined : bytes;
+  return bytes;
 }

@@ -19,6 +19,10 @@ describe("an address", () => {
     ["::ffff:192.0.2.1", "192.0.2.1"],
     ["::FFFF:c000:201", "192.0.2.1"],
     ["0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"],
+    ["::ff:c000:201", `${zeros(11)}.255.192.0.2.1`],
+    ["::ff00:c000:201", `${zeros(10)}.255.0.192.0.2.1`],
+    ["1::ffff:c000:201", `0.1.${zeros(8)}.255.255.192.0.2.1`],
+    ["0:0:0:0:1:ffff:c000:201", `${zeros(9)}.1.255.255.192.0.2.1`],
     ["64:ff9b::192.0.2.1", `0.100.255.155.${zeros(8)}.192.0.2.1`],
   ])("%s is %s", (text, expected) => {
     expect(bytes(text)).toBe(expected);
@@ -135,6 +139,7 @@ describe("a block", () => {
     ["192.0.2.128/24", "nothing but zeros after its first 24 bits"],
     ["2001:db8::1/64", "nothing but zeros after its first 64 bits"],
     ["::ffff:0:0/64", "nothing but zeros after its first 64 bits"],
+    ["::ffff:0:0/95", "nothing but zeros after its first 95 bits"],
     ["::ffff:0.0.0.0/96", ""],
   ])("%j is %s", (text, reason) => {
     const block = parseBlock(text);

@@ -98,6 +98,19 @@ describe("what decides nothing", () => {
     expect(counted).toEqual(["access_audited", "dry_run_denied"]);
   });
 
+  test("tells whom it would let in, and lets nobody in", async () => {
+    counted.length = 0;
+    const open: AuthorizationRule = { name: "open", action: "ALLOW", dryRun: true };
+    const exchange = {
+      ...arriving(principal("default", "cart")),
+      policy: { inbound: { decide: decider([rule, open], "STRICT") } },
+    };
+    const step = authorized({ count }).wrap<typeof exchange>(async (): Promise<Answer> => ok(new Response()));
+    expect((await step(exchange)).ok).toBe(false);
+    expect(exchange.notes).toMatchObject({ dryRun: "allowed by open" });
+    expect(counted).toEqual(["dry_run_allowed"]);
+  });
+
   test("leaves no trace where there is nothing of the kind", async () => {
     counted.length = 0;
     const exchange = arriving(web);

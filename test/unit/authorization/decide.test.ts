@@ -27,6 +27,13 @@ describe("a request", () => {
     expect(decide([], get("/"), "STRICT")).toEqual(expected);
   });
 
+  test("is not noted by an AUDIT rule that is only on trial", () => {
+    const audit: AuthorizationRule = { name: "audit", action: "AUDIT" };
+    expect(decide([allowWeb, audit], get("/"), "STRICT").audited).toBe("audit");
+    const onTrial = [allowWeb, { ...audit, dryRun: true } as const];
+    expect(Object.hasOwn(decide(onTrial, get("/"), "STRICT"), "audited")).toBe(false);
+  });
+
   test("is looked at once where no rule is on trial and none only notes", () => {
     let read = 0;
     const request = {
@@ -81,6 +88,13 @@ describe("a path that a rule looks at", () => {
       expect(rule).toMatch(/^default: ambiguous path \(/);
     },
   );
+
+  test("is in no empty list, of a rule that denies as of one that allows", () => {
+    const deny: AuthorizationRule = { name: "d", action: "DENY", to: [{ paths: [] }] };
+    expect(decide([allowWeb, deny], get("/x"), "STRICT").allowed).toBe(true);
+    const allow: AuthorizationRule = { ...allowWeb, to: [{ notPaths: [] }] };
+    expect(decide([allow], get("/x"), "STRICT").allowed).toBe(true);
+  });
 
   test("may be ambiguous where no rule looks at it", () => {
     expect(decide([allowWeb], get("/a%2fb"), "STRICT").allowed).toBe(true);
@@ -163,6 +177,22 @@ describe("mayCall()", () => {
     expect(mayCall([], web, "STRICT")).toBe(false);
     expect(mayCall([], web, "PERMISSIVE")).toBe(true);
     expect(mayCall(rules, principal("default", "other"), "PERMISSIVE")).toBe(false);
+  });
+
+  test("counts who is denied some of the time", () => {
+    const evidence = { type: "evidence", values: [stringMatch("binding")] } as const;
+    const some: readonly Partial<AuthorizationRule>[] = [
+      { when: [evidence] },
+      { to: [{ methods: [stringMatch("GET")] }] },
+      { from: [{ ipBlocks: ["192.0.2.0/24"] }] },
+      { from: [{ notIpBlocks: ["192.0.2.0/24"] }] },
+      { from: [{ requestPrincipals: [stringMatch("*")] }] },
+      { from: [{ notRequestPrincipals: [stringMatch("*")] }] },
+    ];
+    for (const one of some) {
+      const deny: AuthorizationRule = { name: "d", action: "DENY", from: onlyWeb, ...one };
+      expect([one, mayCall([allow("a", undefined), deny], web, "STRICT")]).toEqual([one, true]);
+    }
   });
 
   test("does not count who is denied altogether", () => {

@@ -108,6 +108,12 @@ describe("when", () => {
     expect(speaks(rule, as(user({ name: "Alice Admin" })))).toBe(false);
   });
 
+  test("a list in one text is its items to who lets in, and the whole of it besides to who keeps out", () => {
+    const someone = as(user({ scope: "read write" }));
+    const whole = condition("request.auth.claims[scope]", ["read write"]);
+    expect([speaks(when(whole), someone), speaks(when(whole, "DENY"), someone)]).toEqual([false, true]);
+  });
+
   test("a blank in a claim within a claim is a part of it, though the outer one's name is that of a list", () => {
     const someone = as(user({ scope: { shop: "read write" } }));
     for (const action of ["ALLOW", "DENY"] as const) {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decide } from "../../../mesh-runtime/authorization/decide.ts";
+import { decide, mayCall } from "../../../mesh-runtime/authorization/decide.ts";
 import { stringMatch } from "../../../mesh-runtime/authorization/rule.ts";
 import type { AuthorizationRule, Condition, SourceMatch } from "../../../mesh-runtime/authorization/words.ts";
 import type { Principal } from "../../../mesh-runtime/identity/words.ts";
@@ -37,6 +37,11 @@ describe("a rule lets in callers of another trust domain", () => {
     ],
     ["that a condition names", undefined, { type: "principal", values: matches(whole) }],
     [
+      "that a condition names, and no source excepts",
+      { notPrincipals: matches("spiffe://mesh.local/ns/default/sa/cart") },
+      { type: "principal", values: matches(whole) },
+    ],
+    [
       "that it names, by evidence that it asks for",
       { principals: matches(whole) },
       { type: "evidence", values: matches("signature") },
@@ -72,6 +77,16 @@ describe("no rule lets in callers of another trust domain", () => {
     [
       "that it names and whose namespace it asks for",
       { principals: matches(whole), namespaces: matches("default") },
+      undefined,
+    ],
+    [
+      "by the names of others in theirs",
+      {
+        principals: matches(
+          "spiffe://partner.example/ns/default/sa/cart",
+          "spiffe://partner.example/ns/prod/*",
+        ),
+      },
       undefined,
     ],
     ["by a condition on any principal", undefined, { type: "principal", values: matches("*") }],
@@ -113,4 +128,11 @@ test("whatever the rules, a caller of another trust domain is let in by none tha
     }),
     { seed: 42, numRuns: 300 },
   );
+});
+
+test("a caller of another trust domain may call where a rule names it, and not where one for all denies", () => {
+  const named = rule("ALLOW", { principals: matches(whole) });
+  expect(mayCall([named], partner, "STRICT")).toBe(true);
+  expect(mayCall([rule("ALLOW", { principals: matches("*") })], partner, "STRICT")).toBe(false);
+  expect(mayCall([named, rule("DENY", { principals: matches("*") })], partner, "STRICT")).toBe(false);
 });
