@@ -93,9 +93,13 @@ function namesOf(n: number, count: number, of: number): readonly number[] {
 const manyOf = (n: number, count: number, of: number, values: number): readonly NamedMatch[] =>
   namesOf(n, count, of).map((at) => header(`x-part-${at}`, (Math.imul(n + 1, at + 3) >>> 4) % values));
 
-/** A path of one to a hundred segments, each of which goes on where a shorter one ends. */
-const chainOf = (n: number): string =>
-  Array.from({ length: 1 + ((n * 37) % 100) }, (_, at) => `/seg${at}`).join("");
+const chain = (length: number): string => Array.from({ length }, (_, at) => `/seg${at}`).join("");
+
+/** How many segments of a chain the nth rule has: one to a hundred. */
+const lengthOf = (n: number): number => 1 + ((n * 37) % 100);
+
+/** A path under the nth rule, and under ninety or more of a hundred. */
+const deepChainOf = (n: number): string => chain(Math.max(lengthOf(n), 90 + (n % 11)));
 
 export const families: readonly Family[] = [
   {
@@ -269,21 +273,21 @@ export const families: readonly Family[] = [
   {
     name: "a hundred prefixes one below the other, in ten places",
     match: (n) => ({
-      path: { type: "PathPrefix", value: `/team-${Math.floor(n / 100)}${chainOf(n)}` },
+      path: { type: "PathPrefix", value: `/team-${Math.floor(n / 100)}${chain(lengthOf(n))}` },
       headers: [],
       query: [],
     }),
-    request: (n) => asking(`/team-${Math.floor(n / 100)}${chainOf(n)}`),
+    request: (n) => asking(`/team-${Math.floor(n / 100)}${chain(lengthOf(n))}`),
     withHono: false,
   },
   {
-    name: "a hundred prefixes one below the other, told apart by a header",
+    name: "a path under a hundred prefixes, told apart by a header",
     match: (n) => ({
-      path: { type: "PathPrefix", value: chainOf(n) },
-      headers: [header("x-tenant", Math.floor(n / 100))],
+      path: { type: "PathPrefix", value: chain(lengthOf(n)) },
+      headers: [header("x-tenant", n)],
       query: [],
     }),
-    request: (n) => asking(chainOf(n), { "x-tenant": `${Math.floor(n / 100)}` }),
+    request: (n) => asking(deepChainOf(n), { "x-tenant": `${n}` }),
     withHono: false,
   },
   {

@@ -22,6 +22,8 @@ interface Arranged {
   readonly crowd: ConditionMatrix | undefined;
   /** The others, by what is asked first; the one that could win comes first. */
   readonly asking: readonly Asking[];
+  /** The one group, where there is nothing else: found at once, it is waited for less. */
+  readonly sole: Group | undefined;
 }
 
 /** Candidates that begin with the question for a header, or for a parameter. */
@@ -30,16 +32,19 @@ interface Asking {
   /** Rank of the first of them. */
   readonly first: number;
   readonly groups: ReadonlyMap<string, Group>;
+  /** All groups, where they are few. */
+  readonly few: readonly Group[] | undefined;
 }
 
 /** Candidates that begin with the question for one name. */
 interface Group {
+  readonly by: "headers" | "query";
   readonly name: string;
   readonly first: number;
   /** The first of the values, and all of them where there are more. */
   readonly value: string | undefined;
-  readonly itsPile: Pile | undefined;
-  readonly values: ReadonlyMap<string, Pile> | undefined;
+  readonly its: Pile | Candidate | undefined;
+  readonly values: ReadonlyMap<string, Pile | Candidate> | undefined;
   readonly patterned: Patterned | undefined;
 }
 
@@ -104,27 +109,32 @@ export function choose(
   limit = Number.POSITIVE_INFINITY,
 ): Candidate | undefined {
   const { only } = pile;
-  if (only !== undefined) return only.rank < limit && distinctHold(only.open, request) ? only : undefined;
+  if (only !== undefined) return ifHolds(only, request, limit);
   if (pile.all.length <= few) return firstOf(pile.all, request, limit);
   pile.arranged ??= arranged(pile.all);
-  const { plain, crowd } = pile.arranged;
+  const { plain, crowd, asking, sole } = pile.arranged;
+  if (sole !== undefined) return chooseIn(sole, request, limit);
   let best = firstOf(plain, request, limit);
   if (crowd !== undefined) best = chooseByRows(crowd, request, best?.rank ?? limit) ?? best;
-  for (const asking of pile.arranged.asking) {
-    if (asking.first >= (best?.rank ?? limit)) break;
-    const asked = asking.by === "headers" ? request.headers : request.url.searchParams;
-    for (const { name, first, value: only, itsPile, values, patterned } of groupsFor(asking, asked)) {
-      if (first >= (best?.rank ?? limit)) continue;
-      const value = asked.get(name);
-      if (value === null) continue;
-      const there = value === only ? itsPile : values?.get(value);
-      if (there !== undefined) best = choose(there, request, best?.rank ?? limit) ?? best;
-      if (patterned === undefined) continue;
-      reads(asking.by === "headers" ? "headers" : "url");
-      best = chooseByText(patterned, value, request, best?.rank ?? limit) ?? best;
-    }
+  for (const each of asking) {
+    if (each.first >= (best?.rank ?? limit)) break;
+    for (const group of each.few ?? groupsAmong(each, request))
+      best = chooseIn(group, request, best?.rank ?? limit) ?? best;
   }
   return best;
+}
+
+/** {@link choose}, among those that ask for one name. */
+function chooseIn(group: Group, request: RoutedRequest, limit: number): Candidate | undefined {
+  const { by, name, first, value: only, its, values, patterned } = group;
+  if (first >= limit) return undefined;
+  const value = (by === "headers" ? request.headers : request.url.searchParams).get(name);
+  if (value === null) return undefined;
+  const there = value === only ? its : values?.get(value);
+  const best = there && ("rank" in there ? ifHolds(there, request, limit) : choose(there, request, limit));
+  if (patterned === undefined) return best;
+  reads(by === "headers" ? "headers" : "url");
+  return chooseByText(patterned, value, request, best?.rank ?? limit) ?? best;
 }
 
 /** {@link choose}, among those whose expression the whole text falls under. */
@@ -158,6 +168,9 @@ function merged(fitting: readonly number[], piles: readonly Pile[]): Pile {
   return later(all);
 }
 
+const ifHolds = (candidate: Candidate, request: RoutedRequest, limit: number): Candidate | undefined =>
+  candidate.rank < limit && distinctHold(candidate.open, request) ? candidate : undefined;
+
 function firstOf(all: readonly Candidate[], request: RoutedRequest, limit: number): Candidate | undefined {
   for (const candidate of all) {
     if (candidate.rank >= limit) return undefined;
@@ -166,12 +179,12 @@ function firstOf(all: readonly Candidate[], request: RoutedRequest, limit: numbe
   return undefined;
 }
 
-/** The groups whose names are there; all, where those are fewer than what a request carries. */
-function groupsFor({ groups }: Asking, asked: { keys(): Iterable<string> }): Iterable<Group> {
-  if (groups.size <= few) return groups.values();
+/** The groups whose names are there; all, where a request carries more. */
+function groupsAmong({ by, groups }: Asking, { headers, url }: RoutedRequest): Iterable<Group> {
+  // A parameter may come as often as one likes.
   const there = new Set<Group>();
   let names = 0;
-  for (const name of asked.keys()) {
+  for (const name of (by === "headers" ? headers : url.searchParams).keys()) {
     if (++names > groups.size) return groups.values();
     const group = groups.get(name);
     if (group !== undefined) there.add(group);
@@ -218,11 +231,21 @@ function arranged(all: readonly Candidate[]): Arranged {
   for (const [candidate, question] of others)
     if (!inCrowd.has(candidate.rank)) file(filed[question.by], candidate, question);
   const asking = (["headers", "query"] as const).flatMap((by): Asking[] => {
-    const groups = new Map([...filed[by]].map(([name, its]) => [name, groupOf(name, its)]));
+    const groups = new Map([...filed[by]].map(([name, its]) => [name, groupOf(by, name, its)]));
     const [first] = groups.values();
-    return first === undefined ? [] : [{ by, first: first.first, groups }];
+    if (first === undefined) return [];
+    return [{ by, first: first.first, groups, few: groups.size > few ? undefined : [...groups.values()] }];
   });
-  return { plain, crowd, asking: asking.sort((a, b) => a.first - b.first) };
+  const [only] = asking[0]?.few ?? [];
+  return {
+    plain,
+    crowd,
+    asking: asking.sort((a, b) => a.first - b.first),
+    sole:
+      plain.length === 0 && crowd === undefined && asking.length === 1 && asking[0]?.groups.size === 1
+        ? only
+        : undefined,
+  };
 }
 
 function file(
@@ -244,14 +267,16 @@ function file(
   else filed.patterns.set(value, { pattern, all: [remaining] });
 }
 
-function groupOf(name: string, { first, values, patterns }: Filed): Group {
-  const piles = new Map(Array.from(values, ([value, all]) => [value, later(all)]));
-  const [[value, itsPile] = []] = piles;
+function groupOf(by: Group["by"], name: string, { first, values, patterns }: Filed): Group {
+  const held = new Map(
+    Array.from(values, ([value, all]) => [value, all.length === 1 && all[0] ? all[0] : later(all)]),
+  );
+  const [[value, its] = []] = held;
   const patterned =
     patterns.size === 0
       ? undefined
       : patternedOf(Array.from(patterns.values(), ({ pattern, all }) => [pattern, later(all)]));
-  return { name, first, value, itsPile, values: piles.size > 1 ? piles : undefined, patterned };
+  return { by, name, first, value, its, values: held.size > 1 ? held : undefined, patterned };
 }
 
 /** What one look-up answers comes first: of questions that as many share, that one is taken. */

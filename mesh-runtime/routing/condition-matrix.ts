@@ -32,6 +32,8 @@ export interface ConditionMatrix {
    * digits, and the rank of the first of them.
    */
   readonly heads: number;
+  /** Where a row begins that nobody stands in. */
+  readonly empty: number;
   /** Where the rows begin that a look-up is about. */
   readonly rows: number[];
 }
@@ -83,10 +85,10 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
   const width = Math.ceil(all.length / 32);
   const length = width + Math.ceil(width / 32);
   const { asked, methods } = askersOf(all);
-  // Of each name with expressions one more, for what a look-up puts together.
+  // Of each name with expressions one more, for what a look-up puts together; and one that is empty.
   const rows = asked.reduce((sum, { values, patterns }) => {
     return sum + values.size + (patterns.size === 0 ? 0 : patterns.size + 1);
-  }, methods.size);
+  }, methods.size + 1);
   if (rows * length + headLength * width > mostWords) return undefined;
 
   const rarest = rarestOf(asked, all.length);
@@ -126,6 +128,7 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
             },
     };
   });
+  const empty = row([]);
   const byMethod = new Map(Array.from(methods, ([method, who]) => [method, row(who)]));
   for (const [index, count] of counts.entries()) {
     const place = places[index] ?? 0;
@@ -149,6 +152,7 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
     width,
     length,
     heads: used,
+    empty,
     rows: names.map(() => 0),
   };
 }
@@ -159,10 +163,12 @@ export function chooseByRows(
   request: RoutedRequest,
   limit: number,
 ): Candidate | undefined {
-  const { candidates, bits, width, length, heads, rows } = matrix;
+  const { candidates, bits, width, length, heads, empty, rows } = matrix;
   const found = noteRows(matrix, request);
   // Whoever is here asks for two values or more.
   if (found < 2) return undefined;
+  // To make them even.
+  rows[found] = empty;
   let best: Candidate | undefined;
   for (let rest = width; rest < length; rest++) {
     let words = 0;
@@ -181,7 +187,7 @@ export function chooseByRows(
 
 /**
  * The bits of those of 32 candidates that have all values that they ask for: to the complement of how many it is
- * added in how many rows each stands, in six binary digits, which are all set then.
+ * added in how many rows each stands, in six binary digits, which are all set then. Two rows at a time: one carry for both.
  */
 function holding({ bits, rows, heads }: ConditionMatrix, word: number, found: number): number {
   const at = heads + headLength * word;
@@ -191,10 +197,12 @@ function holding({ bits, rows, heads }: ConditionMatrix, word: number, found: nu
   let eights = bits[at + 3] ?? 0;
   let sixteens = bits[at + 4] ?? 0;
   let rest = bits[at + 5] ?? 0;
-  for (let index = 0; index < found; index++) {
+  for (let index = 0; index < found; index += 2) {
     const row = bits[(rows[index] ?? 0) + word] ?? 0;
-    const two = ones & row;
-    ones ^= row;
+    const other = bits[(rows[index + 1] ?? 0) + word] ?? 0;
+    const either = row ^ other;
+    const two = (row & other) | (ones & either);
+    ones ^= either;
     const four = twos & two;
     twos ^= two;
     const eight = fours & four;

@@ -35,8 +35,8 @@ export function patternIndex(candidates: readonly Candidate[]): PatternIndex {
   }
   const anywhere = bySegments.get("");
   bySegments.delete("");
-  const under = prefixIndex(bySegments);
-  const together = withRoom(candidates.length, ({ all }: Under) => all.length, allOf);
+  const under = prefixIndex(bySegments, copies);
+  const together = withRoom(copies * candidates.length, ({ all }: Under) => all.length, allOf);
   return (path, request) => {
     let best = anywhere && better(anywhere, undefined, path, request);
     for (let segments = under(path); segments !== undefined; segments = segments.shorter) {
@@ -47,6 +47,9 @@ export function patternIndex(candidates: readonly Candidate[]): PatternIndex {
     return best;
   };
 }
+
+/** So many copies may be made of all expressions, which take more than other rules do. */
+const copies = 8;
 
 const allOf = (unders: readonly Under[]): Under => ({
   all: unders.flatMap(({ all }) => all).sort((a, b) => a.rank - b.rank),

@@ -5,6 +5,8 @@ export interface Prefixed<Value> {
   readonly shorter: Prefixed<Value> | undefined;
   /** How many shorter ones there are. */
   readonly above: number;
+  /** Whether it stands for all shorter ones. */
+  stands: boolean;
   /** What is known under it and all shorter ones together, once somebody has asked; `null` where there was no room. */
   whole: Value | null | undefined;
 }
@@ -12,8 +14,8 @@ export interface Prefixed<Value> {
 /** Finds the longest of many prefixes that a path falls under; `shorter` leads to all others. */
 export type PrefixIndex<Value> = (path: string) => Prefixed<Value> | undefined;
 
-/** So many prefixes of a path are asked one after the other; of more, every eighth stands for all shorter ones. */
-const stride = 8;
+/** So many prefixes of a path are asked one after the other; of more, every fourth stands for all shorter ones. */
+const shortStride = 4;
 
 /**
  * What is known under a prefix and all shorter ones of it together, where they are many and this one stands for them:
@@ -25,8 +27,8 @@ export function wholeOf<Value>(
   prefixed: Prefixed<Value>,
   together: (values: readonly Value[]) => Value | undefined,
 ): Value | undefined {
-  const { above, whole } = prefixed;
-  if (above === 0 || above % stride !== 0) return undefined;
+  const { stands, whole } = prefixed;
+  if (!stands) return undefined;
   if (whole !== undefined) return whole ?? undefined;
   const values: Value[] = [];
   for (let each: Prefixed<Value> | undefined = prefixed; each !== undefined; each = each.shorter)
@@ -55,8 +57,12 @@ interface Level<Value> {
  * A path costs no more for being long: it is not read beyond the longest prefix.
  *
  * @param entries prefixes without trailing slash, each once; `""` is a prefix of every path
+ * @param copies that may be made of everything ({@link wholeOf}): the more, the fewer prefixes of a path are asked
  */
-export function prefixIndex<Value>(entries: Iterable<readonly [string, Value]>): PrefixIndex<Value> {
+export function prefixIndex<Value>(
+  entries: Iterable<readonly [string, Value]>,
+  copies: number,
+): PrefixIndex<Value> {
   const byLength = new Map<number, (readonly [string, Value])[]>();
   for (const entry of entries) {
     const there = byLength.get(entry[0].length);
@@ -68,6 +74,10 @@ export function prefixIndex<Value>(entries: Iterable<readonly [string, Value]>):
   for (const [length, its] of [...byLength].sort(([a], [b]) => a - b))
     levels.set(length, levelOf(length, its, levels));
   const shortestFirst = [...levels.values()];
+  appoint(
+    shortestFirst.flatMap(({ prefixes }) => [...prefixes.values()]),
+    copies,
+  );
   const lengths = Int32Array.from(shortestFirst, ({ length }) => length);
   const upTo = levelsUpTo(lengths);
   const longest = upTo.length - 1;
@@ -82,6 +92,14 @@ export function prefixIndex<Value>(entries: Iterable<readonly [string, Value]>):
     }
     return undefined;
   };
+}
+
+/** Decides which prefixes stand for all shorter ones: so many that there is room for all where the deepest are a chain. */
+function appoint(all: readonly Prefixed<unknown>[], copies: number): void {
+  let deepest = 0;
+  for (const { above } of all) deepest = Math.max(deepest, above);
+  const stride = Math.max(shortStride, Math.ceil(deepest / (2 * copies)));
+  for (const each of all) each.stands = each.above > 0 && each.above % stride === 0;
 }
 
 /** How many of these lengths, shortest first, are up to 0, 1, 2 … */
@@ -114,7 +132,7 @@ function levelOf<Value>(
   for (const [text, value] of entries) {
     const shorter = shorterThan(text, levels);
     const above = shorter === undefined ? 0 : shorter.above + 1;
-    prefixes.set(text.slice(from, to), { text, value, shorter, above, whole: undefined });
+    prefixes.set(text.slice(from, to), { text, value, shorter, above, stands: false, whole: undefined });
   }
   return { length, from, to, prefixes };
 }
@@ -132,24 +150,22 @@ function shorterThan<Value>(
   return undefined;
 }
 
-/** Of each thing that is indexed so many copies may be made: more would be a table that nobody has. */
-const mostCopies = 8;
-
 /**
- * What puts values together as long as there is room: {@link mostCopies} of everything that is indexed.
- * @param count of everything
- * @param sizeOf how much of it is known under a prefix
+ * What puts values together as long as there is room for so many.
+ *
+ * @param room copies of everything, by how much everything is: more would be a table that nobody has
+ * @param sizeOf how much is known under a prefix
  */
 export function withRoom<Value>(
-  count: number,
+  room: number,
   sizeOf: (value: Value) => number,
   together: (values: readonly Value[]) => Value,
 ): (values: readonly Value[]) => Value | undefined {
-  let room = mostCopies * count;
+  let left = room;
   return (values) => {
     const size = values.reduce((sum, value) => sum + sizeOf(value), 0);
-    if (size > room) return undefined;
-    room -= size;
+    if (size > left) return undefined;
+    left -= size;
     return together(values);
   };
 }

@@ -36,8 +36,8 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
   let longest = 0;
   for (const { length } of exact.keys()) longest = Math.max(longest, length);
   const byPattern = patterned.length === 0 ? undefined : patternIndex(patterned);
-  const under = prefixIndex(piles(prefixes));
-  const together = withRoom(rules.length, ({ all }: Pile) => all.length, pileOfAll);
+  const under = prefixIndex(piles(prefixes), copies);
+  const together = withRoom(copies * rules.length, ({ all }: Pile) => all.length, pileOfAll);
   const find: RouteTable["find"] = (request) => {
     const path = request.url.pathname;
     const here = path.length > longest ? undefined : atPath.get(path);
@@ -54,6 +54,9 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
   if (!rules.some(looksAtPatterns)) return { find };
   return { find: (request) => withinSteps(find, request, undecided) };
 }
+
+/** So many copies may be made of all rules where prefixes lie below each other: more would be a table that nobody has. */
+const copies = 16;
 
 const looksAtPatterns = ({ matches }: Rule): boolean =>
   matches.some(
