@@ -114,6 +114,7 @@ export function choose(
   pile.arranged ??= arranged(pile.all);
   const { plain, crowd, asking, sole } = pile.arranged;
   if (sole !== undefined) return chooseIn(sole, request, limit);
+  if (crowd !== undefined && plain.length + asking.length === 0) return chooseByRows(crowd, request, limit);
   let best = firstOf(plain, request, limit);
   if (crowd !== undefined) best = chooseByRows(crowd, request, best?.rank ?? limit) ?? best;
   for (const each of asking) {

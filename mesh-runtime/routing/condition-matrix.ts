@@ -25,6 +25,8 @@ export interface ConditionMatrix {
   readonly bits: Int32Array;
   /** How many words of a row are about candidates. */
   readonly width: number;
+  /** Where each asks for a value of every name: how many those are, and nothing has to be counted. */
+  readonly every: number | undefined;
   /** How long a row is, words: the others have a bit for each word in which somebody stands whose rarest value it is. */
   readonly length: number;
   /**
@@ -129,6 +131,7 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
     };
   });
   const empty = row([]);
+  const most = names.length + (methods.size === 0 ? 0 : 1);
   const byMethod = new Map(Array.from(methods, ([method, who]) => [method, row(who)]));
   for (const [index, count] of counts.entries()) {
     const place = places[index] ?? 0;
@@ -150,6 +153,7 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
     methods: byMethod,
     bits,
     width,
+    every: counts.every((count) => count === most) ? most : undefined,
     length,
     heads: used,
     empty,
@@ -163,10 +167,10 @@ export function chooseByRows(
   request: RoutedRequest,
   limit: number,
 ): Candidate | undefined {
-  const { candidates, bits, width, length, heads, empty, rows } = matrix;
+  const { candidates, bits, width, every, length, heads, empty, rows } = matrix;
   const found = noteRows(matrix, request);
   // Whoever is here asks for two values or more.
-  if (found < 2) return undefined;
+  if (found < (every ?? 2)) return undefined;
   // To make them even.
   rows[found] = empty;
   let best: Candidate | undefined;
@@ -176,7 +180,8 @@ export function chooseByRows(
     for (; words !== 0; words &= words - 1) {
       const word = 32 * (rest - width) + lowest(words);
       if ((bits[heads + headLength * word + digits] ?? 0) >= (best?.rank ?? limit)) continue;
-      for (let left = holding(matrix, word, found); left !== 0; left &= left - 1) {
+      let left = every === undefined ? holding(matrix, word, found) : holdingEvery(matrix, word);
+      for (; left !== 0; left &= left - 1) {
         const candidate = candidates[32 * word + lowest(left)];
         if (candidate !== undefined && candidate.rank < (best?.rank ?? limit)) best = candidate;
       }
@@ -215,12 +220,19 @@ function holding({ bits, rows, heads }: ConditionMatrix, word: number, found: nu
   return ones & twos & fours & eights & sixteens & rest;
 }
 
+/** {@link holding}, where each asks for a value of every name. */
+function holdingEvery({ bits, rows, every = 0 }: ConditionMatrix, word: number): number {
+  let left = bits[(rows[0] ?? 0) + word] ?? 0;
+  for (let index = 1; left !== 0 && index < every; index++) left &= bits[(rows[index] ?? 0) + word] ?? 0;
+  return left;
+}
+
 /** Notes the rows of what a request has, and tells how many they are. */
 function noteRows(matrix: ConditionMatrix, request: RoutedRequest): number {
   const { names, among, methods, rows } = matrix;
   const { headers, url } = request;
   let found = 0;
-  const method = methods.get(request.method);
+  const method = methods.size === 0 ? undefined : methods.get(request.method);
   if (method !== undefined) rows[found++] = method;
   const before = found;
   if (among === undefined) return noteAllRows(matrix, request, before);
