@@ -36,6 +36,8 @@ export interface ConditionMatrix {
   readonly heads: number;
   /** Where a row begins that nobody stands in. */
   readonly empty: number;
+  /** Where the row of each prefix begins; none where all have the same path. */
+  readonly places: readonly number[];
   /** Where the rows begin that a look-up is about. */
   readonly rows: number[];
 }
@@ -75,26 +77,41 @@ const mostCounted = 2 ** digits - 1;
 /** All rows together, words: a megabyte, which is enough for a thousand candidates whatever they ask for. */
 const mostWords = 262_144;
 
+/** Who stands under a prefix: its own, by index, and those of the next shorter one, which comes before it. */
+export interface Standing {
+  readonly own: readonly number[];
+  readonly shorter: number | undefined;
+}
+
 /**
- * @param all in order of precedence; each asks for two values or more
+ * @param all in order of precedence; each asks for two values or more, unless there are prefixes
+ * @param under the prefixes by which candidates are told apart too; none where all have the same path
  * @returns nothing where the rows would take too much
  */
-export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | undefined {
+export function conditionMatrix(
+  all: readonly Candidate[],
+  under: readonly Standing[] = [],
+): ConditionMatrix | undefined {
   const counts = all.map(({ open: { method, headers, query } }) => {
-    return headers.length + query.length + (method === undefined ? 0 : 1);
+    return headers.length + query.length + (method === undefined ? 0 : 1) + (under.length === 0 ? 0 : 1);
   });
   if (counts.some((count) => count > mostCounted)) return undefined;
   const width = Math.ceil(all.length / 32);
   const length = width + Math.ceil(width / 32);
   const { asked, methods } = askersOf(all);
   // Of each name with expressions one more, for what a look-up puts together; and one that is empty.
-  const rows = asked.reduce((sum, { values, patterns }) => {
-    return sum + values.size + (patterns.size === 0 ? 0 : patterns.size + 1);
-  }, methods.size + 1);
+  const rows = asked.reduce(
+    (sum, { values, patterns }) => {
+      return sum + values.size + (patterns.size === 0 ? 0 : patterns.size + 1);
+    },
+    under.length + methods.size + 1,
+  );
   if (rows * length + headLength * width > mostWords) return undefined;
 
   const rarest = rarestOf(asked, all.length);
-  const order = [...new Set(rarest)].flatMap((who) => who.filter((index) => rarest[index] === who));
+  const sharing = new Map<readonly number[] | undefined, number[]>();
+  for (const index of all.keys()) file(sharing, rarest[index], index);
+  const order = [...sharing.values()].flat();
   const places: number[] = [];
   for (const [place, index] of order.entries()) places[index] = place;
 
@@ -104,7 +121,8 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
     for (const index of who) {
       const place = places[index] ?? 0;
       setBit(bits, used, place);
-      if (rarest[index] === who) setBit(bits, used + width, place >> 5);
+      // Who asks for no value is found by the path alone.
+      if (rarest[index] === who || rarest[index] === pathAlone) setBit(bits, used + width, place >> 5);
     }
     used += length;
     return used - length;
@@ -131,7 +149,15 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
     };
   });
   const empty = row([]);
-  const most = names.length + (methods.size === 0 ? 0 : 1);
+  const standing: number[] = [];
+  for (const { own, shorter } of under) {
+    const begin = row(own);
+    const above = shorter === undefined ? empty : (standing[shorter] ?? empty);
+    for (let word = 0; word < length; word++)
+      bits[begin + word] = (bits[begin + word] ?? 0) | (bits[above + word] ?? 0);
+    standing.push(begin);
+  }
+  const most = under.length > 0 ? undefined : names.length + (methods.size === 0 ? 0 : 1);
   const byMethod = new Map(Array.from(methods, ([method, who]) => [method, row(who)]));
   for (const [index, count] of counts.entries()) {
     const place = places[index] ?? 0;
@@ -157,20 +183,26 @@ export function conditionMatrix(all: readonly Candidate[]): ConditionMatrix | un
     length,
     heads: used,
     empty,
+    places: standing,
     rows: names.map(() => 0),
   };
 }
 
-/** The candidate of highest precedence that holds, if its rank is below the limit. */
+/**
+ * The candidate of highest precedence that holds, if its rank is below the limit.
+ *
+ * @param place the row of the longest prefix that the path falls under, where there are prefixes
+ */
 export function chooseByRows(
   matrix: ConditionMatrix,
   request: RoutedRequest,
   limit: number,
+  place?: number,
 ): Candidate | undefined {
   const { candidates, bits, width, every, length, heads, empty, rows } = matrix;
-  const found = noteRows(matrix, request);
-  // Whoever is here asks for two values or more.
-  if (found < (every ?? 2)) return undefined;
+  const found = noteRows(matrix, request, place);
+  // Where there are no prefixes, whoever is here asks for two values or more.
+  if (found < (every ?? (place === undefined ? 2 : 1))) return undefined;
   // To make them even.
   rows[found] = empty;
   let best: Candidate | undefined;
@@ -228,10 +260,11 @@ function holdingEvery({ bits, rows, every = 0 }: ConditionMatrix, word: number):
 }
 
 /** Notes the rows of what a request has, and tells how many they are. */
-function noteRows(matrix: ConditionMatrix, request: RoutedRequest): number {
+function noteRows(matrix: ConditionMatrix, request: RoutedRequest, place: number | undefined): number {
   const { names, among, methods, rows } = matrix;
   const { headers, url } = request;
   let found = 0;
+  if (place !== undefined) rows[found++] = place;
   const method = methods.size === 0 ? undefined : methods.get(request.method);
   if (method !== undefined) rows[found++] = method;
   const before = found;
@@ -335,20 +368,23 @@ function askersOf(all: readonly Candidate[]): Asked {
   return { asked: [...askers.headers.values(), ...askers.query.values()], methods };
 }
 
-function file(under: Map<string, number[]>, value: string, index: number): void {
+function file<Key>(under: Map<Key, number[]>, value: Key, index: number): void {
   const there = under.get(value);
   if (there === undefined) under.set(value, [index]);
   else there.push(index);
 }
 
+/** For who asks for no value. */
+const pathAlone: readonly number[] = [];
+
 /** Of each candidate who asks for the rarest value that it asks for. */
 function rarestOf(asked: readonly Askers[], count: number): readonly (readonly number[])[] {
-  const rarest = Array.from({ length: count }, (): readonly number[] => []);
+  const rarest = Array.from({ length: count }, () => pathAlone);
   for (const { values, patterns } of asked)
     for (const who of [...values.values(), ...Array.from(patterns.values(), (each) => each.who)])
       for (const index of who) {
-        const before = rarest[index] ?? [];
-        if (before.length === 0 || who.length < before.length) rarest[index] = who;
+        const before = rarest[index] ?? pathAlone;
+        if (before === pathAlone || who.length < before.length) rarest[index] = who;
       }
   return rarest;
 }

@@ -5,11 +5,17 @@ export interface Prefixed<Value> {
   readonly shorter: Prefixed<Value> | undefined;
   /** How many shorter ones there are. */
   readonly above: number;
+  /** The shortest of its shorter ones, and all that lie below that; and which of them it is. */
+  readonly nest: Nest<Value>;
+  readonly place: number;
   /** Whether it stands for all shorter ones. */
   stands: boolean;
   /** What is known under it and all shorter ones together, once somebody has asked; `null` where there was no room. */
   whole: Value | null | undefined;
 }
+
+/** Prefixes below one prefix, that one among them, shorter ones first. */
+export type Nest<Value> = Prefixed<Value>[];
 
 /** Finds the longest of many prefixes that a path falls under; `shorter` leads to all others. */
 export type PrefixIndex<Value> = (path: string) => Prefixed<Value> | undefined;
@@ -46,6 +52,8 @@ interface Level<Value> {
   readonly to: number;
   /** By what stands there: of a long prefix that alone is looked up, and the whole compared once. */
   readonly prefixes: ReadonlyMap<string, Prefixed<Value>>;
+  /** A bit for the mark of each: most paths that begin with none of them are seen by theirs. */
+  readonly marks: Int32Array;
 }
 
 /**
@@ -112,7 +120,19 @@ function levelsUpTo(lengths: Int32Array): Int32Array {
 /** `/` */
 const slash = 0x2f;
 
-function at<Value>({ length, from, to, prefixes }: Level<Value>, path: string): Prefixed<Value> | undefined {
+const marks = 1_024;
+
+/** Some of the first so many characters of a path, as a small number. */
+function markOf(path: string, length: number): number {
+  if (length < 2) return 0;
+  const ends = path.charCodeAt(length - 2) * 31 + path.charCodeAt(length - 1);
+  return ((path.charCodeAt(1) * 31 + path.charCodeAt(length >> 1)) * 31 + ends) % marks;
+}
+
+function at<Value>(level: Level<Value>, path: string): Prefixed<Value> | undefined {
+  const { length, from, to, prefixes } = level;
+  const mark = markOf(path, length);
+  if (((level.marks[mark >> 5] ?? 0) & (1 << (mark & 31))) === 0) return undefined;
   const found = prefixes.get(path.slice(from, to));
   return found?.text === path.slice(0, length) ? found : undefined;
 }
@@ -129,12 +149,19 @@ function levelOf<Value>(
   let to = length;
   while (to > from && allHave(to - 1)) to -= 1;
   const prefixes = new Map<string, Prefixed<Value>>();
+  const seen = new Int32Array(marks / 32);
   for (const [text, value] of entries) {
+    const mark = markOf(text, length);
+    seen[mark >> 5] = (seen[mark >> 5] ?? 0) | (1 << (mark & 31));
     const shorter = shorterThan(text, levels);
     const above = shorter === undefined ? 0 : shorter.above + 1;
-    prefixes.set(text.slice(from, to), { text, value, shorter, above, stands: false, whole: undefined });
+    const nest: Nest<Value> = shorter?.nest ?? [];
+    const place = nest.length;
+    const its = { text, value, shorter, above, nest, place, stands: false, whole: undefined };
+    nest.push(its);
+    prefixes.set(text.slice(from, to), its);
   }
-  return { length, from, to, prefixes };
+  return { length, from, to, prefixes, marks: seen };
 }
 
 function shorterThan<Value>(

@@ -1,5 +1,6 @@
 import { type Candidate, candidateOf } from "./candidate.ts";
 import { choose, type Pile, pileOf, pileOfAll } from "./candidates.ts";
+import { chooseNested, nested } from "./nested.ts";
 import { barePrefix } from "./path-match.ts";
 import { patternIndex } from "./pattern-index.ts";
 import { everyRequest, inPrecedence } from "./precedence.ts";
@@ -37,14 +38,19 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
   for (const { length } of exact.keys()) longest = Math.max(longest, length);
   const byPattern = patterned.length === 0 ? undefined : patternIndex(patterned);
   const under = prefixIndex(piles(prefixes), copies);
-  const together = withRoom(copies * rules.length, ({ all }: Pile) => all.length, pileOfAll);
+  const together = nested();
+  const asOne = withRoom(copies * rules.length, ({ all }: Pile) => all.length, pileOfAll);
   const find: RouteTable["find"] = (request) => {
     const path = request.url.pathname;
     const here = path.length > longest ? undefined : atPath.get(path);
     const found = (here && choose(here, request)) ?? byPattern?.(path, request);
     if (found !== undefined) return found.matched;
-    for (let prefix = under(path); prefix !== undefined; prefix = prefix.shorter) {
-      const whole = wholeOf(prefix, together);
+    const longestPrefix = under(path);
+    const matrix = longestPrefix && together.matrixFor(longestPrefix);
+    if (matrix !== undefined && longestPrefix !== undefined)
+      return chooseNested(matrix, longestPrefix, request)?.matched;
+    for (let prefix = longestPrefix; prefix !== undefined; prefix = prefix.shorter) {
+      const whole = wholeOf(prefix, asOne);
       const chosen = choose(whole ?? prefix.value, request);
       if (chosen !== undefined) return chosen.matched;
       if (whole !== undefined) return undefined;
