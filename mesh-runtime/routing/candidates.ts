@@ -1,6 +1,7 @@
 import { type Finder, finderOf, keeps } from "./automaton.ts";
 import { asksTheSame, type Candidate, candidateWith, nothing } from "./candidate.ts";
-import { type ConditionMatrix, chooseByRows, conditionMatrix } from "./condition-matrix.ts";
+import { chooseByRows } from "./choose-by-rows.ts";
+import { type ConditionMatrix, conditionMatrix } from "./condition-matrix.ts";
 import { type Conditions, distinctHold, type RoutedRequest } from "./route-match.ts";
 import { reads } from "./steps.ts";
 import type { NamedMatch, Pattern } from "./words.ts";

@@ -1,6 +1,7 @@
 import { type Candidate, nothing } from "./candidate.ts";
 import type { Pile } from "./candidates.ts";
-import { type ConditionMatrix, chooseByRows, conditionMatrix, type Standing } from "./condition-matrix.ts";
+import { chooseByRows } from "./choose-by-rows.ts";
+import { type ConditionMatrix, conditionMatrix, type Standing } from "./condition-matrix.ts";
 import type { Nest, Prefixed } from "./prefix-index.ts";
 import type { RoutedRequest } from "./route-match.ts";
 

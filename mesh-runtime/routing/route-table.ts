@@ -46,10 +46,14 @@ export function routeTable(rules: readonly Rule[]): RouteTable {
     const found = (here && choose(here, request)) ?? byPattern?.(path, request);
     if (found !== undefined) return found.matched;
     const longestPrefix = under(path);
-    const matrix = longestPrefix && together.matrixFor(longestPrefix);
-    if (matrix !== undefined && longestPrefix !== undefined)
-      return chooseNested(matrix, longestPrefix, request)?.matched;
-    for (let prefix = longestPrefix; prefix !== undefined; prefix = prefix.shorter) {
+    if (longestPrefix === undefined) return undefined;
+    const matrix = together.matrixFor(longestPrefix);
+    if (matrix !== undefined) return chooseNested(matrix, longestPrefix, request)?.matched;
+    for (
+      let prefix: typeof longestPrefix | undefined = longestPrefix;
+      prefix !== undefined;
+      prefix = prefix.shorter
+    ) {
       const whole = wholeOf(prefix, asOne);
       const chosen = choose(whole ?? prefix.value, request);
       if (chosen !== undefined) return chosen.matched;
